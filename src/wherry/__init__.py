@@ -1,0 +1,1 @@
+"""wherry: a container orchestrator that speaks the Kubernetes API."""

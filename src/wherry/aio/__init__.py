@@ -1,0 +1,1 @@
+"""Clocks, back-off, supervision and broadcast for asyncio. Anyone may import it."""

@@ -1,0 +1,1 @@
+"""From a request to a revision. Start at server.py, then verbs/."""

@@ -1,0 +1,1 @@
+"""Node pools: one file per provider."""

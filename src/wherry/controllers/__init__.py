@@ -1,0 +1,1 @@
+"""One file per controller; registry.py lists them all (CONTROLLERS)."""

@@ -1,0 +1,1 @@
+"""From a git branch to a running environment."""

@@ -1,0 +1,192 @@
+"""The one error vocabulary: every `APIError` is a Kubernetes Status, on both sides of the wire.
+
+Raised below, rendered once by the API server, rebuilt by `from_status` in clients. Reasons and codes follow
+metav1.StatusReason: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+
+class Cause(NamedTuple):
+    """One entry of `status.details.causes`: `reason` as in metav1.CauseType, `field` a path such as `spec.replicas`."""
+
+    reason: str
+    message: str
+    field: str = ""
+
+
+class APIError(Exception):
+    """A refusal with its HTTP code and machine-readable reason."""
+
+    code: ClassVar[int] = 500
+    reason: ClassVar[str] = "InternalError"
+
+    def __init__(
+        self,
+        message: object = "",
+        *,
+        details: Mapping[str, Any] | None = None,
+        causes: Sequence[Cause] = (),
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(str(message))
+        self.details = dict(details or {})
+        self.causes = tuple(causes)
+        self.retry_after = retry_after
+
+    def status(self) -> dict[str, Any]:
+        """The metav1.Status body of this error, as JSON-ready builtins."""
+        details = dict(self.details)
+        if self.causes:
+            details["causes"] = [
+                {"reason": c.reason, "message": c.message, **({"field": c.field} if c.field else {})}
+                for c in self.causes
+            ]
+        if self.retry_after is not None:
+            details["retryAfterSeconds"] = self.retry_after
+        body: dict[str, Any] = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": str(self),
+            "reason": self.reason,
+            "code": self.code,
+        }
+        if details:
+            body["details"] = details
+        return body
+
+
+class BadRequest(APIError):
+    """400: the request itself is malformed."""
+
+    code = 400
+    reason = "BadRequest"
+
+
+class Unauthorized(APIError):
+    """401: nobody we know."""
+
+    code = 401
+    reason = "Unauthorized"
+
+
+class Forbidden(APIError):
+    """403: known, but not allowed."""
+
+    code = 403
+    reason = "Forbidden"
+
+
+class NotFound(APIError):
+    """404: no such object or resource."""
+
+    code = 404
+    reason = "NotFound"
+
+
+class MethodNotAllowed(APIError):
+    """405: the resource exists, the verb does not."""
+
+    code = 405
+    reason = "MethodNotAllowed"
+
+
+class NotAcceptable(APIError):
+    """406: none of the media types in Accept can be served."""
+
+    code = 406
+    reason = "NotAcceptable"
+
+
+class AlreadyExists(APIError):
+    """409: create of a name that is taken."""
+
+    code = 409
+    reason = "AlreadyExists"
+
+
+class Conflict(APIError):
+    """409: the object has changed, a precondition failed, or a field belongs to another manager."""
+
+    code = 409
+    reason = "Conflict"
+
+
+class Gone(APIError):
+    """410: a watch or list position older than the kept history (reason Expired)."""
+
+    code = 410
+    reason = "Expired"
+
+
+class TooLarge(APIError):
+    """413: the request body is over the limit."""
+
+    code = 413
+    reason = "RequestEntityTooLarge"
+
+
+class UnsupportedMediaType(APIError):
+    """415: the body's content type cannot be read."""
+
+    code = 415
+    reason = "UnsupportedMediaType"
+
+
+class Invalid(APIError):
+    """422: understood, but field values are refused; `causes` names each field."""
+
+    code = 422
+    reason = "Invalid"
+
+
+class TooManyRequests(APIError):
+    """429: try again after `retry_after` seconds."""
+
+    code = 429
+    reason = "TooManyRequests"
+
+
+class InternalError(APIError):
+    """500: our fault."""
+
+
+class ServiceUnavailable(APIError):
+    """503: not able to serve this right now."""
+
+    code = 503
+    reason = "ServiceUnavailable"
+
+
+class Timeout(APIError):
+    """504: the operation did not finish in time, or waits for a revision that is too far ahead."""
+
+    code = 504
+    reason = "Timeout"
+
+
+_BY_REASON: dict[str, type[APIError]] = {
+    cls.reason: cls
+    for cls in (
+        BadRequest, Unauthorized, Forbidden, NotFound, MethodNotAllowed, NotAcceptable, AlreadyExists, Conflict, Gone,
+        TooLarge, UnsupportedMediaType, Invalid, TooManyRequests, InternalError, ServiceUnavailable, Timeout,
+    )
+}  # fmt: skip
+_BY_CODE: dict[int, type[APIError]] = {cls.code: cls for cls in reversed(_BY_REASON.values())}
+
+
+def from_status(body: Mapping[str, Any], code: int = 0) -> APIError:
+    """Rebuild the error that a server answered with; `body` is a decoded metav1.Status, `code` the HTTP code."""
+    found = _BY_REASON.get(str(body.get("reason", ""))) or _BY_CODE.get(int(body.get("code") or code), APIError)
+    details = dict(body.get("details") or {})
+    causes = tuple(
+        Cause(str(c.get("reason", "")), str(c.get("message", "")), str(c.get("field", "")))
+        for c in details.pop("causes", None) or ()
+    )
+    retry = details.pop("retryAfterSeconds", None)
+    return found(body.get("message", ""), details=details, causes=causes, retry_after=retry)

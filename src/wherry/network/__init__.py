@@ -1,0 +1,1 @@
+"""Services, DNS, addresses and routes. Start at services.py."""

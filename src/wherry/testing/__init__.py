@@ -1,0 +1,1 @@
+"""Public: the cluster fixture that users' own tests import."""
