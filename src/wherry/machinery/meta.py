@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from wherry.machinery.quantity import Quantity
 from wherry.machinery.time import Time
 
 
@@ -23,13 +24,46 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
     """
 
 
+# Defaults that Go always writes: msgspec leaves out a default, but never what a factory of ours returns.
+
+
+def empty_text() -> str:
+    """A string field that is written even when empty."""
+    return ""
+
+
+def zero() -> int:
+    """An integer field that is written even when 0."""
+    return 0
+
+
+def zero_float() -> float:
+    """A number field that is written even when 0."""
+    return 0.0
+
+
+def no() -> bool:
+    """A boolean field that is written even when false."""
+    return False
+
+
+def no_items() -> tuple[Any, ...]:
+    """A list field that is written even when empty."""
+    return ()
+
+
+def zero_quantity() -> Quantity:
+    """A quantity field that is written even when 0."""
+    return Quantity("0")
+
+
 class OwnerReference(Model, frozen=True):
     """Who owns an object: garbage collection and adoption follow it."""
 
-    api_version: str = msgspec.field(default_factory=str)
-    kind: str = msgspec.field(default_factory=str)
-    name: str = msgspec.field(default_factory=str)
-    uid: str = msgspec.field(default_factory=str)
+    api_version: str = msgspec.field(default_factory=empty_text)
+    kind: str = msgspec.field(default_factory=empty_text)
+    name: str = msgspec.field(default_factory=empty_text)
+    uid: str = msgspec.field(default_factory=empty_text)
     controller: bool | None = None
     block_owner_deletion: bool | None = None
 
@@ -79,8 +113,8 @@ class ListMeta(Model, frozen=True):
 class LabelSelectorRequirement(Model, frozen=True):
     """`key operator values`, operator one of In, NotIn, Exists, DoesNotExist."""
 
-    key: str = msgspec.field(default_factory=str)
-    operator: str = msgspec.field(default_factory=str)
+    key: str = msgspec.field(default_factory=empty_text)
+    operator: str = msgspec.field(default_factory=empty_text)
     values: tuple[str, ...] = ()
 
 
@@ -94,12 +128,12 @@ class LabelSelector(Model, frozen=True):
 class Condition(Model, frozen=True):
     """metav1.Condition: one observation of an object's state."""
 
-    type: str = msgspec.field(default_factory=str)
-    status: str = msgspec.field(default_factory=str)
+    type: str = msgspec.field(default_factory=empty_text)
+    status: str = msgspec.field(default_factory=empty_text)
     observed_generation: int = 0
     last_transition_time: Time | None = None
-    reason: str = msgspec.field(default_factory=str)
-    message: str = msgspec.field(default_factory=str)
+    reason: str = msgspec.field(default_factory=empty_text)
+    message: str = msgspec.field(default_factory=empty_text)
 
 
 class Preconditions(Model, frozen=True):

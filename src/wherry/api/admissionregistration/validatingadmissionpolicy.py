@@ -1,0 +1,8 @@
+"""admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy: what the API adds to its schema."""
+
+from __future__ import annotations
+
+from wherry.api.declare import declare
+from wherry.api.types.admissionregistration import ValidatingAdmissionPolicy
+
+VALIDATINGADMISSIONPOLICY = declare(ValidatingAdmissionPolicy)

@@ -1,0 +1,8 @@
+"""apps/v1 StatefulSet: what the API adds to its schema (`wherry.api.types.apps`)."""
+
+from __future__ import annotations
+
+from wherry.api.declare import declare
+from wherry.api.types.apps import StatefulSet
+
+STATEFULSET = declare(StatefulSet)

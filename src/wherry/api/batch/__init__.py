@@ -1,0 +1,1 @@
+"""Kinds of the API group batch: one file each."""

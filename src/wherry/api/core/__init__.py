@@ -1,0 +1,1 @@
+"""Kinds of the API group core (v1): one file each."""

@@ -1,0 +1,8 @@
+"""networking.k8s.io/v1 ServiceCIDR: what the API adds to its schema (`wherry.api.types.networking`)."""
+
+from __future__ import annotations
+
+from wherry.api.declare import declare
+from wherry.api.types.networking import ServiceCIDR
+
+SERVICECIDR = declare(ServiceCIDR)

@@ -1,0 +1,8 @@
+"""rbac.authorization.k8s.io/v1 ClusterRoleBinding: what the API adds to its schema (`wherry.api.types.rbac`)."""
+
+from __future__ import annotations
+
+from wherry.api.declare import declare
+from wherry.api.types.rbac import ClusterRoleBinding
+
+CLUSTERROLEBINDING = declare(ClusterRoleBinding)

@@ -1,0 +1,8 @@
+"""resource.k8s.io/v1 DeviceTaintRule: what the API adds to its schema (`wherry.api.types.resource`)."""
+
+from __future__ import annotations
+
+from wherry.api.declare import declare
+from wherry.api.types.resource import DeviceTaintRule
+
+DEVICETAINTRULE = declare(DeviceTaintRule)
