@@ -6,6 +6,7 @@ Contract (tests/contracts/store/ runs on every implementation):
 - `append` returns only when the write is durable: it survives kill -9 and loss of power;
 - compare-and-swap: `expected` is the revision at which the key was last written, 0 for "must not exist", None for
   "whatever it is"; otherwise `Changed` is raised and nothing is written;
+- deleting a key that does not exist raises `Changed` with current 0, whatever was expected: there is nothing to record;
 - every subscriber sees every later change exactly once, in revision order, only after it is durable;
 - values are stored without their revision: whoever serves them adds it (`wherry.store.window`);
 - a commit that fails on I/O raises `Unavailable`; from then on every call does, until the store is opened again:
@@ -28,12 +29,16 @@ class Record(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One committed write. `value` None means deleted (`previous` then holds the last value); `created` as in Record."""
+    """One committed write. `value` None means deleted; `created` as in Record.
+
+    `previous` is the value it replaced (None: the key did not exist), written at `previous_revision` (0: likewise).
+    """
 
     revision: int
     key: str
     value: bytes | None
     previous: bytes | None
+    previous_revision: int
     created: int
 
 
@@ -47,7 +52,7 @@ class Changed(Exception):
 
 
 class Compacted(Exception):
-    """Asked for history before `oldest`, which is gone."""
+    """Asked for history before `oldest`, which is gone. `oldest` itself can still be asked for."""
 
     def __init__(self, oldest: int) -> None:
         super().__init__(f"history before revision {oldest} is gone")
@@ -58,12 +63,19 @@ class Unavailable(Exception):
     """The store cannot take writes any more; open it again. The outcome of writes in flight is unknown."""
 
 
+Deliver = Callable[[Sequence[Change]], None]
+
+
 class Log(Protocol):
     """A durable, revisioned log of writes."""
 
     @property
     def revision(self) -> int:
-        """The newest committed revision."""
+        """The newest committed revision that subscribers have been given."""
+
+    @property
+    def compacted(self) -> int:
+        """History up to here is forgotten: `after` works from this revision on."""
 
     async def append(self, key: str, value: bytes | None, expected: int | None) -> int:
         """Write (or delete, with None) one key; return the revision once it is durable. Raises Changed, Unavailable."""
@@ -71,17 +83,18 @@ class Log(Protocol):
     async def list(self, prefix: str) -> tuple[int, list[Record]]:
         """Every live key under `prefix`, sorted by key, and the revision at which that is true."""
 
-    async def after(self, revision: int) -> list[Change]:
+    async def after(self, revision: int) -> Sequence[Change]:
         """Every kept change later than `revision`, in order. Raises Compacted when some of them are gone."""
 
     async def compact(self, revision: int) -> None:
-        """Forget history up to `revision` (live values stay)."""
+        """Forget history up to `revision` (live values stay), or up to the present if that is earlier."""
 
-    def subscribe(self, deliver: Callable[[Sequence[Change]], None]) -> Callable[[], None]:
+    def subscribe(self, deliver: Deliver) -> Callable[[], None]:
         """Call `deliver` on the event loop with each committed batch, in order; returns what ends the subscription.
 
         A write's own caller is woken only after `deliver` was called with it: who wrote can read it in the window.
+        `deliver` must not raise; if it does, that is logged and the batch counts as delivered.
         """
 
     async def close(self) -> None:
-        """Flush and release everything."""
+        """Flush and release everything; what is called afterwards raises Unavailable. May be called twice."""
