@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 from wherry.api.declare import declare
+from wherry.api.int_or_percent import scaled
 from wherry.api.types.apps import Deployment
 
 DEPLOYMENT = declare(Deployment)
+
+
+def surge_and_unavailable(deployment: Deployment) -> tuple[int, int]:
+    """(maxSurge, maxUnavailable) of a rolling update in pods; never both 0, so that it can go on. (0, 0) for Recreate."""
+    strategy = deployment.spec.strategy
+    rolling = strategy.rolling_update
+    if strategy.type == "Recreate" or rolling is None:
+        return 0, 0
+    replicas = 1 if deployment.spec.replicas is None else deployment.spec.replicas
+    surge = scaled(rolling.max_surge, replicas, round_up=True)
+    unavailable = scaled(rolling.max_unavailable, replicas, round_up=False)
+    return (surge, unavailable) if surge or unavailable else (0, 1)

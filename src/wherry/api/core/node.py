@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from wherry.api.core.node_state import address, condition, is_ready, roles
 from wherry.api.declare import declare
 from wherry.api.types.core import Node
+
+__all__ = ["NODE", "address", "condition", "is_ready", "roles"]
 
 NODE = declare(Node)

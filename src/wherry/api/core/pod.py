@@ -1,8 +1,50 @@
-"""v1 Pod: what the API adds to its schema (`wherry.api.types.core`)."""
+"""v1 Pod: what the API adds to its schema (`wherry.api.types.core`).
+
+https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
+What others ask about pods is importable from here; it lives in `pod_state` and `pod_resources`.
+"""
 
 from __future__ import annotations
 
+from wherry.api.core.pod_resources import amounts, compute_qos, is_sidecar, pod_limits, pod_requests, qos_class
+from wherry.api.core.pod_state import (
+    condition,
+    grace,
+    is_active,
+    is_available,
+    is_ready,
+    is_terminal,
+    ready_since,
+)
 from wherry.api.declare import declare
 from wherry.api.types.core import Pod
 
-POD = declare(Pod)
+__all__ = [
+    "POD",
+    "amounts",
+    "compute_qos",
+    "condition",
+    "grace",
+    "is_active",
+    "is_available",
+    "is_ready",
+    "is_sidecar",
+    "is_terminal",
+    "pod_limits",
+    "pod_requests",
+    "qos_class",
+    "ready_since",
+]
+
+FIELDS = {
+    "spec.nodeName": lambda pod: pod.spec.node_name,
+    "spec.restartPolicy": lambda pod: pod.spec.restart_policy,
+    "spec.schedulerName": lambda pod: pod.spec.scheduler_name,
+    "spec.serviceAccountName": lambda pod: pod.spec.service_account_name,
+    "spec.hostNetwork": lambda pod: "true" if pod.spec.host_network else "false",
+    "status.phase": lambda pod: pod.status.phase,
+    "status.podIP": lambda pod: pod.status.pod_ip,
+    "status.nominatedNodeName": lambda pod: pod.status.nominated_node_name,
+}
+
+POD = declare(Pod, fields=FIELDS, grace=grace)
