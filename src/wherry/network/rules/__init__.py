@@ -1,0 +1,1 @@
+"""How desired service rules become the kernel's. Only `wherry.network` imports this. Start at nft.py."""

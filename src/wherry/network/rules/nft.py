@@ -1,0 +1,391 @@
+"""The kernel's rules for services: one table `ip wherry`, flat maps, text for libnftables.
+
+A connection's first packet is looked up by (protocol, address, port) in one verdict map; it leads to one of a few
+chains, one per number of targets in use (never one per service), which draw a slot and look the target up in a second
+map by (protocol, address, port, slot). So a change costs the same at 10 and at 30,000 services. Later packets of a
+connection follow connection tracking and never come here: replacing rules, even the whole table, cuts nothing.
+
+`Ruleset` mirrors what the kernel has. `set` and `drop` change what is wanted, `take` gives the transaction that makes
+up the difference, `whole` the transaction that replaces the table, whatever is in it. Pure: text only. Atoms in the
+text are addresses and networks parsed by `ipaddress`, integers, and words of this file.
+
+Connections are masqueraded when an answer would otherwise not come back this way: a pod reaching itself through a
+service, an outside client sent to another node, a pod reaching something outside the pod network.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import NamedTuple
+
+from wherry.network.services import Entry, Front, Target
+
+TABLE = "wherry"
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """The cluster's address ranges. `subnet` is this node's part of `pods`, None until it has one."""
+
+    pods: IPv4Network = IPv4Network("10.244.0.0/16")
+    services: IPv4Network = IPv4Network("10.96.0.0/16")
+    subnet: IPv4Network | None = None
+
+
+class Gone(NamedTuple):
+    """A target that left a front; connections that still lead there are the caller's to forget."""
+
+    front: Front
+    target: Target
+
+
+class _Element(NamedTuple):
+    """One map element (or set element, with value "")."""
+
+    map: str
+    key: str
+
+
+# chain prefix -> (verdict map, target map, key by address?)
+_FAMILIES = {
+    "service": ("services", "endpoints", True),
+    "outside": ("outside_services", "outside_endpoints", True),
+    "port": ("ports", "port_endpoints", False),
+    "outport": ("outside_ports", "outside_port_endpoints", False),
+}
+_ADDRESS_KEY = "meta l4proto . ip daddr . th dport"
+_PORT_KEY = "meta l4proto . th dport"
+
+# `typeof ... tcp dport` stands for any port: with `th dport` as data, nft 1.0.6 later refuses rules that use the map
+_TABLE = """
+add table ip wherry
+delete table ip wherry
+table ip wherry {{
+  map services {{ type inet_proto . ipv4_addr . inet_service : verdict; }}
+  map outside_services {{ type inet_proto . ipv4_addr . inet_service : verdict; }}
+  map ports {{ type inet_proto . inet_service : verdict; }}
+  map outside_ports {{ type inet_proto . inet_service : verdict; }}
+  map endpoints {{
+    typeof meta l4proto . ip daddr . th dport . numgen random mod 2 : ip daddr . tcp dport
+  }}
+  map outside_endpoints {{
+    typeof meta l4proto . ip daddr . th dport . numgen random mod 2 : ip daddr . tcp dport
+  }}
+  map port_endpoints {{ typeof meta l4proto . th dport . numgen random mod 2 : ip daddr . tcp dport; }}
+  map outside_port_endpoints {{ typeof meta l4proto . th dport . numgen random mod 2 : ip daddr . tcp dport; }}
+  map closed {{ type inet_proto . ipv4_addr . inet_service : verdict; }}
+  map closed_ports {{ type inet_proto . inet_service : verdict; }}
+  map sticky {{ type inet_proto . ipv4_addr . inet_service : verdict; }}
+  map sticky_ports {{ type inet_proto . inet_service : verdict; }}
+  map affinity {{
+    type ipv4_addr . inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service
+    size 65536
+    flags dynamic,timeout
+  }}
+  set hairpin {{ type ipv4_addr . ipv4_addr; }}
+  set fenced {{ type inet_proto . ipv4_addr . inet_service; }}
+  set admitted {{ type inet_proto . ipv4_addr . inet_service . ipv4_addr; flags interval; }}
+
+  chain refuse {{
+    meta l4proto tcp reject with tcp reset
+    reject
+  }}
+  chain close {{
+    meta l4proto . ip daddr . th dport vmap @closed
+    fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @closed_ports
+    meta l4proto . ip daddr . th dport @fenced meta l4proto . ip daddr . th dport . ip saddr != @admitted drop
+  }}
+  chain close_prerouting {{
+    type filter hook prerouting priority -110
+    ct state new jump close
+  }}
+  chain close_output {{
+    type filter hook output priority -110
+    ct state new jump close
+  }}
+  chain translate {{
+    meta l4proto . ip daddr . th dport vmap @services
+    fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @ports
+  }}
+  chain translate_outside {{
+    meta l4proto . ip daddr . th dport vmap @outside_services
+    fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @outside_ports
+  }}
+  chain translate_prerouting {{
+    type nat hook prerouting priority dstnat
+    dnat ip to ip saddr . meta l4proto . ip daddr . th dport map @affinity
+    ip saddr != {pods} jump translate_outside
+    jump translate
+  }}
+  chain translate_output {{
+    type nat hook output priority -100
+    dnat ip to ip saddr . meta l4proto . ip daddr . th dport map @affinity
+    jump translate
+  }}
+  chain stick {{
+    meta l4proto tcp meta l4proto . ct original ip daddr . ct original proto-dst vmap @sticky
+    meta l4proto udp meta l4proto . ct original ip daddr . ct original proto-dst vmap @sticky
+    ct original ip daddr {services} return
+    meta l4proto tcp meta l4proto . ct original proto-dst vmap @sticky_ports
+    meta l4proto udp meta l4proto . ct original proto-dst vmap @sticky_ports
+  }}
+  chain stick_input {{
+    type filter hook input priority filter
+    ct state new ct status dnat jump stick
+  }}
+  chain forward {{
+    type filter hook forward priority filter
+    ct state invalid ip saddr {pods} drop
+    ct state invalid ip daddr {pods} drop
+    ct state new ip daddr {services} goto refuse
+  }}
+  chain output {{
+    type filter hook output priority filter
+    ct state new ip daddr {services} fib daddr type != local goto refuse
+  }}
+  chain postrouting {{
+    type nat hook postrouting priority srcnat
+    ct status dnat jump stick
+    oifname "lo" return
+    ct status dnat ip saddr . ip daddr @hairpin masquerade
+{masquerade}  }}
+}}
+"""
+_MASQUERADE = """    ct status dnat ip saddr != {pods} ip daddr != {subnet} masquerade
+    ip saddr {subnet} ip daddr != {pods} ip daddr != 224.0.0.0/4 masquerade fully-random
+"""
+
+
+def seat(before: tuple[Target, ...], now: Iterable[Target]) -> tuple[Target, ...]:
+    """`now` in an order that keeps as many of `before`'s slots as possible: a change touches few map elements."""
+    wanted = dict.fromkeys(now)
+    kept: list[Target | None] = [t if t in wanted else None for t in before]
+    fresh = [t for t in wanted if t not in set(before)]
+    for slot, target in enumerate(kept):
+        if target is None and fresh:
+            kept[slot] = fresh.pop(0)
+    seats = [*kept, *fresh]
+    while None in seats:
+        last = seats.pop()
+        if last is not None:
+            seats[seats.index(None)] = last
+    return tuple(t for t in seats if t is not None)
+
+
+def _chain(name: str, timeout_or_count: int) -> str:
+    """The rules of one counted chain: `service_3`, or `stick_600`."""
+    if name == "stick":
+        key = "ip saddr . meta l4proto . ct original ip daddr . ct original proto-dst"
+        update = f"update @affinity {{ {key} timeout {timeout_or_count}s : ip daddr . th dport }}"
+        rules = [f"meta l4proto {protocol} {update}" for protocol in ("tcp", "udp")]
+    else:
+        _, targets, by_address = _FAMILIES[name]
+        key = _ADDRESS_KEY if by_address else _PORT_KEY
+        rules = [f"dnat ip to {key} . numgen random mod {timeout_or_count} map @{targets}"]
+    title = f"{name}_{timeout_or_count}"
+    lines = [f"add chain ip {TABLE} {title}", f"flush chain ip {TABLE} {title}"]
+    return "\n".join([*lines, *(f"add rule ip {TABLE} {title} {rule}" for rule in rules)]) + "\n"
+
+
+def _key(front: Front) -> str:
+    if front.address:
+        return f"{front.protocol} . {front.address} . {front.port}"
+    return f"{front.protocol} . {front.port}"
+
+
+def _bulk(verb: str, elements: Mapping[str, list[str]]) -> Iterator[str]:
+    for name, items in elements.items():
+        yield f"{verb} element ip {TABLE} {name} {{ {', '.join(items)} }}\n"
+
+
+class Ruleset:
+    """What the kernel has, what it should have, and the text between."""
+
+    def __init__(self, networks: Networks) -> None:
+        self.networks = networks
+        self._claims: dict[Front, dict[str, Entry]] = {}
+        self._owned: dict[str, Mapping[Front, Entry]] = {}
+        self._shown: dict[Front, Entry] = {}
+        self._seats: dict[tuple[str, Front], tuple[Target, ...]] = {}
+        self._elements: dict[_Element, str] = {}
+        self._before: dict[_Element, str | None] = {}
+        self._hairpin: Counter[str] = Counter()
+        self._chains: set[tuple[str, int]] = set()
+        self._new_chains: set[tuple[str, int]] = set()
+        self._gone: list[Gone] = []
+
+    @property
+    def sticky(self) -> bool:
+        """Whether any front has session affinity."""
+        return any(element.map in ("sticky", "sticky_ports") for element in self._elements)
+
+    def fronts(self) -> Mapping[Front, Entry]:
+        """Every front in force with its entry."""
+        return self._shown
+
+    def set(self, owner: str, entries: Mapping[Front, Entry]) -> None:
+        """Make `entries` everything that `owner` (a service's key) wants. Of several owners of one front, the first
+        in alphabetical order has it."""
+        old = self._owned.get(owner, {})
+        if entries:
+            self._owned[owner] = entries
+        else:
+            self._owned.pop(owner, None)
+        for front in old.keys() | entries.keys():
+            entry = entries.get(front)
+            if old.get(front) == entry:
+                continue
+            claims = self._claims.setdefault(front, {})
+            if entry is None:
+                claims.pop(owner, None)
+            else:
+                claims[owner] = entry
+            self._show(front, claims[min(claims)] if claims else None)
+            if not claims:
+                del self._claims[front]
+
+    def drop(self, owner: str) -> None:
+        """`owner` wants nothing any more."""
+        self.set(owner, {})
+
+    def owners(self) -> frozenset[str]:
+        """Who wants anything."""
+        return frozenset(self._owned)
+
+    def gone(self) -> list[Gone]:
+        """Targets that left their front since the last call."""
+        result, self._gone = self._gone, []
+        return result
+
+    def take(self) -> str:
+        """The transaction from what was last taken to what is wanted now; "" when that is the same."""
+        removed: dict[str, list[str]] = defaultdict(list)
+        added: dict[str, list[str]] = defaultdict(list)
+        for element, before in self._before.items():
+            now = self._elements.get(element)
+            if now == before:
+                continue
+            if before is not None:
+                removed[element.map].append(_text(element, before))
+            if now is not None:
+                added[element.map].append(_text(element, now))
+        chains = sorted(self._new_chains)
+        self._before.clear()
+        self._new_chains.clear()
+        return "".join([*(_chain(*c) for c in chains), *_bulk("delete", removed), *_bulk("add", added)])
+
+    def whole(self) -> str:
+        """The transaction that puts the wanted table in place of whatever is there, at once."""
+        self._before.clear()
+        self._new_chains.clear()
+        elements: dict[str, list[str]] = defaultdict(list)
+        for element, value in self._elements.items():
+            elements[element.map].append(_text(element, value))
+        return "".join([table(self.networks), *(_chain(*c) for c in sorted(self._chains)), *_bulk("add", elements)])
+
+    def _show(self, front: Front, entry: Entry | None) -> None:
+        before = self._shown.get(front)
+        if before == entry:
+            return
+        old, new = _sides(before), _sides(entry)
+        for outside in (False, True):
+            self._seat(front, old[outside], new[outside], outside=outside)
+        self._put_closed(front, entry)
+        self._put_sticky(front, entry)
+        self._put_ranges(front, before, entry)
+        if entry is None:
+            del self._shown[front]
+        else:
+            self._shown[front] = entry
+        everything = {t for side in old for t in side or ()} - {t for side in new for t in side or ()}
+        self._gone += [Gone(front, target) for target in sorted(everything)]
+
+    def _seat(
+        self, front: Front, old: tuple[Target, ...] | None, new: tuple[Target, ...] | None, *, outside: bool
+    ) -> None:
+        family = ("outside" if outside else "service") if front.address else ("outport" if outside else "port")
+        verdicts, targets, _ = _FAMILIES[family]
+        key = _key(front)
+        before = self._seats.pop((family, front), ())
+        after = seat(before, new or ())
+        for slot in range(max(len(before), len(after))):
+            now = f"{after[slot].address} . {after[slot].port}" if slot < len(after) else None
+            self._put(_Element(targets, f"{key} . {slot}"), now)
+        if after:
+            self._seats[family, front] = after
+            self._need(family, len(after))
+            self._put(_Element(verdicts, key), f"goto {family}_{len(after)}")
+        else:
+            self._put(_Element(verdicts, key), "drop" if outside and new is not None else None)
+        self._count(old or (), -1)
+        self._count(new or (), 1)
+
+    def _count(self, targets: Iterable[Target], by: int) -> None:
+        """A pod of this node that may be sent to itself needs masquerading."""
+        subnet = self.networks.subnet
+        if subnet is None:
+            return
+        for target in targets:
+            if IPv4Address(target.address) in subnet:
+                self._hairpin[target.address] += by
+                wanted = self._hairpin[target.address] > 0
+                self._put(_Element("hairpin", f"{target.address} . {target.address}"), "" if wanted else None)
+
+    def _put_closed(self, front: Front, entry: Entry | None) -> None:
+        closed = entry is not None and not entry.inside and (front.address != "" or entry.outside is None)
+        verdict = "goto refuse" if entry is not None and entry.refuse else "drop"
+        self._put(_Element("closed" if front.address else "closed_ports", _key(front)), verdict if closed else None)
+
+    def _put_sticky(self, front: Front, entry: Entry | None) -> None:
+        seconds = entry.affinity if entry else 0
+        if seconds:
+            self._need("stick", seconds)
+        name = "sticky" if front.address else "sticky_ports"
+        self._put(_Element(name, _key(front)), f"jump stick_{seconds}" if seconds else None)
+
+    def _put_ranges(self, front: Front, before: Entry | None, entry: Entry | None) -> None:
+        key = _key(front)
+        for network in before.ranges if before else ():
+            self._put(_Element("admitted", f"{key} . {network}"), None)
+        for network in entry.ranges if entry else ():
+            self._put(_Element("admitted", f"{key} . {network}"), "")
+        if front.address:
+            self._put(_Element("fenced", key), "" if entry and entry.ranges else None)
+
+    def _need(self, chain: str, count: int) -> None:
+        if (chain, count) not in self._chains:
+            self._chains.add((chain, count))
+            self._new_chains.add((chain, count))
+
+    def _put(self, element: _Element, value: str | None) -> None:
+        before = self._elements.get(element)
+        if before == value:
+            return
+        self._before.setdefault(element, before)
+        if value is None:
+            del self._elements[element]
+        else:
+            self._elements[element] = value
+
+
+def _sides(entry: Entry | None) -> tuple[tuple[Target, ...] | None, tuple[Target, ...] | None]:
+    return (entry.inside, entry.outside) if entry else (None, None)
+
+
+def _text(element: _Element, value: str) -> str:
+    return f"{element.key} : {value}" if value else element.key
+
+
+def table(networks: Networks) -> str:
+    """The table without elements, replacing any before it in the same transaction."""
+    subnet = networks.subnet
+    masquerade = _MASQUERADE.format(pods=networks.pods, subnet=subnet) if subnet else ""
+    return _TABLE.format(pods=networks.pods, services=networks.services, masquerade=masquerade).lstrip()
+
+
+def remove() -> str:
+    """The transaction that leaves no trace of the table."""
+    return f"add table ip {TABLE}\ndelete table ip {TABLE}\n"
