@@ -47,12 +47,18 @@ def definitions(resource: Resource[T]) -> list[dict[str, Any]]:
     """The column definitions, name first; wide columns have priority 1."""
     if not resource.columns:
         return [_NAME, _CREATED]
-    return [_NAME, *(_definition(column) for column in resource.columns)]
+    own = [_definition(column) for column in resource.columns]
+    return own if _names_itself(resource) else [_NAME, *own]
+
+
+def _names_itself(resource: Resource[T]) -> bool:
+    """Whether the kind prints its name itself: elsewhere than first, or with an addition."""
+    return any(column.format == "name" for column in resource.columns)
 
 
 def row(resource: Resource[T], obj: T, now: float, include: Include = "Metadata") -> dict[str, Any]:
     """One row: the cells, and as much of the object as `include` asks for."""
-    cells: list[object] = [obj.metadata.name]
+    cells: list[object] = [] if _names_itself(resource) else [obj.metadata.name]
     cells += [column.cell(obj, now) for column in resource.columns] or [obj.metadata.creation_timestamp]
     shown: dict[str, Any] = {"cells": cells}
     if include == "Metadata":

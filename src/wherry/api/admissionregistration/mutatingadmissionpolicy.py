@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE, parameters_of
 from wherry.api.declare import declare
 from wherry.api.types.admissionregistration import MutatingAdmissionPolicy
+from wherry.machinery.resource import Column
 
-MUTATINGADMISSIONPOLICY = declare(MutatingAdmissionPolicy)
+COLUMNS: tuple[Column[MutatingAdmissionPolicy], ...] = (
+    Column("Mutations", lambda p, _: len(p.spec.mutations), type="integer"),
+    Column("ParamKind", lambda p, _: parameters_of(p.spec.param_kind)),
+    AGE,
+)
+
+MUTATINGADMISSIONPOLICY = declare(MutatingAdmissionPolicy, columns=COLUMNS)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE, parameter_reference
 from wherry.api.declare import declare
 from wherry.api.types.admissionregistration import MutatingAdmissionPolicyBinding
+from wherry.machinery.resource import Column
 
-MUTATINGADMISSIONPOLICYBINDING = declare(MutatingAdmissionPolicyBinding)
+COLUMNS: tuple[Column[MutatingAdmissionPolicyBinding], ...] = (
+    Column("PolicyName", lambda b, _: b.spec.policy_name),
+    Column("ParamRef", lambda b, _: parameter_reference(b.spec.param_ref)),
+    AGE,
+)
+
+MUTATINGADMISSIONPOLICYBINDING = declare(MutatingAdmissionPolicyBinding, columns=COLUMNS)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.types.admissionregistration import MutatingWebhookConfiguration
+from wherry.machinery.resource import Column
 
-MUTATINGWEBHOOKCONFIGURATION = declare(MutatingWebhookConfiguration)
+COLUMNS: tuple[Column[MutatingWebhookConfiguration], ...] = (
+    Column("Webhooks", lambda c, _: len(c.webhooks), type="integer"),
+    AGE,
+)
+
+MUTATINGWEBHOOKCONFIGURATION = declare(MutatingWebhookConfiguration, columns=COLUMNS)

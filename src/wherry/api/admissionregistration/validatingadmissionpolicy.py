@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE, parameters_of
 from wherry.api.declare import declare
 from wherry.api.types.admissionregistration import ValidatingAdmissionPolicy
+from wherry.machinery.resource import Column
 
-VALIDATINGADMISSIONPOLICY = declare(ValidatingAdmissionPolicy)
+COLUMNS: tuple[Column[ValidatingAdmissionPolicy], ...] = (
+    Column("Validations", lambda p, _: len(p.spec.validations), type="integer"),
+    Column("ParamKind", lambda p, _: parameters_of(p.spec.param_kind)),
+    AGE,
+)
+
+VALIDATINGADMISSIONPOLICY = declare(ValidatingAdmissionPolicy, columns=COLUMNS)

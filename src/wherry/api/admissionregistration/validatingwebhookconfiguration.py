@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.types.admissionregistration import ValidatingWebhookConfiguration
+from wherry.machinery.resource import Column
 
-VALIDATINGWEBHOOKCONFIGURATION = declare(ValidatingWebhookConfiguration)
+COLUMNS: tuple[Column[ValidatingWebhookConfiguration], ...] = (
+    Column("Webhooks", lambda c, _: len(c.webhooks), type="integer"),
+    AGE,
+)
+
+VALIDATINGWEBHOOKCONFIGURATION = declare(ValidatingWebhookConfiguration, columns=COLUMNS)

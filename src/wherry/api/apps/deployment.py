@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE, workload_columns
 from wherry.api.declare import declare
 from wherry.api.int_or_percent import scaled
 from wherry.api.types.apps import Deployment
+from wherry.machinery.resource import Column
 
-DEPLOYMENT = declare(Deployment)
+COLUMNS: tuple[Column[Deployment], ...] = (
+    Column("Ready", lambda d, _: f"{d.status.ready_replicas}/{d.spec.replicas or 0}"),
+    Column("Up-to-date", lambda d, _: d.status.updated_replicas),
+    Column("Available", lambda d, _: d.status.available_replicas),
+    AGE,
+    *workload_columns(lambda d: d.spec.template, lambda d: d.spec.selector),
+)
+
+DEPLOYMENT = declare(Deployment, columns=COLUMNS)
 
 
 def surge_and_unavailable(deployment: Deployment) -> tuple[int, int]:
-    """(maxSurge, maxUnavailable) of a rolling update in pods; never both 0, so that it can go on. (0, 0) for Recreate."""
+    """(maxSurge, maxUnavailable) of a rolling update in pods, never both 0 so that it goes on; (0, 0) for Recreate."""
     strategy = deployment.spec.strategy
     rolling = strategy.rolling_update
     if strategy.type == "Recreate" or rolling is None:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE, workload_columns
 from wherry.api.declare import declare
 from wherry.api.types.apps import ReplicaSet
+from wherry.machinery.resource import Column
 
-REPLICASET = declare(ReplicaSet)
+COLUMNS: tuple[Column[ReplicaSet], ...] = (
+    Column("Desired", lambda rs, _: rs.spec.replicas or 0, type="integer"),
+    Column("Current", lambda rs, _: rs.status.replicas, type="integer"),
+    Column("Ready", lambda rs, _: rs.status.ready_replicas, type="integer"),
+    AGE,
+    *workload_columns(lambda rs: rs.spec.template, lambda rs: rs.spec.selector),
+)
+
+REPLICASET = declare(ReplicaSet, columns=COLUMNS, fields={"status.replicas": lambda rs: str(rs.status.replicas)})

@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.types.autoscaling import HorizontalPodAutoscaler
+from wherry.machinery.resource import Column
 
-HORIZONTALPODAUTOSCALER_V1 = declare(HorizontalPodAutoscaler)
+
+def _targets(hpa: HorizontalPodAutoscaler, _: float) -> str:
+    wanted, used = hpa.spec.target_cpu_utilization_percentage, hpa.status.current_cpu_utilization_percentage
+    if wanted is None:
+        return "<none>"
+    return f"cpu: <unknown>/{wanted}%" if used is None else f"cpu: {used}%/{wanted}%"
+
+
+COLUMNS: tuple[Column[HorizontalPodAutoscaler], ...] = (
+    Column("Reference", lambda h, _: f"{h.spec.scale_target_ref.kind}/{h.spec.scale_target_ref.name}"),
+    Column("Targets", _targets),
+    Column("MinPods", lambda h, _: "<unset>" if h.spec.min_replicas is None else str(h.spec.min_replicas)),
+    Column("MaxPods", lambda h, _: h.spec.max_replicas),
+    Column("Replicas", lambda h, _: h.status.current_replicas),
+    AGE,
+)
+
+HORIZONTALPODAUTOSCALER_V1 = declare(HorizontalPodAutoscaler, columns=COLUMNS)

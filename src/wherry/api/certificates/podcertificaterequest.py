@@ -4,5 +4,24 @@ from __future__ import annotations
 
 from wherry.api.declare import declare
 from wherry.api.types.certificates import PodCertificateRequest
+from wherry.machinery.resource import Column
+from wherry.machinery.selectors import format_labels
 
-PODCERTIFICATEREQUEST = declare(PodCertificateRequest)
+
+def _state(request: PodCertificateRequest, _: float) -> str:
+    ended = [c.type for c in request.status.conditions if c.type in ("Issued", "Denied", "Failed")]
+    return ended[-1] if ended else "Pending"
+
+
+COLUMNS: tuple[Column[PodCertificateRequest], ...] = (
+    Column("PodName", lambda r, _: r.spec.pod_name),
+    Column("ServiceAccountName", lambda r, _: r.spec.service_account_name),
+    Column("NodeName", lambda r, _: r.spec.node_name),
+    Column("SignerName", lambda r, _: r.spec.signer_name),
+    Column("State", _state),
+    Column("UnverifiedUserAnnotations", lambda r, _: format_labels(r.spec.unverified_user_annotations), wide=True),
+)
+
+FIELDS = {"spec.signerName": lambda r: r.spec.signer_name, "spec.nodeName": lambda r: r.spec.node_name}
+
+PODCERTIFICATEREQUEST = declare(PodCertificateRequest, columns=COLUMNS, fields=FIELDS)

@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE, first_few
 from wherry.api.declare import declare
 from wherry.api.types.core import Endpoints
+from wherry.machinery.resource import Column
 
-ENDPOINTS = declare(Endpoints)
+
+def _endpoints(endpoints: Endpoints, _: float) -> str:
+    if not endpoints.subsets:
+        return "<none>"
+    found: list[str] = []
+    for subset in endpoints.subsets:
+        ips = [a.ip for a in subset.addresses]
+        found += [_joined(ip, p.port) for p in subset.ports for ip in ips] if subset.ports else ips
+    return first_few(found) if found else ""
+
+
+def _joined(ip: str, port: int) -> str:
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+
+
+COLUMNS: tuple[Column[Endpoints], ...] = (
+    Column("Endpoints", _endpoints),
+    AGE,
+)
+
+ENDPOINTS = declare(Endpoints, columns=COLUMNS)

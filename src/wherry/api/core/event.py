@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+from wherry.api.core.event_columns import COLUMNS
 from wherry.api.declare import declare
 from wherry.api.types.core import Event
 
-EVENT = declare(Event)
+FIELDS = {
+    "involvedObject.kind": lambda e: e.involved_object.kind,
+    "involvedObject.namespace": lambda e: e.involved_object.namespace,
+    "involvedObject.name": lambda e: e.involved_object.name,
+    "involvedObject.uid": lambda e: e.involved_object.uid,
+    "involvedObject.apiVersion": lambda e: e.involved_object.api_version,
+    "involvedObject.resourceVersion": lambda e: e.involved_object.resource_version,
+    "involvedObject.fieldPath": lambda e: e.involved_object.field_path,
+    "reason": lambda e: e.reason,
+    "reportingComponent": lambda e: e.reporting_component,
+    "source": lambda e: e.source.component or e.reporting_component,
+    "type": lambda e: e.type,
+}
+
+EVENT = declare(Event, columns=COLUMNS, fields=FIELDS)

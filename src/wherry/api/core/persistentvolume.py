@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE, or_unset
+from wherry.api.core.volume_modes import CLASS_ANNOTATION, short_modes
 from wherry.api.declare import declare
 from wherry.api.types.core import PersistentVolume
+from wherry.machinery.resource import Column
 
-PERSISTENTVOLUME = declare(PersistentVolume)
+COLUMNS: tuple[Column[PersistentVolume], ...] = (
+    Column("Capacity", lambda v, _: v.spec.capacity.get("storage", "0")),
+    Column("Access Modes", lambda v, _: short_modes(v.spec.access_modes)),
+    Column("Reclaim Policy", lambda v, _: v.spec.persistent_volume_reclaim_policy),
+    Column("Status", lambda v, _: "Terminating" if v.metadata.deletion_timestamp else v.status.phase),
+    Column("Claim", lambda v, _: f"{v.spec.claim_ref.namespace}/{v.spec.claim_ref.name}" if v.spec.claim_ref else ""),
+    Column("StorageClass", lambda v, _: v.metadata.annotations.get(CLASS_ANNOTATION, v.spec.storage_class_name)),
+    Column("VolumeAttributesClass", lambda v, _: or_unset(v.spec.volume_attributes_class_name)),
+    Column("Reason", lambda v, _: v.status.reason),
+    AGE,
+    Column("VolumeMode", lambda v, _: or_unset(v.spec.volume_mode), wide=True),
+)
+
+PERSISTENTVOLUME = declare(PersistentVolume, columns=COLUMNS)

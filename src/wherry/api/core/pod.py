@@ -6,6 +6,7 @@ What others ask about pods is importable from here; it lives in `pod_state` and 
 
 from __future__ import annotations
 
+from wherry.api.core.pod_columns import COLUMNS
 from wherry.api.core.pod_resources import amounts, compute_qos, is_sidecar, pod_limits, pod_requests, qos_class
 from wherry.api.core.pod_state import (
     condition,
@@ -47,4 +48,4 @@ FIELDS = {
     "status.nominatedNodeName": lambda pod: pod.status.nominated_node_name,
 }
 
-POD = declare(Pod, fields=FIELDS, grace=grace)
+POD = declare(Pod, columns=COLUMNS, fields=FIELDS, grace=grace)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import container_images, container_names
 from wherry.api.declare import declare
 from wherry.api.types.core import PodTemplate
+from wherry.machinery.resource import Column
+from wherry.machinery.selectors import format_labels
 
-PODTEMPLATE = declare(PodTemplate)
+COLUMNS: tuple[Column[PodTemplate], ...] = (
+    Column("Containers", lambda t, _: container_names(t.template.spec.containers)),
+    Column("Images", lambda t, _: container_images(t.template.spec.containers)),
+    Column("Pod Labels", lambda t, _: format_labels(t.template.metadata.labels)),
+)
+
+PODTEMPLATE = declare(PodTemplate, columns=COLUMNS)

@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE, container_images, container_names
 from wherry.api.declare import declare
-from wherry.api.types.core import ReplicationController
+from wherry.api.types.core import Container, ReplicationController
+from wherry.machinery.resource import Column
+from wherry.machinery.selectors import format_labels
 
-REPLICATIONCONTROLLER = declare(ReplicationController)
+
+def _containers(rc: ReplicationController) -> tuple[Container, ...]:
+    return rc.spec.template.spec.containers if rc.spec.template else ()
+
+
+COLUMNS: tuple[Column[ReplicationController], ...] = (
+    Column("Desired", lambda rs, _: rs.spec.replicas or 0, type="integer"),
+    Column("Current", lambda rs, _: rs.status.replicas, type="integer"),
+    Column("Ready", lambda rs, _: rs.status.ready_replicas, type="integer"),
+    AGE,
+    Column("Containers", lambda rc, _: container_names(_containers(rc)), wide=True),
+    Column("Images", lambda rc, _: container_images(_containers(rc)), wide=True),
+    Column("Selector", lambda rc, _: format_labels(rc.spec.selector), wide=True),
+)
+
+REPLICATIONCONTROLLER = declare(
+    ReplicationController, columns=COLUMNS, fields={"status.replicas": lambda rc: str(rc.status.replicas)}
+)

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE, first_few
 from wherry.api.declare import declare
-from wherry.api.types.discovery import EndpointSlice
+from wherry.api.types.discovery import EndpointPort, EndpointSlice
+from wherry.machinery.resource import Column
 
-ENDPOINTSLICE = declare(EndpointSlice)
+
+def _port(port: EndpointPort) -> str:
+    if port.port is not None:
+        return str(port.port)
+    return "*" if port.name is None else port.name
+
+
+COLUMNS: tuple[Column[EndpointSlice], ...] = (
+    Column("AddressType", lambda s, _: s.address_type),
+    Column("Ports", lambda s, _: first_few([_port(p) for p in s.ports])),
+    Column("Endpoints", lambda s, _: first_few([a for e in s.endpoints for a in e.addresses])),
+    AGE,
+)
+
+ENDPOINTSLICE = declare(EndpointSlice, columns=COLUMNS)

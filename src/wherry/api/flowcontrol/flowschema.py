@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.types.flowcontrol import FlowSchema
+from wherry.machinery.resource import Column
 
-FLOWSCHEMA = declare(FlowSchema)
+COLUMNS: tuple[Column[FlowSchema], ...] = (
+    Column("PriorityLevel", lambda f, _: f.spec.priority_level_configuration.name),
+    Column("MatchingPrecedence", lambda f, _: f.spec.matching_precedence),
+    Column(
+        "DistinguisherMethod",
+        lambda f, _: f.spec.distinguisher_method.type if f.spec.distinguisher_method else "<none>",
+    ),
+    AGE,
+    Column("MissingPL", lambda f, _: next((c.status for c in f.status.conditions if c.type == "Dangling"), "?")),
+)
+
+FLOWSCHEMA = declare(FlowSchema, columns=COLUMNS)

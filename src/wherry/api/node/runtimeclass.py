@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.types.node import RuntimeClass
+from wherry.machinery.resource import Column
 
-RUNTIMECLASS = declare(RuntimeClass)
+COLUMNS: tuple[Column[RuntimeClass], ...] = (
+    Column("Handler", lambda c, _: c.handler),
+    AGE,
+)
+
+RUNTIMECLASS = declare(RuntimeClass, columns=COLUMNS)

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE, subjects_of
 from wherry.api.declare import declare
 from wherry.api.types.rbac import ClusterRoleBinding
+from wherry.machinery.resource import Column
 
-CLUSTERROLEBINDING = declare(ClusterRoleBinding)
+COLUMNS: tuple[Column[ClusterRoleBinding], ...] = (
+    Column("Role", lambda b, _: f"{b.role_ref.kind}/{b.role_ref.name}"),
+    AGE,
+    Column("Users", lambda b, _: subjects_of(b.subjects, "User"), wide=True),
+    Column("Groups", lambda b, _: subjects_of(b.subjects, "Group"), wide=True),
+    Column("ServiceAccounts", lambda b, _: subjects_of(b.subjects, "ServiceAccount"), wide=True),
+)
+
+CLUSTERROLEBINDING = declare(ClusterRoleBinding, columns=COLUMNS)

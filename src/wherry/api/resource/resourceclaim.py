@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.types.resource import ResourceClaim
+from wherry.machinery.resource import Column
 
-RESOURCECLAIM = declare(ResourceClaim)
+
+def _state(claim: ResourceClaim, _: float) -> str:
+    deleted = claim.metadata.deletion_timestamp is not None
+    words = ["deleted"] if deleted else []
+    if claim.status.allocation is None:
+        return ",".join(words) or "pending"
+    words.append("allocated")
+    if claim.status.reserved_for:
+        words.append("reserved")
+    return ",".join(words)
+
+
+COLUMNS: tuple[Column[ResourceClaim], ...] = (
+    Column("State", _state),
+    AGE,
+)
+
+RESOURCECLAIM = declare(ResourceClaim, columns=COLUMNS)

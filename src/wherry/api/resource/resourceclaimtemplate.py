@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.types.resource import ResourceClaimTemplate
 
-RESOURCECLAIMTEMPLATE = declare(ResourceClaimTemplate)
+RESOURCECLAIMTEMPLATE = declare(ResourceClaimTemplate, columns=(AGE,))

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.types.scheduling import PriorityClass
+from wherry.machinery.resource import Column
 
-PRIORITYCLASS = declare(PriorityClass)
+COLUMNS: tuple[Column[PriorityClass], ...] = (
+    Column("Value", lambda c, _: c.value, type="integer"),
+    Column("Global-Default", lambda c, _: c.global_default, type="boolean"),
+    AGE,
+    Column("PreemptionPolicy", lambda c, _: c.preemption_policy or ""),
+)
+
+PRIORITYCLASS = declare(PriorityClass, columns=COLUMNS)

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import AGE, or_none
 from wherry.api.declare import declare
 from wherry.api.types.storage import CSIDriver
+from wherry.machinery.resource import Column
 
-CSIDRIVER = declare(CSIDriver)
+COLUMNS: tuple[Column[CSIDriver], ...] = (
+    Column("AttachRequired", lambda d, _: d.spec.attach_required is not False, type="boolean"),
+    Column("PodInfoOnMount", lambda d, _: bool(d.spec.pod_info_on_mount), type="boolean"),
+    Column("StorageCapacity", lambda d, _: bool(d.spec.storage_capacity), type="boolean"),
+    Column("TokenRequests", lambda d, _: ",".join(t.audience for t in d.spec.token_requests) or "<unset>"),
+    Column("RequiresRepublish", lambda d, _: bool(d.spec.requires_republish), type="boolean"),
+    Column("Modes", lambda d, _: or_none(",".join(d.spec.volume_lifecycle_modes))),
+    AGE,
+)
+
+CSIDRIVER = declare(CSIDriver, columns=COLUMNS)

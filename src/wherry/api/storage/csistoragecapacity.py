@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from wherry.api.columns import or_unset
 from wherry.api.declare import declare
 from wherry.api.types.storage import CSIStorageCapacity
+from wherry.machinery.resource import Column
 
-CSISTORAGECAPACITY = declare(CSIStorageCapacity)
+COLUMNS: tuple[Column[CSIStorageCapacity], ...] = (
+    Column("StorageClassName", lambda c, _: c.storage_class_name),
+    Column("Capacity", lambda c, _: or_unset(c.capacity)),
+)
+
+CSISTORAGECAPACITY = declare(CSIStorageCapacity, columns=COLUMNS)
