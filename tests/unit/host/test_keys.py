@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.exceptions import InvalidTag
+from cryptography.x509.oid import NameOID
 
 from wherry.host import keys
 
@@ -43,10 +45,10 @@ def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> str:
             side.do_handshake()
         except ssl.SSLWantReadError:
             continue
-    shown = theirs.getpeercert()
-    assert shown is not None
-    fields = {key: value for rdn in shown["subject"] for key, value in rdn}  # type: ignore[misc,union-attr]  # typeshed's loose type
-    return str(fields["commonName"])
+    der = theirs.getpeercert(binary_form=True)
+    assert der is not None
+    (common_name,) = x509.load_der_x509_certificate(der).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(common_name.value)
 
 
 def test_everything_is_private_and_made_only_once(tmp_path: Path) -> None:
@@ -88,8 +90,8 @@ def test_a_renewed_authority_still_vouches_for_what_it_signed(tmp_path: Path) ->
     assert pki.ca.certificate_pem() != before
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(pki.ca.files.certificate)
-    keys.x509.load_pem_x509_certificate(old).verify_directly_issued_by(
-        keys.x509.load_pem_x509_certificate(pki.ca.certificate_pem())
+    x509.load_pem_x509_certificate(old).verify_directly_issued_by(
+        x509.load_pem_x509_certificate(pki.ca.certificate_pem())
     )
 
 

@@ -1,0 +1,186 @@
+"""What a cluster on this machine is: one typed value, kept in `<root>/cluster.json`, read by every command.
+
+`wherry up` makes it from flags (or WHERRY_* variables, which click reads) and saves it; server, agents and all other
+commands load it, so that flags need not be repeated. Paths and addresses that follow from it are properties here and
+nowhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import socket
+from pathlib import Path
+
+import msgspec
+
+from wherry.host import files
+
+DEFAULT_ROOT = Path("/var/lib/wherry")
+RUN = Path("/run/wherry")
+
+
+class ConfigError(Exception):
+    """The configuration cannot work; the text says why and what to do."""
+
+
+class Node(msgspec.Struct, frozen=True):
+    """One node on this machine. `netns` "" is the host's own network namespace."""
+
+    name: str
+    index: int
+    netns: str = ""
+    address: str = ""
+    """Fixed address of a node in a namespace; "" means the machine's own, which may change."""
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One cluster. `root` holds all state; everything else has a default."""
+
+    root: str = str(DEFAULT_ROOT)
+    nodes: int = 1
+    listen: str = "0.0.0.0"
+    """All addresses: the API is for pods and other machines too, and asks everybody for credentials."""
+    port: int = 6443
+    agent_port: int = 10250
+    hostname: str = ""
+    pod_cidr: str = "10.244.0.0/16"
+    service_cidr: str = "10.96.0.0/16"
+    dns_address: str = "10.96.0.10"
+    cluster_domain: str = "cluster.local"
+    node_cidr: str = "10.89.0.0/24"
+    node_ports: tuple[int, int] = (30000, 32767)
+
+    @property
+    def state(self) -> Path:
+        """The root as a path."""
+        return Path(self.root)
+
+    @property
+    def server(self) -> Path:
+        """What the control plane keeps."""
+        return self.state / "server"
+
+    @property
+    def pki(self) -> Path:
+        """The control plane's keys."""
+        return self.server / "pki"
+
+    @property
+    def database(self) -> Path:
+        """The store."""
+        return self.server / "state.db"
+
+    @property
+    def run(self) -> Path:
+        """Sockets and pid files; gone after a reboot. One folder per root."""
+        if self.state == DEFAULT_ROOT:
+            return RUN
+        return RUN.with_name(f"wherry-{hashlib.sha256(self.root.encode()).hexdigest()[:8]}")
+
+    @property
+    def logs(self) -> Path:
+        """Logs of the wherry processes."""
+        return self.state / "logs"
+
+    @property
+    def kubernetes_address(self) -> str:
+        """The address of the Service `kubernetes`: the first of the Service network."""
+        return str(ipaddress.ip_network(self.service_cidr)[1])
+
+    @property
+    def bridge_address(self) -> str:
+        """The host's address on the bridge between nodes."""
+        return str(ipaddress.ip_network(self.node_cidr)[1])
+
+    @property
+    def admin_kubeconfig(self) -> Path:
+        """Credentials of kubernetes-admin, for commands on this machine."""
+        return self.server / "admin.kubeconfig"
+
+    def node_root(self, name: str) -> Path:
+        """A node's state."""
+        return self.state / "nodes" / name
+
+    def node_run(self, name: str) -> Path:
+        """A node's sockets and pid files."""
+        return self.run / name
+
+    def machines(self) -> tuple[Node, ...]:
+        """The nodes of this machine: the first in the host's namespace, each other in its own."""
+        host = self.hostname or node_name(socket.gethostname())
+        if self.nodes == 1:
+            return (Node(host, 0),)
+        network = ipaddress.ip_network(self.node_cidr)
+        first = Node("wherry-1", 0, address=str(network[1]))
+        others = (
+            Node(f"wherry-{n}", n - 1, netns=f"wherry-wherry-{n}", address=str(network[n]))
+            for n in range(2, self.nodes + 1)
+        )
+        return (first, *others)
+
+    def machine(self, name: str) -> Node:
+        """The node of that name. Raises ConfigError."""
+        for node in self.machines():
+            if node.name == name:
+                return node
+        raise ConfigError(f"there is no node {name!r} here; the nodes are {', '.join(n.name for n in self.machines())}")
+
+    def api_url(self, node: Node | None = None) -> str:
+        """Where a node (or, without one, this machine's user) reaches the API: an address that does not change."""
+        host = self.bridge_address if node is not None and node.netns else "127.0.0.1"
+        return f"https://{host}:{self.port}"
+
+    def validate(self) -> None:
+        """Raises ConfigError when the values cannot work together."""
+        networks = {
+            "pod-cidr": network(self.pod_cidr),
+            "service-cidr": network(self.service_cidr),
+            "node-cidr": network(self.node_cidr),
+        }
+        named = list(networks.items())
+        for position, (name, one) in enumerate(named):
+            for other_name, other in named[position + 1 :]:
+                if one.overlaps(other):
+                    raise ConfigError(f"--{name} {one} and --{other_name} {other} overlap; choose separate networks")
+        if ipaddress.ip_address(self.dns_address) not in networks["service-cidr"]:
+            raise ConfigError(f"the DNS address {self.dns_address} is not in --service-cidr {self.service_cidr}")
+        if not 1 <= self.nodes <= 50:
+            raise ConfigError(f"--nodes {self.nodes} is not between 1 and 50; one machine carries at most 50 nodes")
+        if not self.state.is_absolute():
+            raise ConfigError(f"--root {self.root} is not an absolute path; give one that starts with /")
+
+
+def network(text: str) -> ipaddress.IPv4Network:
+    """An IPv4 network in CIDR notation. Raises ConfigError."""
+    try:
+        return ipaddress.IPv4Network(text)
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is not an IPv4 network: {error}; write it like 10.244.0.0/16") from error
+
+
+def node_name(hostname: str) -> str:
+    """A host name as a node name: lower case, only what a DNS name may hold."""
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "-.") else "-" for c in hostname.lower()).strip("-.")
+    return name[:63] or "node"
+
+
+def path(root: Path) -> Path:
+    """The file that keeps the configuration."""
+    return root / "cluster.json"
+
+
+def load(root: Path) -> Config | None:
+    """The configuration of the cluster under `root`; None when there is none. Raises ConfigError."""
+    try:
+        return msgspec.json.decode(path(root).read_bytes(), type=Config)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path(root)} is damaged: {error}; restore it, or run `wherry delete`") from error
+
+
+def save(config: Config) -> bool:
+    """Keep the configuration; returns whether it changed."""
+    files.private_folder(config.state)
+    return files.write_if_changed(path(config.state), msgspec.json.format(msgspec.json.encode(config)) + b"\n")

@@ -1,0 +1,222 @@
+"""The supervisor: a small process that keeps the server and the agents running where no systemd does.
+
+Owns: `<run>/units/<name>.json` is read (what must run), `<run>/<name>.pid` is written, `<run>/supervisor.pid` and the
+lock on `<run>/supervisor.lock` say that it runs. Woken by: the end of a unit (pidfd), SIGHUP (units changed), SIGTERM
+(stop everything, in reverse order of names' `order`), time (back-off).
+
+Invariants: a running unit is adopted, never started twice; the supervisor may be killed at any moment without harm to
+its units; a unit that ends is started again at once, then ever more slowly, up to `CAP` seconds, while it keeps
+ending within `STEADY` seconds. Imports nothing large: it stays for months in a few megabytes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from wherry.host import daemons
+
+FIRST = 0.02
+CAP = 5.0
+STEADY = 5.0
+GRACE = 10.0
+LOG_CHECK = 60.0
+"""Seconds between looks at the size of log files."""
+
+
+class Unit(NamedTuple):
+    """One process to keep running. `order`: lower starts earlier and stops later. `log` is a file."""
+
+    name: str
+    argv: tuple[str, ...]
+    log: str
+    order: int = 0
+    grace: float = GRACE
+
+    def encode(self) -> str:
+        """As the content of a unit file."""
+        return json.dumps(self._asdict(), indent=1) + "\n"
+
+
+def decode(text: str) -> Unit:
+    """The unit in the content of a unit file. Raises ValueError, KeyError, TypeError."""
+    fields = json.loads(text)
+    return Unit(**{**fields, "argv": tuple(fields["argv"])})
+
+
+def read_units(run: Path) -> dict[str, Unit]:
+    """What must run, by name. A file that cannot be read is skipped with a word on stderr."""
+    units = {}
+    for path in sorted((run / "units").glob("*.json")):
+        try:
+            unit = decode(path.read_text())
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            print(f"{path}: {error}", file=sys.stderr)  # noqa: T201 - stderr is the supervisor's log
+            continue
+        units[unit.name] = unit
+    return units
+
+
+class Watched:
+    """A unit and its present process."""
+
+    def __init__(self, unit: Unit, run: Path) -> None:
+        self.unit = unit
+        self.descriptor: int | None = None
+        self.due = 0.0
+        self._pid_file = run / f"{unit.name}.pid"
+        self._process: daemons.Process | None = None
+        self._since = 0.0
+        self._delay = 0.0
+
+    def ensure(self, now: float) -> None:
+        """Adopt the running process, or start one; on failure note when to try again."""
+        self._process = daemons.read_pid(self._pid_file)
+        if self._process is None:
+            try:
+                self._process = daemons.start(self.unit.argv, Path(self.unit.log))
+            except OSError as error:
+                say(f"{self.unit.name} cannot be started: {error}")
+                self._wait(now)
+                return
+            daemons.write_pid(self._pid_file, self._process)
+            say(f"{self.unit.name} started, pid {self._process.pid}")
+        self._since = now
+        self.due = float("inf")
+        self.descriptor = self._process.open()
+        if self.descriptor is None:
+            self.ended(now)
+
+    def ended(self, now: float) -> None:
+        """The process is gone: forget it and set when to start the next."""
+        self._close()
+        status = daemons.reap(self._process) if self._process else None
+        say(f"{self.unit.name} ended{'' if status is None else f', wait status {status}'}")
+        if now - self._since > STEADY:
+            self._delay = 0.0
+        self._wait(now)
+
+    def stop(self) -> None:
+        """End the process, with the unit's grace."""
+        self._close()
+        if self._process is not None and not daemons.stop(self._process, self.unit.grace):
+            say(f"{self.unit.name} did not end within {self.unit.grace:.0f} s and was killed")
+        self._process = None
+        self._pid_file.unlink(missing_ok=True)
+
+    def _wait(self, now: float) -> None:
+        self.due = now + self._delay
+        self._delay = min(CAP, max(FIRST, self._delay * 2))
+
+    def _close(self) -> None:
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+
+class Supervisor:
+    """Keeps the units of one run folder going."""
+
+    def __init__(self, run: Path) -> None:
+        self._run = run
+        self._watched: dict[str, Watched] = {}
+        self._reload = True
+        self._stop = False
+        self._logs_due = 0.0
+        self._wake, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+        signal.signal(signal.SIGHUP, self._on_signal)
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def run(self) -> None:
+        """Until SIGTERM."""
+        while not self._stop:
+            if self._reload:
+                self._reload = False
+                self._apply(read_units(self._run))
+            now = time.monotonic()  # noqa: TID251 - asyncio's weight is what this process avoids
+            self._start_due(now)
+            self._rotate(now)
+            self._poll(now)
+        for watched in self._in_order(reverse=True):
+            watched.stop()
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        if number == signal.SIGHUP:
+            self._reload = True
+        else:
+            self._stop = True
+
+    def _apply(self, units: dict[str, Unit]) -> None:
+        for watched in self._in_order(reverse=True):
+            if units.get(watched.unit.name) != watched.unit:
+                watched.stop()
+                del self._watched[watched.unit.name]
+        for name, unit in units.items():
+            if name not in self._watched:
+                self._watched[name] = Watched(unit, self._run)
+
+    def _in_order(self, *, reverse: bool = False) -> list[Watched]:
+        return sorted(self._watched.values(), key=lambda w: (w.unit.order, w.unit.name), reverse=reverse)
+
+    def _start_due(self, now: float) -> None:
+        for watched in self._in_order():
+            if watched.due <= now:
+                watched.ensure(now)
+
+    def _rotate(self, now: float) -> None:
+        if now >= self._logs_due:
+            self._logs_due = now + LOG_CHECK
+            for watched in self._watched.values():
+                daemons.rotate(Path(watched.unit.log))
+
+    def _poll(self, now: float) -> None:
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        by_descriptor = {}
+        next_due = self._logs_due
+        for watched in self._watched.values():
+            next_due = min(next_due, watched.due)
+            if watched.descriptor is not None:
+                poll.register(watched.descriptor, select.POLLIN)
+                by_descriptor[watched.descriptor] = watched
+        for descriptor, _ in poll.poll(max(0.0, (next_due - now) * 1000)):
+            if descriptor == self._wake:
+                os.read(self._wake, 512)
+            else:
+                by_descriptor[descriptor].ended(time.monotonic())  # noqa: TID251 - as above
+
+
+def say(text: str) -> None:
+    """A line for the supervisor's log."""
+    print(time.strftime("%Y-%m-%dT%H:%M:%S"), text, file=sys.stderr, flush=True)  # noqa: T201 - stderr is its log
+
+
+def main(run: Path) -> int:
+    """Supervise the units of the run folder; 1 when another supervisor already does."""
+    lock = os.open(run / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("another supervisor runs already")
+        return 1
+    supervisor = Supervisor(run)
+    own = daemons.find(os.getpid())
+    assert own is not None  # we are running
+    daemons.write_pid(run / "supervisor.pid", own)
+    supervisor.run()
+    (run / "supervisor.pid").unlink(missing_ok=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
