@@ -31,15 +31,16 @@ class Record(NamedTuple):
 class Change(NamedTuple):
     """One committed write. `value` None means deleted; `created` as in Record.
 
-    `previous` is the value it replaced (None: the key did not exist), written at `previous_revision` (0: likewise).
+    `previous_revision` is when the value it replaced was written (0: the key did not exist). `previous` is that value
+    in what `after` returns; subscribers get None there: they have seen it.
     """
 
     revision: int
     key: str
     value: bytes | None
-    previous: bytes | None
     previous_revision: int
     created: int
+    previous: bytes | None = None
 
 
 class Changed(Exception):
@@ -66,6 +67,10 @@ class Unavailable(Exception):
 Deliver = Callable[[Sequence[Change]], None]
 
 
+class InUse(Exception):
+    """Another process has the store open."""
+
+
 class Log(Protocol):
     """A durable, revisioned log of writes."""
 
@@ -80,7 +85,7 @@ class Log(Protocol):
     async def append(self, key: str, value: bytes | None, expected: int | None) -> int:
         """Write (or delete, with None) one key; return the revision once it is durable. Raises Changed, Unavailable."""
 
-    async def list(self, prefix: str) -> tuple[int, list[Record]]:
+    async def list(self, prefix: str) -> tuple[int, Sequence[Record]]:
         """Every live key under `prefix`, sorted by key, and the revision at which that is true."""
 
     async def after(self, revision: int) -> Sequence[Change]:

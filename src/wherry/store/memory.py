@@ -46,8 +46,8 @@ class MemoryLog:
             del self._live[key]
         else:
             self._live[key] = Record(key, value, self._revision, created)
-        change = Change(self._revision, key, value, found.value if found else None, current, created)
-        self._changes.append(change)
+        change = Change(self._revision, key, value, current, created)
+        self._changes.append(change._replace(previous=found.value if found is not None else None))
         for deliver in tuple(self._subscribers):
             try:
                 deliver((change,))
@@ -55,7 +55,7 @@ class MemoryLog:
                 logger.exception("subscriber failed on revision %d", change.revision)
         return change.revision
 
-    async def list(self, prefix: str) -> tuple[int, list[Record]]:
+    async def list(self, prefix: str) -> tuple[int, Sequence[Record]]:
         """Live keys under a prefix."""
         self._require_open()
         return self._revision, [self._live[key] for key in sorted(self._live) if key.startswith(prefix)]
