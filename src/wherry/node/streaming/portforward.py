@@ -1,4 +1,4 @@
-"""Port-forward over WebSocket: SPDY tunnelled in it (kubectl from 1.31), or a pair of channels per port (elder clients).
+"""Port-forward over WebSocket: SPDY tunnelled in it (kubectl from 1.31), or two channels per port (elder clients).
 
 Tunnel: every binary message is a piece of the client's own SPDY/3.1 session, passed on unread. Channels: for the n-th
 port of the query, channel 2n carries data and 2n+1 errors; each starts with the port as two little-endian bytes.

@@ -1,8 +1,8 @@
 """Exec and attach over WebSocket: channels of `v5.channel.k8s.io` and its elders, bridged to the runtime's SPDY.
 
 Channel bytes: 0 stdin, 1 stdout, 2 stderr, 3 error (a v1 Status in JSON), 4 terminal size, 255 close (v5 only, so
-that a client can end stdin). Binary protocols carry the channel as a byte; `base64.` ones carry it as a digit and the rest in
-base64. https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4006-transition-spdy-to-websockets
+that a client can end stdin). Binary protocols carry the channel as a byte; `base64.` ones carry it as a digit and the
+rest in base64. https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4006-transition-spdy-to-websockets
 """
 
 from __future__ import annotations
