@@ -5,7 +5,7 @@ Pure: no I/O, no clock. The result is flat data, one Entry per front (protocol, 
 
 - ready endpoints are used; only when none is ready, those that still serve while terminating (KEP-1669);
 - internalTrafficPolicy Local limits the cluster IP to this node's endpoints, externalTrafficPolicy Local limits
-  connections from outside on node ports, external and load balancer addresses; pods and the node itself still reach all;
+  connections from outside on node ports, external and load balancer addresses; pods and the node still reach all;
 - topology hints are followed only when every ready endpoint has them and at least one names this node or its zone;
 - endpoints on loopback, link-local, multicast or unspecified addresses are never used (CVE-2021-25737);
 - headless and ExternalName services, and those handed to another proxy by label, have no fronts.
@@ -52,7 +52,7 @@ class Entry:
 
     `inside`: targets for connections from pods and from the node. `outside`: targets for the others where they differ,
     else None. `affinity`: seconds a client keeps its target, 0 for none. `refuse`: with no target, whether the client
-    is told (else the packet is dropped and the client tries again). `ranges`: the client networks allowed, all if empty.
+    is told (else the packet is dropped, the client tries again). `ranges`: the client networks allowed, all if empty.
     """
 
     inside: tuple[Target, ...]

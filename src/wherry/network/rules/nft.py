@@ -24,14 +24,16 @@ from typing import NamedTuple
 from wherry.network.services import Entry, Front, Target
 
 TABLE = "wherry"
+PODS = IPv4Network("10.244.0.0/16")
+SERVICES = IPv4Network("10.96.0.0/16")
 
 
 @dataclass(frozen=True, slots=True)
 class Networks:
     """The cluster's address ranges. `subnet` is this node's part of `pods`, None until it has one."""
 
-    pods: IPv4Network = IPv4Network("10.244.0.0/16")
-    services: IPv4Network = IPv4Network("10.96.0.0/16")
+    pods: IPv4Network = PODS
+    services: IPv4Network = SERVICES
     subnet: IPv4Network | None = None
 
 
@@ -225,6 +227,15 @@ class Ruleset:
     def fronts(self) -> Mapping[Front, Entry]:
         """Every front in force with its entry."""
         return self._shown
+
+    def wanted(self) -> Iterator[tuple[str, Mapping[Front, Entry]]]:
+        """Every owner with what it wants."""
+        yield from self._owned.items()
+
+    def targets_of(self, front: Front) -> frozenset[Target]:
+        """Where connections to a front may go now, a node port's front standing in for any address."""
+        entry = self._shown.get(front) or self._shown.get(front._replace(address=""))
+        return frozenset(t for side in _sides(entry) for t in side or ())
 
     def set(self, owner: str, entries: Mapping[Front, Entry]) -> None:
         """Make `entries` everything that `owner` (a service's key) wants. Of several owners of one front, the first

@@ -1,0 +1,239 @@
+"""The rules in a real kernel: who reaches which service from where, and what a change leaves alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.host.network.world import NODE_ADDRESS, OUTSIDE, RESOURCES, Feed, World, node, service, slice_of, world
+from wherry.aio.clock import SystemClock
+from wherry.api.core.node import NODE
+from wherry.api.core.service import SERVICE
+from wherry.api.discovery.endpointslice import ENDPOINTSLICE
+from wherry.api.types.core import ClientIPConfig, ServicePort, SessionAffinityConfig
+from wherry.host import nft
+from wherry.machinery.meta import Key
+from wherry.network import routes
+from wherry.network.loopback import Loopback
+from wherry.network.proxy import Proxy
+from wherry.network.rules.nft import SERVICES, Networks
+from wherry.reconcile.cache import Caches, Pace
+
+pytestmark = pytest.mark.host
+VIP = "10.96.0.50"
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[World]:
+    with world("wht") as made:
+        yield made
+
+
+@dataclass
+class Running:
+    """A proxy at work in the node's namespace."""
+
+    feed: Feed
+    proxy: Proxy
+
+    async def settle(self) -> None:
+        await self.proxy.wait_applied(self.feed.revision)
+
+
+@contextlib.asynccontextmanager
+async def running() -> AsyncIterator[Running]:
+    routes.links.switch("ipv4/ip_forward", "1")
+    routes.apply({}, None, SERVICES)
+    feed = Feed()
+    feed.put(NODE, node())
+    caches, clock = Caches(RESOURCES), SystemClock()
+    proxy, loopback = Proxy(caches, clock, "n1", Networks()), Loopback()
+    proxy.listen(loopback.take)
+    tasks = [
+        asyncio.ensure_future(work)
+        for work in (caches.follow(feed, clock, Pace(clock)), proxy.run(), loopback.run())  # type: ignore[arg-type]  # watches only
+    ]
+    try:
+        yield Running(feed, proxy)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def test_cluster_ip_from_pod_host_and_itself(place: World) -> None:
+    async def main() -> None:
+        async with running() as at:
+            at.feed.put(SERVICE, service("web", VIP))
+            at.feed.put(ENDPOINTSLICE, slice_of("web", place.pods[:2]))
+            await at.settle()
+            client = place.pods[2]
+            answers = {await place.asked(client.netns, "tcp", VIP, 80) for _ in range(20)}
+            assert answers == {f"p0 {client.address}", f"p1 {client.address}"}, "spread, client's address kept"
+            assert (await place.asked(place.node, "tcp", VIP, 80)).startswith("p")
+            assert await place.asked(client.netns, "tcp", VIP, 81) == "ConnectionRefusedError"
+            at.feed.put(ENDPOINTSLICE, slice_of("web", place.pods[:1]))
+            await at.settle()
+            own = place.pods[0]
+            assert await place.asked(own.netns, "tcp", VIP, 80) == "p0 10.244.1.1", "a pod reaches itself"
+
+    place.run(main)
+
+
+def test_node_port_from_everywhere(place: World) -> None:
+    async def main() -> None:
+        async with running() as at:
+            at.feed.put(SERVICE, service("web", VIP, type="NodePort", node_port=30080))
+            at.feed.put(ENDPOINTSLICE, slice_of("web", place.pods[:1]))
+            await at.settle()
+            assert await place.asked(place.outside, "tcp", NODE_ADDRESS, 30080) == f"p0 {OUTSIDE}"
+            assert (await place.asked(place.node, "tcp", NODE_ADDRESS, 30080)).startswith("p0")
+            assert (await place.asked(place.pods[1].netns, "tcp", NODE_ADDRESS, 30080)).startswith("p0")
+            assert (await place.asked(place.node, "tcp", "127.0.0.1", 30080)).startswith("p0")
+            assert await place.asked(place.pods[0].netns, "tcp", NODE_ADDRESS, 30080) == "p0 10.244.1.1"
+
+    place.run(main)
+
+
+def test_no_endpoints_is_refused_at_once(place: World) -> None:
+    async def main() -> None:
+        async with running() as at:
+            at.feed.put(SERVICE, service("web", VIP, type="NodePort", node_port=30080, external_ips=("192.168.77.9",)))
+            await at.settle()
+            for space in (place.pods[0].netns, place.node):
+                assert await place.asked(space, "tcp", VIP, 80) == "ConnectionRefusedError"
+            assert await place.asked(place.outside, "tcp", NODE_ADDRESS, 30080) == "ConnectionRefusedError"
+            assert await place.asked(place.pods[0].netns, "tcp", "192.168.77.9", 80) == "ConnectionRefusedError"
+
+    place.run(main)
+
+
+def test_session_affinity_ends_with_its_endpoint(place: World) -> None:
+    async def main() -> None:
+        config = SessionAffinityConfig(client_ip=ClientIPConfig(timeout_seconds=600))
+        async with running() as at:
+            at.feed.put(SERVICE, service("web", VIP, session_affinity="ClientIP", session_affinity_config=config))
+            at.feed.put(ENDPOINTSLICE, slice_of("web", place.pods))
+            await at.settle()
+            space = place.pods[2].netns
+            first = await place.asked(space, "tcp", VIP, 80)
+            assert {await place.asked(space, "tcp", VIP, 80) for _ in range(12)} == {first}
+        async with running() as at:  # a new proxy, same kernel
+            at.feed.put(SERVICE, service("web", VIP, session_affinity="ClientIP", session_affinity_config=config))
+            at.feed.put(ENDPOINTSLICE, slice_of("web", place.pods))
+            await at.settle()
+            assert {await place.asked(space, "tcp", VIP, 80) for _ in range(6)} == {first}, "kept over a restart"
+            left = [pod for pod in place.pods if not first.startswith(pod.name)]
+            at.feed.put(ENDPOINTSLICE, slice_of("web", left))
+            await at.settle()
+            assert await place.asked(space, "tcp", VIP, 80) != first
+
+    place.run(main)
+
+
+def test_kept_connection_survives_changes_and_restart(place: World) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with running() as at:
+            at.feed.put(SERVICE, service("web", VIP))
+            at.feed.put(ENDPOINTSLICE, slice_of("web", place.pods[:1]))
+            await at.settle()
+            kept = socket.socket()
+            kept.setblocking(False)
+            await loop.sock_connect(kept, (VIP, 80))
+            await loop.sock_sendall(kept, b"?")
+            assert (await loop.sock_recv(kept, 100)).startswith(b"p0")
+            at.feed.put(ENDPOINTSLICE, slice_of("web", place.pods[1:2]))
+            await at.settle()
+            assert (await place.asked(place.node, "tcp", VIP, 80)).startswith("p1")
+        async with running() as at:
+            await at.settle()
+            await loop.sock_sendall(kept, b"?")
+            assert (await loop.sock_recv(kept, 100)).startswith(b"p0")
+            kept.close()
+
+    place.run(main)
+
+
+def test_udp_client_follows_its_endpoint_away(place: World) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        ports = (ServicePort(name="udp", port=53, protocol="UDP"),)
+        async with running() as at:
+            at.feed.put(SERVICE, service("web", VIP, ports=ports))
+            at.feed.put(ENDPOINTSLICE, slice_of("web", place.pods[:1]))
+            await at.settle()
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.setblocking(False)
+                client.connect((VIP, 53))
+                await loop.sock_sendall(client, b"?")
+                assert (await loop.sock_recv(client, 100)).startswith(b"p0")
+                at.feed.put(ENDPOINTSLICE, slice_of("web", place.pods[1:2]))
+                await at.settle()
+                await loop.sock_sendall(client, b"?")
+                assert (await asyncio.wait_for(loop.sock_recv(client, 100), 2)).startswith(b"p1")
+
+    place.run(main)
+
+
+def test_terminating_endpoints_serve_when_none_is_ready(place: World) -> None:
+    async def main() -> None:
+        async with running() as at:
+            at.feed.put(SERVICE, service("web", VIP))
+            at.feed.put(ENDPOINTSLICE, slice_of("web", place.pods[:1], ready=False, serving=True, terminating=True))
+            await at.settle()
+            assert (await place.asked(place.node, "tcp", VIP, 80)).startswith("p0")
+
+    place.run(main)
+
+
+def test_local_policy_drops_outside_only(place: World) -> None:
+    async def main() -> None:
+        async with running() as at:
+            local = service("web", VIP, type="NodePort", node_port=30080, external_traffic_policy="Local")
+            at.feed.put(SERVICE, local)
+            elsewhere = slice_of("web", place.pods[:1])
+            far = elsewhere.endpoints[0].__class__(**{
+                **{f: getattr(elsewhere.endpoints[0], f) for f in elsewhere.endpoints[0].__struct_fields__},
+                "node_name": "n2",
+            })  # fmt: skip
+            at.feed.put(ENDPOINTSLICE, elsewhere.__class__(
+                metadata=elsewhere.metadata, address_type="IPv4", endpoints=(far,), ports=elsewhere.ports
+            ))  # fmt: skip
+            await at.settle()
+            assert await place.asked(place.outside, "tcp", NODE_ADDRESS, 30080) == "TimeoutError"
+            assert (await place.asked(place.pods[1].netns, "tcp", NODE_ADDRESS, 30080)).startswith("p0")
+            at.feed.put(ENDPOINTSLICE, slice_of("web", place.pods[:1]))
+            await at.settle()
+            assert await place.asked(place.outside, "tcp", NODE_ADDRESS, 30080) == f"p0 {OUTSIDE}"
+
+    place.run(main)
+
+
+def test_a_deleted_service_leaves_nothing(place: World) -> None:
+    async def main() -> None:
+        async with running() as at:
+            at.feed.put(SERVICE, service("web", VIP, type="NodePort", node_port=30080))
+            at.feed.put(ENDPOINTSLICE, slice_of("web", place.pods))
+            await at.settle()
+            at.feed.drop(ENDPOINTSLICE, Key("d", "web-1"))
+            at.feed.drop(SERVICE, Key("d", "web"))
+            await at.settle()
+            listing = subprocess.run(["nft", "list", "table", "ip", "wherry"], capture_output=True, text=True, check=True)
+            assert "elements" not in listing.stdout
+
+    place.run(main)
+
+
+def test_refused_text_names_its_line(place: World) -> None:
+    async def main() -> None:
+        with pytest.raises(nft.NftError, match=r"add element ip nowhere"):
+            nft.run("add table ip other\nadd element ip nowhere x { 1.2.3.4 }\n")
+
+    place.run(main)
