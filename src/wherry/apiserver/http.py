@@ -1,0 +1,135 @@
+"""Requests and answers as the API server's handlers see them, whatever HTTP library is underneath.
+
+A handler gets a `Request` and returns one of three answers: `Response` (all bytes known), `Stream` (a long answer
+written piece by piece, such as a watch or a log), or `Upgrade` (the connection is taken over: exec, attach,
+port-forward, proxied WebSockets). `server.py` is the only module that knows aiohttp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+from wherry.aio.connection import Connection
+from wherry.machinery.errors import BadRequest
+
+JSON = "application/json"
+
+
+class Query:
+    """A parsed query string: every name may occur several times."""
+
+    __slots__ = ("_values", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._values: dict[str, list[str]] = {}
+        if not text:
+            return
+        try:
+            pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=1000)
+        except ValueError as error:
+            raise BadRequest(f"invalid query: {error}") from None
+        for name, value in pairs:
+            self._values.setdefault(name, []).append(value)
+
+    def first(self, name: str, default: str = "") -> str:
+        """The first value of a name."""
+        values = self._values.get(name)
+        return values[0] if values else default
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a name."""
+        return self._values.get(name, [])
+
+    def flag(self, name: str) -> bool:
+        """A boolean as upstream reads it: present and not "false" or "0"."""
+        values = self._values.get(name)
+        return bool(values) and values is not None and values[0].lower() not in ("false", "0")
+
+    def number(self, name: str) -> int | None:
+        """An integer, or None when absent. Raises BadRequest."""
+        values = self._values.get(name)
+        if not values or not values[0]:
+            return None
+        try:
+            return int(values[0])
+        except ValueError:
+            raise BadRequest(f'strconv.ParseInt: parsing "{values[0]}": invalid syntax') from None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def names(self) -> Sequence[str]:
+        """The names that occur."""
+        return tuple(self._values)
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request. `path` is still percent-encoded; `session` lives as long as the connection."""
+
+    method: str
+    path: str
+    query: Query
+    headers: Mapping[str, str]  # case-insensitive
+    remote: str
+    session: MutableMapping[str, Any]
+    certificate: Callable[[], bytes | None]
+    """The client certificate in DER, verified by the TLS layer against the cluster's CA; None without one."""
+    read: Callable[[], Awaitable[bytes]]
+    """The whole body. Raises TooLarge, BadRequest, Timeout."""
+    chunks: Callable[[], Awaitable[bytes]] | None = None
+    """The next piece of an unbounded body, b"" at its end (for proxies)."""
+    audit_id: str = ""
+    user: Any = None  # wherry.apiserver.authn.user.User, set by the pipeline
+
+
+@dataclass(slots=True)
+class Response:
+    """A whole answer. A body given in several parts is written in slices, so that a long one never holds the loop."""
+
+    body: bytes | Sequence[bytes] = b""
+    status: int = 200
+    content_type: str = JSON
+    headers: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+class Sink(Protocol):
+    """Where a Stream writes."""
+
+    async def write(self, data: bytes) -> None:
+        """Write and wait while the client is slow. Raises ConnectionError when it is gone."""
+
+    def push(self, data: bytes) -> bool:
+        """Write at once, without waiting; False once the client is too far behind or gone: stop then."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client is gone."""
+
+    def on_close(self, call: Callable[[], None]) -> None:
+        """Call this when the client goes away."""
+
+
+@dataclass(slots=True)
+class Stream:
+    """A long answer: `run` writes it and returns when it is complete."""
+
+    run: Callable[[Sink], Awaitable[None]]
+    content_type: str = JSON
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Upgrade:
+    """Take the connection over: `run` gets it with nothing written yet and owns it until it returns."""
+
+    run: Callable[[Connection], Awaitable[None]]
+
+
+Answer = Response | Stream | Upgrade

@@ -1,0 +1,283 @@
+"""The HTTP server: aiohttp's low-level server, TLS with optional client certificates, behind wherry's own types.
+
+Owns sockets, request limits and time limits; knows no Kubernetes. `serve(handler)` is all the rest of the API server
+sees. Slow clients: a request body must be complete within BODY_SECONDS, an idle connection is closed after
+IDLE_SECONDS, a stream whose client is STREAM_BACKLOG bytes behind is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import zlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from aiohttp import ClientPayloadError, StreamReader, web
+from aiohttp.web_request import BaseRequest
+
+from wherry.aio.takeover import Finished, take_over
+from wherry.apiserver.http import Answer, Query, Request, Response, Stream, Upgrade
+from wherry.machinery.errors import BadRequest, Timeout, TooLarge, UnsupportedMediaType
+
+logger = logging.getLogger(__name__)
+
+BODY_LIMIT = 3 * 1024 * 1024
+BODY_SECONDS = 30.0
+IDLE_SECONDS = 180.0
+STREAM_BACKLOG = 8 * 1024 * 1024
+GZIP_FROM = 128 * 1024
+SLICE = 256 * 1024
+
+Handler = Callable[[Request], Awaitable[Answer]]
+
+
+class Server:
+    """Listens on one address and hands every request to `handler`."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._web = web.Server(
+            self._handle,
+            keepalive_timeout=IDLE_SECONDS,
+            access_log=None,
+            max_field_size=64 * 1024,
+            max_line_size=64 * 1024,
+            auto_decompress=False,
+            handler_cancellation=True,
+        )
+        self._listener: asyncio.Server | None = None
+        self.port = 0
+
+    async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> None:
+        """Listen; port 0 takes a free one, found in `port`. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(
+            self._web, host, port, ssl=context, backlog=1024, reuse_address=True, start_serving=True
+        )
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def stop(self, grace: float = 1.0) -> None:
+        """Stop listening, end open requests."""
+        if self._listener is not None:
+            self._listener.close()
+        await self._web.shutdown(grace)
+
+    async def _handle(self, raw: BaseRequest) -> web.StreamResponse:
+        target, _, query = raw._message.path.partition("?")
+        reader = _Body(raw)
+        request = Request(
+            method=raw.method,
+            path=target,
+            query=Query(query),
+            headers=raw.headers,
+            remote=raw.remote or "",
+            session=raw._protocol._cache,
+            certificate=lambda: _peer_certificate(raw),
+            read=reader.read,
+            chunks=reader.chunk,
+        )
+        answer = await self._handler(request)
+        match answer:
+            case Response():
+                return await _respond(raw, answer)
+            case Stream():
+                return await _stream(raw, answer)
+            case Upgrade():
+                return await _upgrade(raw, answer)
+
+
+def server_context(certificate: str, key: str, client_ca: str) -> ssl.SSLContext:
+    """TLS for the API server: own certificate chain and key (files), optional client certificates of `client_ca`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    context.load_verify_locations(client_ca)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _peer_certificate(raw: BaseRequest) -> bytes | None:
+    tls = raw.get_extra_info("ssl_object")
+    return None if tls is None else tls.getpeercert(binary_form=True)
+
+
+class _Body:
+    """Reads a request body within the limits."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: BaseRequest) -> None:
+        self._raw = raw
+
+    async def read(self) -> bytes:
+        raw = self._raw
+        if (raw.content_length or 0) > BODY_LIMIT:
+            raise TooLarge(f"Request entity too large: limit is {BODY_LIMIT}")
+        if not raw.can_read_body:
+            return b""
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                data = await _read_all(raw.content)
+        except TimeoutError:
+            raise Timeout("Timeout: request did not complete within the allotted timeout") from None
+        except ClientPayloadError as error:
+            raise BadRequest(f"cannot read the request body: {error}") from None
+        return _decompress(data, raw.headers.get("Content-Encoding", ""))
+
+    async def chunk(self) -> bytes:
+        return await self._raw.content.readany()
+
+
+async def _read_all(content: StreamReader) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while part := await content.readany():
+        size += len(part)
+        if size > BODY_LIMIT:
+            raise TooLarge(f"Request entity too large: limit is {BODY_LIMIT}")
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _decompress(data: bytes, encoding: str) -> bytes:
+    if not encoding or encoding == "identity":
+        return data
+    if encoding != "gzip":
+        raise UnsupportedMediaType(f"content encoding {encoding!r} is not supported")
+    unpack = zlib.decompressobj(31)
+    try:
+        plain = unpack.decompress(data, BODY_LIMIT + 1)
+    except zlib.error as error:
+        raise BadRequest(f"gzip: {error}") from None
+    if len(plain) > BODY_LIMIT:
+        raise TooLarge(f"Request entity too large: limit is {BODY_LIMIT}")
+    return plain
+
+
+async def _respond(raw: BaseRequest, answer: Response) -> web.StreamResponse:
+    headers = answer.headers
+    headers["Content-Type"] = answer.content_type
+    headers["Cache-Control"] = "no-cache, private"
+    body = answer.body
+    if isinstance(body, bytes) and len(body) < GZIP_FROM and not answer.warnings:
+        return web.Response(body=body, status=answer.status, headers=headers)
+    parts = [body] if isinstance(body, bytes) else list(body)
+    size = sum(map(len, parts))
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    for text in answer.warnings:
+        response.headers.add("Warning", f'299 - "{_quoted(text)}"')
+    if size >= GZIP_FROM and "gzip" in raw.headers.get("Accept-Encoding", ""):
+        parts = await asyncio.get_running_loop().run_in_executor(None, _compress, parts)
+        size = sum(map(len, parts))
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Vary"] = "Accept-Encoding"
+    response.content_length = size
+    await response.prepare(raw)
+    if raw.method != "HEAD":
+        await _write_slices(response, parts)
+    return response
+
+
+async def _write_slices(response: web.StreamResponse, parts: Sequence[bytes]) -> None:
+    batch: list[bytes] = []
+    size = 0
+    for part in parts:
+        if len(part) > SLICE:
+            if batch:
+                await response.write(b"".join(batch))
+                batch, size = [], 0
+            for start in range(0, len(part), SLICE):
+                await response.write(part[start : start + SLICE])
+            continue
+        batch.append(part)
+        size += len(part)
+        if size >= SLICE:
+            await response.write(b"".join(batch))
+            batch, size = [], 0
+    if batch:
+        await response.write(b"".join(batch))
+
+
+def _compress(parts: Sequence[bytes]) -> list[bytes]:
+    pack = zlib.compressobj(1, zlib.DEFLATED, 31)
+    out = [pack.compress(part) for part in parts]
+    out.append(pack.flush())
+    return [piece for piece in out if piece]
+
+
+def _quoted(text: str) -> str:
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    return clean.replace("\\", "\\\\").replace('"', '\\"')
+
+
+async def _stream(raw: BaseRequest, answer: Stream) -> web.StreamResponse:
+    response = web.StreamResponse(status=answer.status, headers=answer.headers)
+    response.headers["Content-Type"] = answer.content_type
+    response.headers["Cache-Control"] = "no-cache, private"
+    if raw.version >= (1, 1):
+        response.enable_chunked_encoding()
+    else:
+        response.force_close()
+    await response.prepare(raw)
+    sink = _StreamSink(raw, response)
+    try:
+        await answer.run(sink)
+    finally:
+        sink.finish()
+    return response
+
+
+class _StreamSink:
+    """Writes pieces of a stream straight to the transport."""
+
+    __slots__ = ("_calls", "_chunked", "_protocol", "_response", "_transport")
+
+    def __init__(self, raw: BaseRequest, response: web.StreamResponse) -> None:
+        self._transport: Any = raw.transport
+        self._protocol = raw._protocol
+        self._response = response
+        self._chunked = raw.version >= (1, 1)
+        self._calls: list[Callable[[], None]] = []
+
+    @property
+    def closed(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
+
+    async def write(self, data: bytes) -> None:
+        if self.closed:
+            raise ConnectionResetError("the client is gone")
+        if data:
+            await self._response.write(data)
+
+    def push(self, data: bytes) -> bool:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return False
+        if transport.get_write_buffer_size() > STREAM_BACKLOG:
+            transport.abort()
+            return False
+        transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        return True
+
+    def on_close(self, call: Callable[[], None]) -> None:
+        self._calls.append(call)
+
+    def finish(self) -> None:
+        for call in self._calls:
+            call()
+
+
+async def _upgrade(raw: BaseRequest, answer: Upgrade) -> web.StreamResponse:
+    connection = take_over(raw)
+    try:
+        await answer.run(connection)
+    except (ConnectionError, asyncio.CancelledError):
+        logger.debug("an upgraded connection ended early")
+    except Exception:
+        logger.exception("an upgraded connection failed")
+    finally:
+        connection.close()
+    return Finished()

@@ -1,0 +1,1 @@
+"""One file per subresource; the list is in routes of handlers.py."""
