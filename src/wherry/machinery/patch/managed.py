@@ -1,0 +1,197 @@
+"""managedFields after a plain write (create, update, patches): who took which field from whom.
+
+A write owns what it added or changed, and every other manager loses that and what was removed; writing a value that is
+already there changes nothing. Identity, version and type of the object belong to nobody. At most ten managers of plain
+writes are kept; the oldest ones are joined as `ancient-changes`.
+https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+
+from wherry.machinery import codec
+from wherry.machinery.fields import DOT, FieldSet, TypeInfo, difference, union, without
+from wherry.machinery.meta import ManagedFieldsEntry
+from wherry.machinery.patch.ownership import changes
+from wherry.machinery.time import Time
+
+Entries = tuple[ManagedFieldsEntry, ...]
+
+_MAX_UPDATERS: Final = 10
+_MAX_NAME: Final = 128
+_IDENTITY = (
+    "name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields",
+    "resourceVersion",
+)  # fmt: skip
+_UNOWNED: Final[FieldSet] = {
+    "f:apiVersion": {},
+    "f:kind": {},
+    "f:metadata": {DOT: {}, **{f"f:{name}": {} for name in _IDENTITY}},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who writes, in which API version, when, and to which subresource ("" for the object itself)."""
+
+    manager: str
+    api_version: str
+    time: Time
+    subresource: str = ""
+    ignored: FieldSet = field(default_factory=dict)
+    """Fields that this endpoint resets, hence does not own: {"f:status": {}} for most kinds' main endpoint."""
+
+
+def manager_name(asked: str, user_agent: str) -> str:
+    """The manager of a request: `fieldManager` as asked for, else the program in the user agent."""
+    name = asked or "".join(c for c in user_agent.partition("/")[0] if c.isprintable()) or "unknown"
+    return name.encode()[:_MAX_NAME].decode(errors="ignore")
+
+
+def sent_or_live(sent: Entries, live: Entries, subresource: str = "") -> Entries:
+    """Where a write starts from: what the client sent back (one empty entry: forget all), or else what is live."""
+    if subresource or not sent:
+        return live
+    if sent == (ManagedFieldsEntry(),):
+        return ()
+    fine = all(e.operation in ("Apply", "Update") and e.api_version and e.fields_type == "FieldsV1" for e in sent)
+    return sent if fine else live
+
+
+def after_update(info: TypeInfo, old: Any, new: Any, entries: Entries, writer: Writer) -> Entries:
+    """The entries after a plain write of `new` over `old` (None on create).
+
+    Objects are structs or JSON builtins. The very same `entries` come back when nothing changed. An object that nobody
+    tracks is not tracked from an update on, only from its creation or its first apply.
+    """
+    if old is not None and not entries:
+        return entries
+    before, after = _differing(old, new)
+    gained, lost = changes(before, after, info)
+    if not gained and not lost:
+        return entries
+    own = disowned(gained, writer)
+    kept = [left for entry in entries if (left := _less(entry, gained, lost)) is not None]
+    if own:
+        kept = _added(kept, own, writer)
+    return tuple(sorted(_capped(kept), key=order))
+
+
+def _added(entries: list[ManagedFieldsEntry], own: FieldSet, writer: Writer) -> list[ManagedFieldsEntry]:
+    kept = []
+    for entry in entries:
+        if entry.operation == "Update" and _same_writer(entry, writer):
+            own = union(own, entry.fields_v1 or {})
+        else:
+            kept.append(entry)
+    kept.append(entry_of(writer, "Update", own))
+    return kept
+
+
+def _same_writer(entry: ManagedFieldsEntry, writer: Writer) -> bool:
+    return (entry.manager, entry.api_version, entry.subresource) == (
+        writer.manager, writer.api_version, writer.subresource,
+    )  # fmt: skip
+
+
+def _less(entry: ManagedFieldsEntry, gained: FieldSet, lost: FieldSet) -> ManagedFieldsEntry | None:
+    """The entry without these fields: itself where it has none of them, None where nothing is left."""
+    fields = entry.fields_v1 or {}
+    left = difference(difference(fields, gained), lost)
+    if left is fields:
+        return entry
+    return msgspec.structs.replace(entry, fields_v1=left) if left else None
+
+
+def disowned(fields: FieldSet, writer: Writer) -> FieldSet:
+    """Without what nobody owns and what the writer's endpoint resets."""
+    fields = difference(fields, _UNOWNED)
+    return without(fields, writer.ignored) if writer.ignored else fields
+
+
+def entry_of(writer: Writer, operation: str, fields: FieldSet) -> ManagedFieldsEntry:
+    """The entry of a writer."""
+    return ManagedFieldsEntry(
+        manager=writer.manager,
+        operation=operation,
+        api_version=writer.api_version,
+        time=writer.time,
+        fields_type="FieldsV1",
+        fields_v1=fields,
+        subresource=writer.subresource,
+    )
+
+
+def order(entry: ManagedFieldsEntry) -> tuple[str, str, str, str, str]:
+    """Entries are sorted: applied ones first, then by time."""
+    return (entry.operation, entry.time or "", entry.manager, entry.api_version, entry.subresource)
+
+
+def _capped(entries: list[ManagedFieldsEntry]) -> list[ManagedFieldsEntry]:
+    """At most ten Update entries: the oldest of one API version are joined."""
+    updaters = sorted((e for e in entries if e.operation == "Update"), key=order)
+    excess = len(updaters) - _MAX_UPDATERS
+    if excess <= 0:
+        return entries
+    groups: dict[str, list[ManagedFieldsEntry]] = {}
+    for entry in updaters:
+        if excess <= 0:
+            break
+        group = groups.setdefault(entry.api_version, [])
+        excess -= bool(group)
+        group.append(entry)
+    joined = [group for group in groups.values() if len(group) > 1]
+    gone = {id(entry) for group in joined for entry in group}
+    return [entry for entry in entries if id(entry) not in gone] + [_joined(group) for group in joined]
+
+
+def _joined(group: list[ManagedFieldsEntry]) -> ManagedFieldsEntry:
+    fields: FieldSet = {}
+    for entry in group:
+        fields = union(fields, entry.fields_v1 or {})
+    return msgspec.structs.replace(group[-1], manager="ancient-changes", subresource="", fields_v1=fields)
+
+
+# --- what differs at all ----------------------------------------------------------------------------------------------
+
+
+@cache
+def _blank(struct: Hashable) -> Any:
+    return struct()  # type: ignore[operator]  # a struct type, of which functools only knows that it can be hashed
+
+
+def _differing(old: Any, new: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both objects as builtins, without identity; of structs, only the top-level fields that differ are converted."""
+    if isinstance(new, Mapping):
+        return _stripped(old or {}), _stripped(new)
+    if old is None:
+        return {}, _stripped(codec.to_dict(_unversioned(new)))
+    old, new = _unversioned(old), _unversioned(new)
+    blank = _blank(type(new))
+    same = {
+        name: getattr(blank, name) for name in new.__struct_fields__ if getattr(old, name) == getattr(new, name)
+    }
+    if len(same) == len(new.__struct_fields__):
+        return {}, {}
+    before, after = msgspec.structs.replace(old, **same), msgspec.structs.replace(new, **same)
+    return _stripped(codec.to_dict(before)), _stripped(codec.to_dict(after))
+
+
+def _unversioned(obj: Any) -> Any:
+    """A struct without its bulky and ever-changing metadata."""
+    meta = msgspec.structs.replace(obj.metadata, managed_fields=(), resource_version="", generation=0)
+    return msgspec.structs.replace(obj, metadata=meta)
+
+
+def _stripped(obj: Mapping[str, Any]) -> dict[str, Any]:
+    out = {name: value for name, value in obj.items() if name not in ("kind", "apiVersion", "metadata")}
+    # metadata itself is always there, so that writing into it does not make it
+    meta = obj.get("metadata") or {}
+    out["metadata"] = {name: value for name, value in meta.items() if name not in _IDENTITY}
+    return out
