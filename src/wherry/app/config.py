@@ -18,6 +18,7 @@ from wherry.host import files
 
 DEFAULT_ROOT = Path("/var/lib/wherry")
 RUN = Path("/run/wherry")
+NODE_PREFIX = "wherry-"
 
 
 class ConfigError(Exception):
@@ -112,9 +113,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.nodes == 1:
             return (Node(host, 0),)
         network = ipaddress.ip_network(self.node_cidr)
-        first = Node("wherry-1", 0, address=str(network[1]))
+        first = Node(f"{NODE_PREFIX}1", 0, address=str(network[1]))
         others = (
-            Node(f"wherry-{n}", n - 1, netns=f"wherry-wherry-{n}", address=str(network[n]))
+            Node(f"{NODE_PREFIX}{n}", n - 1, netns=f"wherry-wherry-{n}", address=str(network[n]))
             for n in range(2, self.nodes + 1)
         )
         return (first, *others)

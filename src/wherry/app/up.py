@@ -1,0 +1,213 @@
+"""`wherry up`: from a bare machine to Ready nodes and a working kubectl, in named steps. Run twice, it changes nothing.
+
+Owns the order of things, not the things: checks, keys, namespaces, processes, waiting, kubeconfig. Every step is
+idempotent, so whatever was interrupted is finished by running it again.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wherry.aio.clock import Clock
+from wherry.app import addresses, doctor, keeper
+from wherry.app import config as configuration
+from wherry.app.config import Config
+from wherry.app.rest import ApiRefused, ApiUnreachable, Rest
+from wherry.app.steps import Failed, Steps
+from wherry.app.supervise import Unit
+from wherry.host import files, kubeconfig, links
+from wherry.host.keys import Pki, pair
+from wherry.network import nodes
+
+SERVER_SECONDS = 30.0
+READY_SECONDS = 60.0
+POLL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What `up` has done. `changed` is False when everything was there already."""
+
+    config: Config
+    kubeconfig: Path | None
+    changed: bool
+
+
+def up(config: Config, clock: Clock, steps: Steps, env: Mapping[str, str]) -> Outcome:
+    """Bring the cluster up. Raises Failed."""
+    config.validate()
+    with steps.step("check this machine") as step:
+        warnings = doctor.ensure(config, clock)
+        step.detail, step.changed = f"{len(warnings)} warnings, see `wherry doctor`" if warnings else "fit", False
+    with steps.step("make keys") as step:
+        step.changed = make_folders_and_keys(config, clock)
+    with steps.step("make node namespaces") as step:
+        step.changed = _namespaces(config)
+        step.detail = f"{len(config.machines())} node{'s' if config.nodes > 1 else ''}"
+    with steps.step("start the server and agents") as step:
+        step.changed = keeper.choose(config.run, config.logs / "supervisor.log").apply(units(config))
+        started = step.changed
+    with steps.step("wait for the API") as step:
+        step.changed = started
+        wait_for_server(config, clock)
+        step.detail = config.api_url()
+    with steps.step("wait for Ready nodes") as step:
+        step.changed = started
+        step.detail = ", ".join(wait_for_nodes(config, clock))
+    with steps.step("merge the kubeconfig") as step:
+        path, step.changed = _kubeconfig(config, env)
+        step.detail = f"{path}, context {kubeconfig.NAME}"
+    return Outcome(config, path, any(step.changed for step in steps.taken))
+
+
+def make_folders_and_keys(config: Config, clock: Clock) -> bool:
+    """Folders, configuration, keys, and the kubeconfig files of admin and agents; returns whether anything changed."""
+    for folder in (config.state, config.server, config.logs, config.run):
+        files.private_folder(folder)
+    changed = configuration.save(config)
+    pki = Pki(config.pki, clock)
+    changed |= pki.ensure(addresses.server_names(config), addresses.server_addresses(config))
+    changed |= write_kubeconfig(config.admin_kubeconfig, config.api_url(), pki.ca.certificate_pem(), pki.admin)
+    for node in config.machines():
+        folder = config.node_root(node.name) / "pki"
+        changed |= pki.ensure_node(folder, node.name, addresses.node_addresses(config, node.name))
+        changed |= write_kubeconfig(
+            folder / "kubeconfig", config.api_url(node), pki.ca.certificate_pem(), pair(folder, "client")
+        )
+        files.private_folder(config.node_run(node.name))
+    return changed
+
+
+def write_kubeconfig(path: Path, server: str, authority: bytes, own: Any) -> bool:
+    """A kubeconfig file of its own for one identity."""
+    return files.write_if_changed(path, kubeconfig.render(kubeconfig.content(server, authority, own)))
+
+
+def units(config: Config) -> tuple[Unit, ...]:
+    """The processes of this machine."""
+    root = ("--root", config.root)
+    server = Unit("server", keeper.command("server", *root), str(config.logs / "server.log"), order=0, grace=10)
+    agents = (
+        Unit(
+            f"agent-{node.name}",
+            keeper.command("agent", *root, "--node", node.name),
+            str(config.logs / f"agent-{node.name}.log"),
+            order=1,
+            grace=10,
+        )
+        for node in config.machines()
+    )
+    return (server, *agents)
+
+
+def _namespaces(config: Config) -> bool:
+    new = False
+    try:
+        if config.nodes > 1:
+            nodes.prepare_machine()
+        for node in config.machines():
+            if node.netns:
+                new |= not Path("/run/netns", node.netns).exists()
+                nodes.create(node.name, node.index + 1)
+    except links.LinkError as error:
+        raise Failed(f"the nodes' namespaces cannot be made: {error}", "run `wherry doctor`") from error
+    return new
+
+
+def wait_for_server(config: Config, clock: Clock) -> None:
+    """Until the API is ready. Raises Failed, with the server's last words."""
+    rest = Rest(config, timeout=5)
+    until = clock.monotonic() + SERVER_SECONDS
+    while True:
+        try:
+            rest.text("/readyz")
+        except (ApiUnreachable, ApiRefused) as error:
+            if clock.monotonic() > until:
+                log = config.logs / "server.log"
+                raise Failed(
+                    f"the server is not ready after {SERVER_SECONDS:.0f} s ({error}); it last said: {last_words(log)}",
+                    f"see {log}, or `wherry logs server`",
+                ) from error
+            pause(POLL)
+        else:
+            return
+
+
+def wait_for_nodes(config: Config, clock: Clock) -> list[str]:
+    """Until every node of this machine is Ready; returns their names. Raises Failed, naming those that are not."""
+    rest = Rest(config)
+    wanted = {node.name for node in config.machines()}
+    until = clock.monotonic() + READY_SECONDS
+    while True:
+        states = node_states(rest)
+        waiting = {name: states.get(name, "has not registered") for name in wanted if states.get(name) != ""}
+        if not waiting:
+            return sorted(wanted)
+        if clock.monotonic() > until:
+            name, why = min(waiting.items())
+            log = config.logs / f"agent-{name}.log"
+            raise Failed(
+                f"node {name} is not Ready after {READY_SECONDS:.0f} s ({why}); its agent last said: {last_words(log)}",
+                f"see {log}, or `wherry logs agent`",
+            )
+        pause(POLL)
+
+
+def node_states(rest: Rest) -> dict[str, str]:
+    """Node name -> "" when Ready, else why not. An API that does not answer knows no nodes."""
+    try:
+        items = rest.items("/api/v1/nodes")
+    except (ApiUnreachable, ApiRefused):
+        return {}
+    states = {}
+    for item in items:
+        conditions = item.get("status", {}).get("conditions", ())
+        ready: dict[str, str] = next((c for c in conditions if c.get("type") == "Ready"), {})
+        states[item["metadata"]["name"]] = (
+            "" if ready.get("status") == "True" else str(ready.get("message") or "no status yet")
+        )
+    return states
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log file."""
+    try:
+        lines = log.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return "nothing"
+    return lines[-1] if lines else "nothing"
+
+
+def pause(seconds: float) -> None:
+    """Wait in a command, which has no event loop."""
+    select.select([], [], [], seconds)
+
+
+def _kubeconfig(config: Config, env: Mapping[str, str]) -> tuple[Path, bool]:
+    who = kubeconfig.caller(env)
+    path = kubeconfig.location(env, who)
+    pki = config.pki
+    ours = kubeconfig.content(config.api_url(), (pki / "ca.crt").read_bytes(), pair(pki, "admin"))
+    try:
+        changed = kubeconfig.install(path, ours, who)
+    except kubeconfig.KubeconfigError as error:
+        raise Failed(*str(error).split("; ", 1)) from error
+    except OSError as error:
+        raise Failed(f"{path} cannot be written: {error.strerror}", "set KUBECONFIG to another file") from error
+    changed |= _remember(config, path)
+    return path, changed
+
+
+def _remember(config: Config, path: Path) -> bool:
+    """Note which kubeconfig files we have written to, for `wherry delete`."""
+    note = config.server / "kubeconfigs"
+    known = note.read_text().splitlines() if note.exists() else []
+    if str(path) in known:
+        return False
+    files.write(note, "".join(f"{line}\n" for line in (*known, os.fspath(path))))
+    return True

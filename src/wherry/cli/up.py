@@ -1,0 +1,50 @@
+"""`wherry up`: make or start the cluster."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+import msgspec
+
+from wherry.aio.clock import SystemClock
+from wherry.app import config as configuration
+from wherry.app.config import Config
+from wherry.cli.options import need_root, root_option
+from wherry.cli.output import data, no_step, output_option, show_step
+
+
+@click.command()
+@root_option
+@click.option("--nodes", type=int, help="How many nodes this machine plays.  [default: 1, or as before]")
+@click.option("--listen", help="Address the API listens on.  [default: all]")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the API.  [default: 6443]")
+@output_option
+def command(root: Path, nodes: int | None, listen: str | None, port: int | None, output: str) -> None:
+    """Make or start a cluster on this machine; run again, it changes nothing."""
+    from wherry.app.steps import Steps
+    from wherry.app.up import up
+
+    need_root()
+    clock = SystemClock()
+    steps = Steps(clock, show_step if output == "text" else no_step)
+    begun = clock.monotonic()
+    config = configuration.load(root.absolute()) or Config(root=str(root.absolute()))
+    given = {"nodes": nodes, "listen": listen, "port": port}
+    config = msgspec.structs.replace(config, **{name: value for name, value in given.items() if value is not None})
+    outcome = up(config, clock, steps, os.environ)
+    seconds = clock.monotonic() - begun
+    if output != "text":
+        answer = {
+            "changed": outcome.changed,
+            "seconds": round(seconds, 3),
+            "api": config.api_url(),
+            "kubeconfig": str(outcome.kubeconfig),
+            "nodes": [node.name for node in config.machines()],
+            "steps": [step.as_dict() for step in steps.taken],
+        }
+        data(answer, output)
+        return
+    state = "up" if outcome.changed else "up already, nothing changed"
+    click.echo(f"The cluster is {state} ({seconds:.1f} s). Try: kubectl get nodes, or wherry status", err=True)
