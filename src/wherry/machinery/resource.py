@@ -7,7 +7,7 @@ Routes, discovery, OpenAPI, tables, /status, /scale and RBAC names derive from i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic
 
 from wherry.machinery.meta import T
@@ -79,6 +79,9 @@ class Resource(Generic[T]):
     """(new, old or None on create): every refused field."""
     validate_status: Callable[[T, T | None], Iterable[FieldError]] = _nothing
     """The same for a write to /status."""
+    checks: Mapping[str, Callable[[T, T | None], Iterable[FieldError]]] = field(default_factory=dict)
+    """By subresource (`binding`, `resize`, `finalize`, ...): what is checked there in place of `validate`. Such writes
+    do not pass through `prepare` either."""
     warn: Callable[[T, T | None], Iterable[str]] = _no_warning
     """Warnings for the client (`Warning: 299` headers)."""
     columns: tuple[Column[T], ...] = ()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from wherry.api.columns import AGE, workload_columns
+from wherry.api.core.podspec_defaults import default_template
 from wherry.api.declare import declare
-from wherry.api.types.apps import DaemonSet
+from wherry.api.defaulting import fill, within
+from wherry.api.types.apps import DaemonSet, DaemonSetUpdateStrategy, RollingUpdateDaemonSet
 from wherry.machinery.resource import Column
 from wherry.machinery.selectors import format_labels
 
@@ -19,4 +23,21 @@ COLUMNS: tuple[Column[DaemonSet], ...] = (
     *workload_columns(lambda d: d.spec.template, lambda d: d.spec.selector),
 )
 
-DAEMONSET = declare(DaemonSet, columns=COLUMNS)
+
+def default(ds: DaemonSet) -> DaemonSet:
+    """Rolling one by one, ten revisions kept."""
+    spec = fill(ds.spec, revision_history_limit=10)
+    return replace(ds, spec=within(spec, template=default_template, update_strategy=_default_strategy))
+
+
+def _default_strategy(strategy: DaemonSetUpdateStrategy) -> DaemonSetUpdateStrategy:
+    strategy = fill(strategy, type="RollingUpdate")
+    if strategy.type != "RollingUpdate":
+        return strategy
+    return replace(
+        strategy,
+        rolling_update=fill(strategy.rolling_update or RollingUpdateDaemonSet(), max_unavailable=1, max_surge=0),
+    )
+
+
+DAEMONSET = declare(DaemonSet, columns=COLUMNS, default=default)

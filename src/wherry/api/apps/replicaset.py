@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from wherry.api.columns import AGE, workload_columns
+from wherry.api.core.podspec_defaults import default_template
 from wherry.api.declare import declare
+from wherry.api.defaulting import fill, within
 from wherry.api.types.apps import ReplicaSet
 from wherry.machinery.resource import Column
 
@@ -15,4 +17,12 @@ COLUMNS: tuple[Column[ReplicaSet], ...] = (
     *workload_columns(lambda rs: rs.spec.template, lambda rs: rs.spec.selector),
 )
 
-REPLICASET = declare(ReplicaSet, columns=COLUMNS, fields={"status.replicas": lambda rs: str(rs.status.replicas)})
+
+def default(rs: ReplicaSet) -> ReplicaSet:
+    """One replica."""
+    return within(rs, spec=lambda spec: within(fill(spec, replicas=1), template=default_template))
+
+
+REPLICASET = declare(
+    ReplicaSet, columns=COLUMNS, fields={"status.replicas": lambda rs: str(rs.status.replicas)}, default=default
+)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
+from wherry.api.defaulting import fill
 from wherry.api.types.autoscaling import HorizontalPodAutoscaler
 from wherry.machinery.resource import Column
 
@@ -24,4 +27,11 @@ COLUMNS: tuple[Column[HorizontalPodAutoscaler], ...] = (
     AGE,
 )
 
-HORIZONTALPODAUTOSCALER_V1 = declare(HorizontalPodAutoscaler, columns=COLUMNS)
+
+def default(hpa: HorizontalPodAutoscaler) -> HorizontalPodAutoscaler:
+    """At least one replica, 80 % of the requested cpu."""
+    spec = fill(hpa.spec, min_replicas=1, target_cpu_utilization_percentage=80)
+    return replace(hpa, spec=spec)
+
+
+HORIZONTALPODAUTOSCALER_V1 = declare(HorizontalPodAutoscaler, columns=COLUMNS, default=default)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
+from wherry.api.batch.job import default_template_of
 from wherry.api.columns import AGE, boolean, workload_columns
 from wherry.api.declare import declare
+from wherry.api.defaulting import fill, within
 from wherry.api.types.batch import CronJob
 from wherry.machinery.resource import Column
 from wherry.machinery.table import age
@@ -21,4 +25,17 @@ COLUMNS: tuple[Column[CronJob], ...] = (
     *workload_columns(lambda c: c.spec.job_template.spec.template, lambda c: c.spec.job_template.spec.selector),
 )
 
-CRONJOB = declare(CronJob, columns=COLUMNS)
+
+def default(cron: CronJob) -> CronJob:
+    """Runs may overlap; the last three successes and the last failure are kept."""
+    spec = fill(
+        cron.spec,
+        concurrency_policy="Allow",
+        suspend=False,
+        successful_jobs_history_limit=3,
+        failed_jobs_history_limit=1,
+    )
+    return replace(cron, spec=within(spec, job_template=lambda t: within(t, spec=default_template_of)))
+
+
+CRONJOB = declare(CronJob, columns=COLUMNS, default=default)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from wherry.api.columns import AGE, workload_columns
+from wherry.api.core.podspec_defaults import default_template
 from wherry.api.declare import declare
-from wherry.api.types.batch import Job
+from wherry.api.defaulting import each, fill, within
+from wherry.api.types.batch import Job, JobSpec, PodFailurePolicy, PodFailurePolicyRule
 from wherry.machinery.conditions import is_true
+from wherry.machinery.meta import LabelSelector
 from wherry.machinery.resource import Column
 from wherry.machinery.table import duration
 from wherry.machinery.time import seconds
@@ -44,4 +49,75 @@ COLUMNS: tuple[Column[Job], ...] = (
     *workload_columns(lambda job: job.spec.template, lambda job: job.spec.selector),
 )
 
-JOB = declare(Job, columns=COLUMNS, fields={"status.successful": lambda job: str(job.status.succeeded)})
+
+def default_spec(spec: JobSpec) -> JobSpec:
+    """The spec of a Job, also inside a CronJob's template."""
+    if spec.completions is None and spec.parallelism is None:
+        spec = replace(spec, completions=1)
+    spec = fill(
+        spec,
+        parallelism=1,
+        backoff_limit=6 if spec.backoff_limit_per_index is None else 2**31 - 1,
+        completion_mode="NonIndexed",
+        suspend=False,
+        pod_replacement_policy="TerminatingOrFailed" if spec.pod_failure_policy is None else "Failed",
+        manual_selector=False,
+    )
+    return default_template_of(spec)
+
+
+def default_template_of(spec: JobSpec) -> JobSpec:
+    """What is filled in even where a Job is only a template: the pod template and the failure policy."""
+    return within(spec, template=default_template, pod_failure_policy=_default_failure_policy)
+
+
+def _default_failure_policy(policy: PodFailurePolicy) -> PodFailurePolicy:
+    return within(policy, rules=each(_default_rule))
+
+
+def _default_rule(rule: PodFailurePolicyRule) -> PodFailurePolicyRule:
+    return within(rule, on_pod_conditions=each(lambda pattern: fill(pattern, status="True")))
+
+
+def default(job: Job) -> Job:
+    """One completion, six retries; labels are those of the template."""
+    labels = job.spec.template.metadata.labels
+    if labels and not job.metadata.labels:
+        job = replace(job, metadata=replace(job.metadata, labels=labels))
+    return within(job, spec=default_spec)
+
+
+UID_LABEL = "batch.kubernetes.io/controller-uid"
+NAME_LABEL = "batch.kubernetes.io/job-name"
+LEGACY_UID_LABEL = "controller-uid"
+LEGACY_NAME_LABEL = "job-name"
+
+
+def prepare(new: Job, old: Job | None) -> Job:
+    """A new Job gets labels for its pods and a selector for them, unless it brings its own selector."""
+    if old is not None or new.spec.manual_selector:
+        return new
+    meta, template = new.metadata, new.spec.template
+    labels = {
+        LEGACY_NAME_LABEL: meta.name,
+        NAME_LABEL: meta.name,
+        LEGACY_UID_LABEL: meta.uid,
+        UID_LABEL: meta.uid,
+        **template.metadata.labels,
+    }
+    selector = new.spec.selector or LabelSelector()
+    spec = replace(
+        new.spec,
+        template=replace(template, metadata=replace(template.metadata, labels=labels)),
+        selector=replace(selector, match_labels={UID_LABEL: meta.uid, **selector.match_labels}),
+    )
+    return replace(new, spec=spec)
+
+
+JOB = declare(
+    Job,
+    columns=COLUMNS,
+    fields={"status.successful": lambda job: str(job.status.succeeded)},
+    default=default,
+    prepare=prepare,
+)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from wherry.api.columns import AGE, first_few
 from wherry.api.declare import declare
-from wherry.api.types.core import Endpoints
+from wherry.api.defaulting import each, fill, within
+from wherry.api.types.core import Endpoints, EndpointSubset
 from wherry.machinery.resource import Column
 
 
@@ -27,4 +28,14 @@ COLUMNS: tuple[Column[Endpoints], ...] = (
     AGE,
 )
 
-ENDPOINTS = declare(Endpoints, columns=COLUMNS)
+
+def _default_subset(subset: EndpointSubset) -> EndpointSubset:
+    return within(subset, ports=each(lambda port: fill(port, protocol="TCP")))
+
+
+def default(endpoints: Endpoints) -> Endpoints:
+    """Ports are TCP."""
+    return within(endpoints, subsets=each(_default_subset))
+
+
+ENDPOINTS = declare(Endpoints, columns=COLUMNS, default=default)

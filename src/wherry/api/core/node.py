@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from wherry.api.columns import AGE, or_none
 from wherry.api.core.node_state import address, condition, is_ready, roles
 from wherry.api.declare import declare
@@ -35,6 +37,18 @@ COLUMNS: tuple[Column[Node], ...] = (
     Column("Container-Runtime", lambda n, _: n.status.node_info.container_runtime_version or "<unknown>", wide=True),
 )
 
+
+def default(node: Node) -> Node:
+    """Everything may be allocated unless the node says otherwise."""
+    status = node.status
+    if status.capacity and not status.allocatable:
+        return replace(node, status=replace(status, allocatable=status.capacity))
+    return node
+
+
 NODE = declare(
-    Node, columns=COLUMNS, fields={"spec.unschedulable": lambda n: "true" if n.spec.unschedulable else "false"}
+    Node,
+    columns=COLUMNS,
+    fields={"spec.unschedulable": lambda n: "true" if n.spec.unschedulable else "false"},
+    default=default,
 )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from wherry.api.columns import AGE, or_unset
+from wherry.api.core.volume_defaults import default_volume_spec
 from wherry.api.core.volume_modes import CLASS_ANNOTATION, short_modes
 from wherry.api.declare import declare
+from wherry.api.defaulting import fill
 from wherry.api.types.core import PersistentVolume
 from wherry.machinery.resource import Column
 
@@ -21,4 +25,10 @@ COLUMNS: tuple[Column[PersistentVolume], ...] = (
     Column("VolumeMode", lambda v, _: or_unset(v.spec.volume_mode), wide=True),
 )
 
-PERSISTENTVOLUME = declare(PersistentVolume, columns=COLUMNS)
+
+def default(volume: PersistentVolume) -> PersistentVolume:
+    """Retained when released, for a file system."""
+    return replace(volume, spec=default_volume_spec(volume.spec), status=fill(volume.status, phase="Pending"))
+
+
+PERSISTENTVOLUME = declare(PersistentVolume, columns=COLUMNS, default=default)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from wherry.api.columns import AGE, or_unset
+from wherry.api.core.volume_defaults import default_claim_spec
 from wherry.api.core.volume_modes import class_of_claim, short_modes
 from wherry.api.declare import declare
+from wherry.api.defaulting import fill
 from wherry.api.types.core import PersistentVolumeClaim
 from wherry.machinery.resource import Column
 
@@ -19,4 +23,10 @@ COLUMNS: tuple[Column[PersistentVolumeClaim], ...] = (
     Column("VolumeMode", lambda c, _: or_unset(c.spec.volume_mode), wide=True),
 )
 
-PERSISTENTVOLUMECLAIM = declare(PersistentVolumeClaim, columns=COLUMNS)
+
+def default(claim: PersistentVolumeClaim) -> PersistentVolumeClaim:
+    """Pending, for a file system."""
+    return replace(claim, spec=default_claim_spec(claim.spec), status=fill(claim.status, phase="Pending"))
+
+
+PERSISTENTVOLUMECLAIM = declare(PersistentVolumeClaim, columns=COLUMNS, default=default)

@@ -7,6 +7,7 @@ What others ask about pods is importable from here; it lives in `pod_state` and 
 from __future__ import annotations
 
 from wherry.api.core.pod_columns import COLUMNS
+from wherry.api.core.pod_prepare import prepare
 from wherry.api.core.pod_resources import amounts, compute_qos, is_sidecar, pod_limits, pod_requests, qos_class
 from wherry.api.core.pod_state import (
     condition,
@@ -17,6 +18,7 @@ from wherry.api.core.pod_state import (
     is_terminal,
     ready_since,
 )
+from wherry.api.core.podspec_defaults import default_pod
 from wherry.api.declare import declare
 from wherry.api.types.core import Pod
 
@@ -48,4 +50,4 @@ FIELDS = {
     "status.nominatedNodeName": lambda pod: pod.status.nominated_node_name,
 }
 
-POD = declare(Pod, columns=COLUMNS, fields=FIELDS, grace=grace)
+POD = declare(Pod, columns=COLUMNS, fields=FIELDS, grace=grace, default=default_pod, prepare=prepare)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from wherry.api.types.core import Container, Pod, PodSpec
-from wherry.machinery.quantity import Quantity, compare, milli, total, whole
+from wherry.machinery.quantity import Quantity, compare, from_bytes, from_milli, milli, total, whole
 
 Amounts = Mapping[str, int]
 
@@ -65,6 +65,16 @@ def _over_time(spec: PodSpec, side: str) -> dict[str, int]:
             sidecars = step
         most = _largest(most, step)
     return _largest(_sum(running, sidecars), most)
+
+
+def container_totals(spec: PodSpec, side: str) -> dict[str, Quantity]:
+    """Requests or limits of the containers together, as `pod_requests` adds them up, as quantities."""
+    found = _over_time(spec, side)
+    return {name: from_milli(n) if name == "cpu" else _plain(name, n) for name, n in found.items()}
+
+
+def _plain(name: str, count: int) -> Quantity:
+    return from_bytes(count) if name == "memory" or name.startswith("hugepages-") else Quantity(count)
 
 
 def _sum(one: Amounts, other: Amounts) -> dict[str, int]:

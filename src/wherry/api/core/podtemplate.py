@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from wherry.api.columns import container_images, container_names
+from wherry.api.core.podspec_defaults import default_template
 from wherry.api.declare import declare
+from wherry.api.defaulting import within
 from wherry.api.types.core import PodTemplate
 from wherry.machinery.resource import Column
 from wherry.machinery.selectors import format_labels
@@ -14,4 +16,10 @@ COLUMNS: tuple[Column[PodTemplate], ...] = (
     Column("Pod Labels", lambda t, _: format_labels(t.template.metadata.labels)),
 )
 
-PODTEMPLATE = declare(PodTemplate, columns=COLUMNS)
+
+def default(obj: PodTemplate) -> PodTemplate:
+    """The template's own defaults."""
+    return within(obj, template=default_template)
+
+
+PODTEMPLATE = declare(PodTemplate, columns=COLUMNS, default=default)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
+from wherry.api.defaulting import fill
 from wherry.api.types.core import Secret
 from wherry.machinery.resource import Column
 
@@ -13,4 +16,14 @@ COLUMNS: tuple[Column[Secret], ...] = (
     AGE,
 )
 
-SECRET = declare(Secret, columns=COLUMNS, fields={"type": lambda s: s.type})
+
+def default(secret: Secret) -> Secret:
+    """Opaque; stringData goes into data, and wins there."""
+    secret = fill(secret, type="Opaque")
+    if not secret.string_data:
+        return secret
+    text = {key: value.encode() for key, value in secret.string_data.items()}
+    return replace(secret, data={**secret.data, **text}, string_data={})
+
+
+SECRET = declare(Secret, columns=COLUMNS, fields={"type": lambda s: s.type}, default=default)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from wherry.api.columns import AGE, first_few
 from wherry.api.declare import declare
+from wherry.api.defaulting import each, fill, within
 from wherry.api.types.discovery import EndpointPort, EndpointSlice
 from wherry.machinery.resource import Column
 
@@ -21,4 +24,15 @@ COLUMNS: tuple[Column[EndpointSlice], ...] = (
     AGE,
 )
 
-ENDPOINTSLICE = declare(EndpointSlice, columns=COLUMNS)
+
+def _default_port(port: EndpointPort) -> EndpointPort:
+    port = fill(port, protocol="TCP")
+    return replace(port, name="") if port.name is None else port
+
+
+def default(slice_: EndpointSlice) -> EndpointSlice:
+    """Ports are TCP and have a name, if only an empty one."""
+    return within(slice_, ports=each(_default_port))
+
+
+ENDPOINTSLICE = declare(EndpointSlice, columns=COLUMNS, default=default)

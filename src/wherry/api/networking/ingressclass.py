@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
+from wherry.api.defaulting import fill, within
 from wherry.api.types.networking import IngressClass
 from wherry.machinery.resource import Column
 
@@ -29,4 +30,10 @@ COLUMNS: tuple[Column[IngressClass], ...] = (
     AGE,
 )
 
-INGRESSCLASS = declare(IngressClass, columns=COLUMNS)
+
+def default(cls: IngressClass) -> IngressClass:
+    """Parameters are cluster-scoped."""
+    return within(cls, spec=lambda spec: within(spec, parameters=lambda to: fill(to, scope="Cluster")))
+
+
+INGRESSCLASS = declare(IngressClass, columns=COLUMNS, default=default)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from wherry.api.columns import AGE, subjects_of
 from wherry.api.declare import declare
+from wherry.api.defaulting import each, within
+from wherry.api.rbac.rules import default_role_ref, default_subject
 from wherry.api.types.rbac import ClusterRoleBinding
 from wherry.machinery.resource import Column
 
@@ -15,4 +17,10 @@ COLUMNS: tuple[Column[ClusterRoleBinding], ...] = (
     Column("ServiceAccounts", lambda b, _: subjects_of(b.subjects, "ServiceAccount"), wide=True),
 )
 
-CLUSTERROLEBINDING = declare(ClusterRoleBinding, columns=COLUMNS)
+
+def default(binding: ClusterRoleBinding) -> ClusterRoleBinding:
+    """Roles, users and groups are of the RBAC group."""
+    return within(binding, role_ref=default_role_ref, subjects=each(default_subject))
+
+
+CLUSTERROLEBINDING = declare(ClusterRoleBinding, columns=COLUMNS, default=default)

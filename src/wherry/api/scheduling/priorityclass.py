@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
+from wherry.api.defaulting import fill
 from wherry.api.types.scheduling import PriorityClass
 from wherry.machinery.resource import Column
 
@@ -14,4 +15,10 @@ COLUMNS: tuple[Column[PriorityClass], ...] = (
     Column("PreemptionPolicy", lambda c, _: c.preemption_policy or ""),
 )
 
-PRIORITYCLASS = declare(PriorityClass, columns=COLUMNS)
+
+def default(cls: PriorityClass) -> PriorityClass:
+    """Higher priority may preempt."""
+    return fill(cls, preemption_policy="PreemptLowerPriority")
+
+
+PRIORITYCLASS = declare(PriorityClass, columns=COLUMNS, default=default)

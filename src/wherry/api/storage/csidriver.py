@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from wherry.api.columns import AGE, or_none
 from wherry.api.declare import declare
+from wherry.api.defaulting import fill
 from wherry.api.types.storage import CSIDriver
 from wherry.machinery.resource import Column
 
@@ -17,4 +20,22 @@ COLUMNS: tuple[Column[CSIDriver], ...] = (
     AGE,
 )
 
-CSIDRIVER = declare(CSIDriver, columns=COLUMNS)
+
+def default(driver: CSIDriver) -> CSIDriver:
+    """Volumes are attached, persistent, and mounted without pod information."""
+    spec = fill(
+        driver.spec,
+        attach_required=True,
+        pod_info_on_mount=False,
+        storage_capacity=False,
+        fs_group_policy="ReadWriteOnceWithFSType",
+        requires_republish=False,
+        se_linux_mount=False,
+        prevent_pod_scheduling_if_missing=False,
+    )
+    if not spec.volume_lifecycle_modes:
+        spec = replace(spec, volume_lifecycle_modes=("Persistent",))
+    return replace(driver, spec=spec)
+
+
+CSIDRIVER = declare(CSIDriver, columns=COLUMNS, default=default)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
+from wherry.api.defaulting import fill
 from wherry.api.types.storage import StorageClass
 from wherry.machinery.resource import Column
 
@@ -30,4 +31,10 @@ COLUMNS: tuple[Column[StorageClass], ...] = (
     AGE,
 )
 
-STORAGECLASS = declare(StorageClass, columns=COLUMNS)
+
+def default(cls: StorageClass) -> StorageClass:
+    """Volumes are deleted when released, and bound at once."""
+    return fill(cls, reclaim_policy="Delete", volume_binding_mode="Immediate")
+
+
+STORAGECLASS = declare(StorageClass, columns=COLUMNS, default=default)
