@@ -120,10 +120,11 @@ class Database:
         if tuple(map(int, apsw.sqlite_lib_version().split("."))) < _OLDEST_SQLITE:
             raise Unavailable(f"SQLite {apsw.sqlite_lib_version()} is too old for a safe store")
         self._unseal = unseal
-        self._lock = _lock(path)
+        self._lock = -1
         self._wal_pages = 0
         self._positions: dict[str, tuple[int, int]] = {}
         try:
+            self._lock = _lock(path)
             _prepare_files(path)
             self._db = apsw.Connection(str(path), vfs=vfs, statementcachesize=32)
             self._configure(synchronous)

@@ -277,6 +277,7 @@ class SqliteLog:
     def _do(self, database: Database, call: _Call) -> None:
         try:
             result = call.run(database)
+            database.checkpoint(idle=self._jobs.empty())
         except apsw.Error:
             raise
         except Exception as error:  # noqa: BLE001 - the caller's: history is gone, or a value cannot be unsealed

@@ -1,0 +1,148 @@
+"""What SqliteLog promises beyond Log: it survives restarts, keeps others out, stays small, hides secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from pathlib import Path
+
+import apsw
+import pytest
+
+from wherry.store.log import Change, Compacted, InUse, Unavailable
+from wherry.store.sqlite import SqliteLog
+
+pytestmark = pytest.mark.looptime(False)
+
+
+async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "s.db")
+    await log.append("/a", b"1", 0)
+    await log.append("/a", b"2", 1)
+    await log.append("/b", b"x", 0)
+    await log.append("/b", None, 3)
+    before = await log.list(""), await log.after(0)
+    await log.close()
+    log = await SqliteLog.open(tmp_path / "s.db")
+    assert log.revision == 4
+    assert (await log.list(""), await log.after(0)) == before
+    assert await log.append("/a", b"3", 2) == 5
+    await log.close()
+
+
+async def test_the_revision_never_goes_back_even_with_nothing_left(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "s.db")
+    await log.append("/a", b"1", 0)
+    await log.append("/a", None, 1)
+    await log.compact(2)
+    await log.close()
+    log = await SqliteLog.open(tmp_path / "s.db")
+    assert log.revision == log.compacted == 2
+    with pytest.raises(Compacted):
+        await log.after(1)
+    assert await log.append("/a", b"1", 0) == 3
+    await log.close()
+
+
+async def test_live_keys_older_than_compaction_survive_restarts(tmp_path: Path) -> None:
+    for round_ in range(3):
+        log = await SqliteLog.open(tmp_path / "s.db")
+        await log.append(f"/{round_}", b"x", 0)
+        await log.compact(log.revision)
+        await log.close()
+    log = await SqliteLog.open(tmp_path / "s.db")
+    assert [record.revision for record in (await log.list(""))[1]] == [1, 2, 3]
+    await log.close()
+
+
+async def test_an_interrupted_sweep_is_finished_later(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "s.db")
+    for number in range(50):
+        await log.append("/a", b"%d" % number, None)
+    await log.close()
+    with apsw.Connection(str(tmp_path / "s.db")) as db:
+        db.execute("UPDATE meta SET value = 40 WHERE name = 'compacted'")
+    db.close()
+    log = await SqliteLog.open(tmp_path / "s.db")
+    assert log.compacted == 40
+    assert len(await log.after(40)) == 10
+    await log.compact(40)
+    assert len(await log.after(40)) == 10
+    await log.close()
+    with apsw.Connection(str(tmp_path / "s.db")) as db:
+        assert db.execute("SELECT count(*) FROM log").get == 11  # 10 kept changes and what the first replaced
+    db.close()
+
+
+async def test_a_second_opening_is_refused_until_the_first_is_closed(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "s.db")
+    with pytest.raises(InUse, match=rf"s\.db is in use by another process \(pid {os.getpid()}\)"):
+        await SqliteLog.open(tmp_path / "s.db")
+    assert await log.append("/a", b"1", 0) == 1
+    await log.close()
+    await (await SqliteLog.open(tmp_path / "s.db")).close()
+
+
+async def test_files_are_private(tmp_path: Path) -> None:
+    (tmp_path / "s.db").touch(mode=0o644)
+    log = await SqliteLog.open(tmp_path / "s.db")
+    await log.append("/a", b"1", 0)
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    await log.close()
+    assert modes == {"s.db": 0o600, "s.db-wal": 0o600, "s.db.lock": 0o600}
+
+
+async def test_what_is_not_a_store_is_said_to_be_so(tmp_path: Path) -> None:
+    (tmp_path / "s.db").write_bytes(b"no database at all" * 500)
+    with pytest.raises(Unavailable, match=r"cannot open .*s\.db.*not a database"):
+        await SqliteLog.open(tmp_path / "s.db")
+    with pytest.raises(Unavailable, match="cannot open"):
+        await SqliteLog.open(tmp_path / "missing" / "s.db")
+    with apsw.Connection(str(tmp_path / "new.db")) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(Unavailable, match="newer version"):
+        await SqliteLog.open(tmp_path / "new.db")
+
+
+async def test_secrets_are_sealed_on_disk_and_plain_to_everybody(tmp_path: Path) -> None:
+    def seal(key: str, value: bytes) -> bytes:
+        return value[::-1] if key.startswith("/secrets/") else value
+
+    log = await SqliteLog.open(tmp_path / "s.db", seal=seal, unseal=seal)
+    seen: list[Change] = []
+    log.subscribe(seen.extend)
+    await log.append("/secrets/a", b"password-one", 0)
+    await log.append("/secrets/a", b"password-two", 1)
+    await log.append("/plain", b"visible-value", 0)
+    assert [change.value for change in seen] == [b"password-one", b"password-two", b"visible-value"]
+    assert [record.value for record in (await log.list(""))[1]] == [b"visible-value", b"password-two"]
+    assert [change.previous for change in await log.after(0)] == [None, b"password-one", None]
+    await log.close()
+    stored = (tmp_path / "s.db").read_bytes()
+    assert b"visible-value" in stored
+    assert b"password" not in stored
+
+
+async def test_the_file_stops_growing_under_steady_updates(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "s.db")
+    sizes = []
+    for _ in range(6):
+        await asyncio.gather(*(log.append(f"/{n % 50}", os.urandom(2_000), None) for n in range(1_000)))
+        await log.compact(log.revision)
+        sizes.append(sum(file.stat().st_size for file in tmp_path.iterdir()))
+    assert sizes[-1] < max(sizes[:3]) * 1.2, sizes
+    await log.close()
+    assert (tmp_path / "s.db").stat().st_size < 1_000_000, "50 live values of 2 kB, and space is given back"
+
+
+async def test_writers_go_on_while_history_is_forgotten(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "s.db")
+    await asyncio.gather(*(log.append(f"/{n % 10}", b"x" * 500, None) for n in range(9_000)))
+    async with asyncio.TaskGroup() as tasks:
+        compaction = tasks.create_task(log.compact(9_000))
+        await asyncio.sleep(0)
+        await log.append("/a", b"1", 0)
+        assert not compaction.done(), "a write need not wait for the whole of it"
+    await log.close()
