@@ -18,8 +18,8 @@ _ENCODER = msgspec.json.Encoder(enc_hook=str, order="deterministic")
 
 def template_hash(template: object, collision_count: int | None = None) -> str:
     """Hash of any API object or builtins; `collision_count` as in a Deployment's status makes another one."""
-    salt = b"" if collision_count is None else collision_count.to_bytes(8, "little", signed=True)
-    digest = hashlib.blake2b(_ENCODER.encode(template), digest_size=4, salt=salt).digest()
+    turn = b"" if collision_count is None else str(collision_count).encode()
+    digest = hashlib.blake2b(_ENCODER.encode(template) + turn, digest_size=4).digest()
     return safe_encode(str(int.from_bytes(digest, "big")))
 
 

@@ -8,9 +8,8 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-manageme
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -161,9 +160,15 @@ def _joined(group: list[ManagedFieldsEntry]) -> ManagedFieldsEntry:
 # --- what differs at all ----------------------------------------------------------------------------------------------
 
 
-@cache
-def _blank(struct: Hashable) -> Any:
-    return struct()  # type: ignore[operator]  # a struct type, of which functools only knows that it can be hashed
+_BLANKS: dict[type, Any] = {}
+
+
+def _blank(struct: type) -> Any:
+    """An object of this type with nothing in it, made once."""
+    found = _BLANKS.get(struct)
+    if found is None:
+        found = _BLANKS[struct] = struct()
+    return found
 
 
 def _differing(old: Any, new: Any) -> tuple[dict[str, Any], dict[str, Any]]:
