@@ -79,6 +79,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return RUN
         return RUN.with_name(f"wherry-{hashlib.sha256(self.root.encode()).hexdigest()[:8]}")
 
+    def cgroup(self, name: str = "") -> str:
+        """The control group of a node's pods, or of all of this cluster's. One tree per root."""
+        return f"/{self.run.name}/{name}".rstrip("/")
+
     @property
     def logs(self) -> Path:
         """Logs of the wherry processes."""

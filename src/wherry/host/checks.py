@@ -137,20 +137,6 @@ TRIALS: tuple[tuple[str, tuple[str, ...], str], ...] = (
 )
 
 
-def check_bridged_packets(_: Subject) -> Iterator[Finding]:
-    """Whether packets between pods of one bridge pass the packet rules."""
-    setting = PROC / "sys/net/bridge/bridge-nf-call-iptables"
-    if setting.exists():
-        yield Finding("kernel br_netfilter", "ok", "loaded")
-    else:
-        yield Finding(
-            "kernel br_netfilter",
-            "warn",
-            "not loaded: packets between pods of one bridge do not pass the packet rules",
-            "modprobe br_netfilter",
-        )
-
-
 def check_cgroups(_: Subject) -> Iterator[Finding]:
     """Memory limits need the memory controller."""
     there = Path("/sys/fs/cgroup/memory/memory.limit_in_bytes").exists()
@@ -229,7 +215,6 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     check_programs,
     check_ports,
     check_kernel,
-    check_bridged_packets,
     check_cgroups,
     check_capabilities,
     check_disk,

@@ -35,7 +35,7 @@ PROGRAMS: tuple[Program, ...] = (
     Program("buildah", "builds images", "buildah", required=False),
     Program("haproxy", "carries Ingress traffic", "haproxy", required=False),
 )
-CNI_PLUGINS: tuple[str, ...] = ("bridge", "host-local", "loopback", "portmap")
+CNI_PLUGINS: tuple[str, ...] = ("ptp", "host-local", "loopback")
 CNI_PACKAGE = "containernetworking-plugins"
 NFT_LIBRARY = "libnftables.so.1"
 NFT_LIBRARY_PACKAGE = "libnftables1"

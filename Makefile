@@ -1,0 +1,58 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.PHONY: help setup host format lint types imports unit check host-test test clients bench demo update verify docs clean
+
+VENV := .venv/bin
+export PATH := $(CURDIR)/$(VENV):$(PATH)
+ROOT_USER := $(filter 0,$(shell id -u))
+WORKERS ?= auto
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: ## the virtual environment, from the lock file
+	@hack/setup.sh
+
+host: ## the system programs that host tests and clusters need (root; apt-get)
+	@hack/install-host.sh --dev
+
+format: setup ## rewrite files to the house format
+	ruff format . && ruff check --fix .
+
+lint: setup ## formatting and lint, changing nothing
+	ruff format --check . && ruff check .
+
+types: setup ## mypy, strict
+	mypy
+
+imports: setup ## package layering (import-linter)
+	lint-imports --no-logo
+
+unit: setup ## unit, contract, golden and integration tests: no root, no network
+	pytest -q -n $(WORKERS) -m "not host" tests/unit tests/contracts tests/golden tests/integration
+
+check: lint types imports verify unit ## everything a change must pass: no root, no network, two minutes
+
+host-test: setup host ## as root: real containers, namespaces, packet rules
+	@if [[ -n "$(ROOT_USER)" ]]; then pytest -q -m host tests/host; else echo "host tests need root: sudo make host-test"; fi
+
+test: $(if $(ROOT_USER),host) check $(if $(ROOT_USER),host-test) ## check, and as root the host tests
+
+clients: setup host ## kubectl and other clients against a running cluster
+	pytest -q -m host tests/clients
+
+bench: setup host ## measure; prints one table
+	python -m bench
+
+demo: host setup ## a cluster with WordPress in it, from nothing; run again, it changes nothing
+	@python examples/wordpress/demo.py
+
+update: setup ## generate files that are derived from the schema and the lists
+	@for script in hack/generate_*.py; do python $$script; done
+
+verify: setup ## generated files are up to date
+	@for script in hack/generate_*.py; do python $$script --check; done
+
+clean: ## remove what builds and tests leave
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
