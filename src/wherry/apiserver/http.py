@@ -7,12 +7,14 @@ port-forward, proxied WebSockets). `server.py` is the only module that knows aio
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from wherry.aio.connection import Connection
+from multidict import MultiMapping
+
 from wherry.machinery.errors import BadRequest
 
 JSON = "application/json"
@@ -74,7 +76,7 @@ class Request:
     method: str
     path: str
     query: Query
-    headers: Mapping[str, str]  # case-insensitive
+    headers: MultiMapping[str]  # case-insensitive
     remote: str
     session: MutableMapping[str, Any]
     certificate: Callable[[], bytes | None]

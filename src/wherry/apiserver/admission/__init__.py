@@ -1,0 +1,1 @@
+"""One file per admission plugin; the order is ADMISSION in chain.py."""

@@ -1,0 +1,128 @@
+"""Api: what every verb, subresource and admission plugin needs, in one place; and the way from an object to the log.
+
+Reads come from windows; `commit` is the only write. Nothing here knows HTTP.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from msgspec.structs import replace
+
+from wherry.aio.clock import Clock
+from wherry.apiserver import strategy
+from wherry.apiserver.context import Context, not_found
+from wherry.apiserver.served import Served
+from wherry.machinery import codec
+from wherry.machinery.errors import ServiceUnavailable
+from wherry.machinery.meta import Object, T
+from wherry.machinery.names import Random
+from wherry.machinery.resource import Resource
+from wherry.machinery.time import Time, time_at
+from wherry.store.entry import Entry, with_revision
+from wherry.store.log import Unavailable
+from wherry.store.window import Window
+from wherry.store.windows import Windows
+
+if TYPE_CHECKING:
+    from wherry.apiserver.admission.chain import Chain
+    from wherry.apiserver.allocators import Allocators
+    from wherry.apiserver.authn.tokens import Tokens
+    from wherry.apiserver.authz.authorizer import Authorizer
+
+A = TypeVar("A")
+
+
+class NodeDialer(Protocol):
+    """How the API server reaches node agents; see `wherry.apiserver.subresources.streaming`."""
+
+
+@dataclass(slots=True)
+class Api:
+    """The parts of a running API server."""
+
+    windows: Windows
+    served: Served
+    clock: Clock
+    random: Random
+    admission: Chain
+    authorizer: Authorizer
+    tokens: Tokens
+    allocators: Allocators
+    version: Mapping[str, str] = field(default_factory=dict)
+
+    def now(self) -> Time:
+        """The time as objects record it."""
+        return time_at(self.clock.now())
+
+    def uid(self) -> str:
+        """A new uid."""
+        return str(uuid.uuid4())
+
+    def window(self, resource: Resource[T]) -> Window[T]:
+        """The window of a resource."""
+        return self.windows.of(resource)
+
+    def find(self, resource: Resource[T], namespace: str, name: str) -> Entry[T] | None:
+        """One object as of now, or None."""
+        window = self.windows.of(resource)
+        return window.get(window.key(namespace if resource.namespaced else "", name))
+
+    def get(self, resource: Resource[T], namespace: str, name: str) -> Entry[T]:
+        """One object as of now. Raises NotFound."""
+        found = self.find(resource, namespace, name)
+        if found is None:
+            raise not_found(resource, name)
+        return found
+
+    async def commit(self, ctx: Context[T], obj: T, before: Entry[T] | None) -> Entry[T]:
+        """Write an object over what was read (None: nothing) and return it as served.
+
+        Raises store.log.Changed when somebody else was first, ServiceUnavailable when the store is gone.
+        With dry-run nothing is written.
+        """
+        window = self.windows.of(ctx.resource)
+        key = window.key(obj.metadata.namespace, obj.metadata.name)
+        value = encode(obj)
+        if before is not None and with_revision(value, before.revision) == before.data:
+            ctx.cancel()
+            return before
+        if ctx.dry_run:
+            ctx.cancel()
+            data = with_revision(value, before.revision) if before else value
+            return Entry(window.kind, key, data, before.revision if before else 0, before.created if before else 0)
+        try:
+            revision = await self.windows.log.append(key, value, before.revision if before else 0)
+        except Unavailable as error:
+            ctx.cancel()
+            raise ServiceUnavailable(f"the store takes no writes: {error}") from None
+        except BaseException:
+            ctx.cancel()
+            raise
+        ctx.undo.clear()
+        entry = window.get(key)
+        if entry is not None and entry.revision == revision:
+            return entry
+        created = before.created if before else revision
+        return Entry(window.kind, key, with_revision(value, revision), revision, created)
+
+    async def remove(self, ctx: Context[T], before: Entry[T]) -> Entry[T]:
+        """Delete what was read; returns it as of its deletion. Raises store.log.Changed, ServiceUnavailable."""
+        if ctx.dry_run:
+            return before
+        try:
+            revision = await self.windows.log.append(before.key, None, before.revision)
+        except Unavailable as error:
+            raise ServiceUnavailable(f"the store takes no writes: {error}") from None
+        return before.at(revision)
+
+
+def encode(obj: Object) -> bytes:
+    """An object as it is stored: without its revision."""
+    meta = obj.metadata
+    if meta.resource_version:
+        obj = replace(obj, metadata=strategy.bare(meta))
+    return codec.encode(obj)

@@ -1,0 +1,130 @@
+"""ApiServer: puts the parts together over one log, serves HTTPS, and hands out in-process clients.
+
+    server = ApiServer(ApiServerConfig(...), log, clock)
+    await server.start()          # listens; server.port
+    client = server.client(User("system:kube-scheduler", ...))
+    await server.stop()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wherry.aio.clock import Clock
+from wherry.api.registry import RESOURCES
+from wherry.apiserver.admission.chain import Chain
+from wherry.apiserver.admission.plugins import ADMISSION
+from wherry.apiserver.allocators import Allocators
+from wherry.apiserver.api import Api
+from wherry.apiserver.authn.tokens import Tokens
+from wherry.apiserver.authz.authorizer import Authorizer
+from wherry.apiserver.authz.node import NodeRights
+from wherry.apiserver.authz.rbac import Rbac
+from wherry.apiserver.nonresource import Check, NonResource
+from wherry.apiserver.pipeline import Pipeline
+from wherry.apiserver.served import Served
+from wherry.apiserver.server import Server, server_context
+from wherry.store.log import Log
+from wherry.store.windows import Windows
+
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+VERSION = {
+    "major": "1",
+    "minor": "37",
+    "gitVersion": "v1.37.2+wherry",
+    "gitCommit": "",
+    "gitTreeState": "clean",
+    "buildDate": "2026-01-01T00:00:00Z",
+    "goVersion": "",
+    "compiler": "CPython",
+    "platform": "linux/amd64",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServerConfig:
+    """Addresses, files and keys. Certificates are PEM files; `token_keys` are PEM files, the first one signs."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path
+    token_keys: Sequence[Path]
+    host: str = "0.0.0.0"  # noqa: S104 - TLS and authentication guard it
+    port: int = 6443
+    issuer: str = ISSUER
+    audiences: Sequence[str] = (ISSUER,)
+    service_cidr: str = "10.96.0.0/16"
+    node_ports: tuple[int, int] = (30000, 32767)
+    checks: dict[str, Check] = field(default_factory=dict)
+
+
+class ApiServer:
+    """One API server."""
+
+    def __init__(self, config: ApiServerConfig, log: Log, clock: Clock) -> None:
+        self._config = config
+        self._log = log
+        self._clock = clock
+        self._api: Api | None = None
+        self._server: Server | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.tls: ssl.SSLContext | None = None
+
+    @property
+    def api(self) -> Api:
+        """The parts; only after `start` or `open`."""
+        assert self._api is not None
+        return self._api
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        assert self._server is not None
+        return self._server.port
+
+    async def open(self) -> None:
+        """Load the state; in-process clients work from here on."""
+        config = self._config
+        windows = await Windows.open(self._log, self._clock)
+        for resource in RESOURCES:
+            windows.of(resource)
+        rbac = Rbac(windows)
+        self._api = Api(
+            windows=windows,
+            served=Served(RESOURCES),
+            clock=self._clock,
+            random=random.SystemRandom(),
+            admission=Chain(ADMISSION),
+            authorizer=Authorizer(rbac, NodeRights(windows)),
+            tokens=Tokens([path.read_bytes() for path in config.token_keys], config.issuer, config.audiences),
+            allocators=Allocators(),
+            version=VERSION,
+        )
+
+    async def start(self) -> None:
+        """Load the state if need be, and listen. Raises OSError when the port is taken."""
+        if self._api is None:
+            await self.open()
+        config = self._config
+        checks: dict[str, Check] = {"ping": lambda: "", "log": lambda: "", **config.checks}
+        self._server = Server(Pipeline(self.api, NonResource(self.api, checks, frozenset(config.checks))))
+        self.tls = server_context(str(config.certificate), str(config.key), str(config.client_ca))
+        await self._server.start(config.host, config.port, self.tls)
+        self._tasks.append(asyncio.get_running_loop().create_task(self.api.windows.compacting()))
+
+    async def stop(self) -> None:
+        """Stop listening and following the log, which stays open: it belongs to whoever opened it."""
+        if self._server is not None:
+            await self._server.stop()
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if self._api is not None:
+            self._api.windows.close()

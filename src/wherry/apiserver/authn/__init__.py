@@ -1,0 +1,1 @@
+"""Who asks: client certificates, service account tokens, impersonation. Start at authenticator.py."""

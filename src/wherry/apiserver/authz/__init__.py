@@ -1,0 +1,1 @@
+"""May they: RBAC, the node authorizer, and what every cluster has at start. Start at authorizer.py."""

@@ -1,0 +1,79 @@
+"""Context: what one request on one resource is about, passed to every step between the route and the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal
+
+from wherry.apiserver.authn.user import User
+from wherry.machinery.errors import AlreadyExists, Conflict, MethodNotAllowed, NotFound
+from wherry.machinery.meta import T
+from wherry.machinery.resource import Resource
+
+Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+
+MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+@dataclass(slots=True)
+class Context(Generic[T]):
+    """One request. `warnings` collects what goes into Warning headers; `undo` what to call when nothing was written."""
+
+    user: User
+    resource: Resource[T]
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    operation: Operation = "CREATE"
+    dry_run: bool = False
+    manager: str = ""
+    warnings: list[str] = field(default_factory=list)
+    undo: list[Callable[[], None]] = field(default_factory=list)
+    options: Any = None  # of a DELETE
+    applied: Any = None  # managedFields that an apply has already worked out
+
+    def warn(self, text: str) -> None:
+        """Tell the client something, once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+    def cancel(self) -> None:
+        """Nothing was written: give back what was reserved."""
+        while self.undo:
+            self.undo.pop()()
+
+    @property
+    def details(self) -> dict[str, str]:
+        """`details` of a Status about this object."""
+        return details(self.resource, self.name)
+
+
+def details(resource: Resource[Any], name: str) -> dict[str, str]:
+    """`details` of a Status about an object."""
+    group = {"group": resource.group} if resource.group else {}
+    return {"name": name, **group, "kind": resource.plural}
+
+
+def not_found(resource: Resource[Any], name: str) -> NotFound:
+    """404: no such object."""
+    return NotFound(f'{resource} "{name}" not found', details=details(resource, name))
+
+
+def already_exists(resource: Resource[Any], name: str) -> AlreadyExists:
+    """409: the name is taken."""
+    return AlreadyExists(f'{resource} "{name}" already exists', details=details(resource, name))
+
+
+def conflict(resource: Resource[Any], name: str, why: str = MODIFIED) -> Conflict:
+    """409: not as the client thought it was."""
+    return Conflict(
+        f'Operation cannot be fulfilled on {resource} "{name}": {why}', details=details(resource, name)
+    )
+
+
+def no_such_verb(resource: Resource[Any], verb: str) -> MethodNotAllowed:
+    """405: the kind has no such verb."""
+    return MethodNotAllowed(
+        f'{verb} is not supported on resources of kind "{resource}"', details={"kind": resource.plural}
+    )

@@ -1,0 +1,203 @@
+"""Discovery documents: which groups, versions and resources there are, plain and aggregated. Built from `Served`.
+
+https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+from wherry.api.types import catalog
+from wherry.apiserver.http import JSON, Request, Response
+from wherry.apiserver.negotiate import negotiate
+from wherry.apiserver.served import Served
+from wherry.machinery import codec
+from wherry.machinery.errors import NotFound
+from wherry.machinery.resource import Resource
+
+_SUBRESOURCES = {(s.group, s.version, s.plural): s.subresources for s in catalog.SERVED}
+_AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
+
+
+class Discovery:
+    """Answers /api, /apis and below. Documents are kept until what is served changes."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+        self._kept: dict[str, tuple[bytes, str]] = {}
+        served.on_change(self._kept.clear)
+
+    def answer(self, request: Request, path: str) -> Response:
+        """The document at a path under /api or /apis. Raises NotFound, NotAcceptable."""
+        parts = path.strip("/").split("/")
+        wanted = negotiate(request.headers.get("Accept", ""))
+        if len(parts) == 1 and wanted.form == "APIGroupDiscoveryList":
+            return self._cached(request, f"{parts[0]}:{wanted.version}", _AGGREGATED.format(wanted.version))
+        return self._cached(request, "/".join(parts), JSON)
+
+    def _cached(self, request: Request, key: str, media: str) -> Response:
+        found = self._kept.get(key)
+        if found is None:
+            data = codec.encode(self._build(key))
+            found = self._kept[key] = (data, hashlib.sha256(data).hexdigest().upper())
+        data, digest = found
+        tag = f'"{digest}"'
+        headers = {"ETag": tag, "Vary": "Accept"} if ":" in key else {}
+        if headers and request.headers.get("If-None-Match") == tag:
+            return Response(b"", 304, media, headers)
+        return Response(data, 200, media, headers)
+
+    def _build(self, key: str) -> dict[str, Any]:
+        if ":" in key:
+            root, _, version = key.partition(":")
+            return self._aggregated(root, version)
+        match key.split("/"):
+            case ["api"]:
+                return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
+            case ["apis"]:
+                return {"kind": "APIGroupList", "apiVersion": "v1", "groups": self._groups()}
+            case ["api", version]:
+                return self._resources("", version)
+            case ["apis", group]:
+                found = next((g for g in self._groups() if g["name"] == group), None)
+                if found is None:
+                    raise NotFound("the server could not find the requested resource")
+                return {"kind": "APIGroup", "apiVersion": "v1", **found}
+            case ["apis", group, version]:
+                return self._resources(group, version)
+            case _:
+                raise NotFound("the server could not find the requested resource")
+
+    def _groups(self) -> list[dict[str, Any]]:
+        out = []
+        for group, versions in sorted(self._served.versions().items(), key=_group_order):
+            if group:
+                named = [{"groupVersion": f"{group}/{v}", "version": v} for v in versions]
+                out.append({"name": group, "versions": named, "preferredVersion": named[0]})
+        return out
+
+    def _of(self, group: str, version: str) -> list[Resource[Any]]:
+        found = [r for r in self._served if (r.group, r.version) == (group, version)]
+        return sorted(found, key=lambda r: r.plural)
+
+    def _resources(self, group: str, version: str) -> dict[str, Any]:
+        resources = self._of(group, version)
+        if not resources:
+            raise NotFound("the server could not find the requested resource")
+        out: list[dict[str, Any]] = []
+        for resource in resources:
+            out.append(_plain(resource))
+            out += [_plain_sub(resource, name) for name in sorted(resource.subresources)]
+        return {
+            "kind": "APIResourceList",
+            "apiVersion": "v1",
+            "groupVersion": f"{group}/{version}" if group else version,
+            "resources": out,
+        }
+
+    def _aggregated(self, root: str, version: str) -> dict[str, Any]:
+        items = []
+        for group, versions in sorted(self._served.versions().items(), key=_group_order):
+            if (group == "") == (root == "api"):
+                shown = [
+                    {
+                        "version": v,
+                        "resources": [_aggregated(r) for r in self._of(group, v)],
+                        "freshness": "Current",
+                    }
+                    for v in versions
+                ]
+                items.append({"metadata": {"name": group} if group else {}, "versions": shown})
+        return {
+            "kind": "APIGroupDiscoveryList",
+            "apiVersion": f"apidiscovery.k8s.io/{version}",
+            "metadata": {},
+            "items": items,
+        }
+
+
+_FIRST = ("", "apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io",
+          "autoscaling", "batch", "certificates.k8s.io", "networking.k8s.io", "policy", "rbac.authorization.k8s.io",
+          "storage.k8s.io", "admissionregistration.k8s.io", "apiextensions.k8s.io", "scheduling.k8s.io",
+          "coordination.k8s.io", "node.k8s.io", "discovery.k8s.io", "flowcontrol.apiserver.k8s.io")  # fmt: skip
+
+
+def _group_order(item: tuple[str, list[str]]) -> tuple[int, str]:
+    group = item[0]
+    return (_FIRST.index(group) if group in _FIRST else len(_FIRST), group)
+
+
+def _verbs_of(resource: Resource[Any], name: str) -> tuple[str, str, str, tuple[str, ...]]:
+    """(group, version, kind, verbs) of a subresource."""
+    facts = _SUBRESOURCES.get((resource.group, resource.version, resource.plural), {}).get(name)
+    if facts is not None:
+        group, version, kind, verbs = facts
+        return group or resource.group if version else resource.group, version or resource.version, kind, verbs
+    if name == "scale":
+        return "autoscaling", "v1", "Scale", ("get", "patch", "update")
+    return resource.group, resource.version, resource.kind, ("get", "patch", "update")
+
+
+def _plain(resource: Resource[Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "name": resource.plural,
+        "singularName": resource.singular,
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+        "verbs": sorted(resource.verbs),
+    }
+    if resource.short_names:
+        out["shortNames"] = list(resource.short_names)
+    if resource.categories:
+        out["categories"] = list(resource.categories)
+    if "list" in resource.verbs:
+        out["storageVersionHash"] = _storage_hash(resource)
+    return out
+
+
+def _storage_hash(resource: Resource[Any]) -> str:
+    digest = hashlib.sha256(f"{resource.group}/{resource.version}/{resource.kind}".encode()).digest()
+    return base64.b64encode(digest[:8]).decode()
+
+
+def _plain_sub(resource: Resource[Any], name: str) -> dict[str, Any]:
+    group, version, kind, verbs = _verbs_of(resource, name)
+    out: dict[str, Any] = {
+        "name": f"{resource.plural}/{name}",
+        "singularName": "",
+        "namespaced": resource.namespaced,
+        "kind": kind,
+        "verbs": sorted(verbs),
+    }
+    if (group, version) != (resource.group, resource.version):
+        out |= {"group": group, "version": version}
+    return out
+
+
+def _aggregated(resource: Resource[Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "resource": resource.plural,
+        "responseKind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
+        "scope": "Namespaced" if resource.namespaced else "Cluster",
+        "singularResource": resource.singular,
+        "verbs": sorted(resource.verbs),
+    }
+    if resource.short_names:
+        out["shortNames"] = list(resource.short_names)
+    if resource.categories:
+        out["categories"] = list(resource.categories)
+    subresources = []
+    for name in sorted(resource.subresources):
+        group, version, kind, verbs = _verbs_of(resource, name)
+        subresources.append(
+            {
+                "subresource": name,
+                "responseKind": {"group": group, "version": version, "kind": kind},
+                "verbs": sorted(verbs),
+            }
+        )
+    if subresources:
+        out["subresources"] = subresources
+    return out

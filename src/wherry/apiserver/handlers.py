@@ -1,0 +1,287 @@
+"""From a Request to a verb and back: query options in, bodies in, answers out. One handler per verb.
+
+`dispatch` is the only door; the subresources that differ are listed in `wherry.apiserver.subresources.table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from wherry.apiserver import output
+from wherry.apiserver.api import Api
+from wherry.apiserver.context import Context, no_such_verb
+from wherry.apiserver.decode import decode_object, to_json, untyped
+from wherry.apiserver.http import Answer, Query, Request, Response
+from wherry.apiserver.negotiate import Wanted, negotiate
+from wherry.apiserver.routes import RequestInfo
+from wherry.apiserver.select import select
+from wherry.apiserver.subresources.table import SUBRESOURCES
+from wherry.apiserver.verbs import list as listing
+from wherry.apiserver.verbs.create import create
+from wherry.apiserver.verbs.delete import Deleted, delete, delete_collection
+from wherry.apiserver.verbs.list import ListOptions, list_, reached, revision_of
+from wherry.apiserver.verbs.patch import patch
+from wherry.apiserver.verbs.update import put
+from wherry.apiserver.verbs.watch import watch
+from wherry.machinery import codec
+from wherry.machinery.errors import APIError, BadRequest, NotFound
+from wherry.machinery.meta import DeleteOptions
+from wherry.machinery.resource import Resource
+from wherry.machinery.validation import invalid, not_supported, refuse, required
+
+Handler = Callable[[Api, Request, RequestInfo, Resource[Any]], Awaitable[Answer]]
+_VALIDATIONS = ("Ignore", "Warn", "Strict", "")
+
+
+async def dispatch(api: Api, request: Request, info: RequestInfo) -> Answer:
+    """Answer a resource request that has been authorised. Raises APIError."""
+    resource = api.served.get(info.group, info.version, info.resource)
+    if resource.namespaced and not info.namespace and (info.name or info.verb == "create"):
+        raise NotFound("the server could not find the requested resource")
+    if not resource.namespaced and info.namespace and info.resource != "namespaces":
+        raise NotFound("the server could not find the requested resource")
+    if info.subresource:
+        return await _subresource(api, request, info, resource)
+    handler = _VERBS.get(info.verb)
+    if handler is None or info.verb not in resource.verbs:
+        raise no_such_verb(resource, info.verb)
+    return await handler(api, request, info, resource)
+
+
+async def _subresource(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
+    if info.subresource not in resource.subresources:
+        raise NotFound("the server could not find the requested resource")
+    own = SUBRESOURCES.get((str(resource), info.subresource)) or SUBRESOURCES.get(("*", info.subresource))
+    if own is not None:
+        return await own(api, request, info, resource)
+    handler = {"get": get_one, "update": replace_one, "patch": patch_one}.get(info.verb)
+    if handler is None or info.subresource != "status":
+        raise no_such_verb(resource, info.verb)
+    return await handler(api, request, info, resource)
+
+
+def context(request: Request, info: RequestInfo, resource: Resource[Any], query: Query | None = None) -> Context[Any]:
+    """The Context of a request, with its write options checked. Raises Invalid."""
+    query = query or request.query
+    dry_run = query.all("dryRun")
+    if dry_run and dry_run != ["All"]:
+        raise refuse("meta.k8s.io", "CreateOptions", "", [not_supported("dryRun", dry_run, ("All",))])
+    manager = query.first("fieldManager")
+    if len(manager) > 128:
+        problem = invalid("fieldManager", manager, "may not be more than 128 bytes")
+        raise refuse("meta.k8s.io", "CreateOptions", "", [problem])
+    return Context(
+        user=request.user,
+        resource=resource,
+        namespace=info.namespace if resource.namespaced else "",
+        name=info.name,
+        subresource=info.subresource,
+        dry_run=bool(dry_run),
+        manager=manager or manager_of(request.headers.get("User-Agent", "")),
+    )
+
+
+def manager_of(agent: str) -> str:
+    """The field manager of a client that names none: its user agent up to the first slash."""
+    name = agent.partition("/")[0]
+    return name[:128] or "unknown"
+
+
+def validation(query: Query) -> str:
+    """The fieldValidation parameter. Raises Invalid."""
+    asked = query.first("fieldValidation")
+    if asked not in _VALIDATIONS:
+        raise refuse("meta.k8s.io", "CreateOptions", "", [not_supported("fieldValidation", asked, _VALIDATIONS)])
+    return asked or "Warn"
+
+
+def answer_object(ctx: Context[Any], entry: Any, request: Request, api: Api, status: int = 200) -> Response:
+    """The object after a write, in the form the client wants."""
+    wanted = accepted(request)
+    response = output.one(ctx.resource, entry, wanted, api.clock.now(), include(request), status)
+    if ctx.warnings:
+        response.warnings = tuple(ctx.warnings)
+    return response
+
+
+def accepted(request: Request) -> Wanted:
+    """What the client wants to read."""
+    return negotiate(request.headers.get("Accept", ""))
+
+
+def include(request: Request) -> str:
+    """How much of each object a Table shows."""
+    return request.query.first("includeObject")
+
+
+def list_options(query: Query) -> ListOptions:
+    """The query of a list, watch or deletecollection. Raises BadRequest."""
+    initial = query.flag("sendInitialEvents") if "sendInitialEvents" in query else None
+    return ListOptions(
+        labels=query.first("labelSelector"),
+        fields=query.first("fieldSelector"),
+        limit=query.number("limit") or 0,
+        token=query.first("continue"),
+        revision=query.first("resourceVersion"),
+        match=query.first("resourceVersionMatch"),
+        send_initial=initial,
+        bookmarks=query.flag("allowWatchBookmarks"),
+        timeout=query.number("timeoutSeconds"),
+    )
+
+
+async def get_one(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
+    """GET of one object, or of its status."""
+    revision = revision_of(request.query.first("resourceVersion")) if request.query.text else None
+    if revision:
+        await reached(api.window(resource), revision)
+    entry = api.get(resource, info.namespace, info.name)
+    wanted = accepted(request)
+    if wanted.plain:
+        return Response(entry.data)
+    return output.one(resource, entry, wanted, api.clock.now(), include(request))
+
+
+async def list_many(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
+    """GET of a collection."""
+    options = list_options(request.query)
+    selection = select(resource, options.labels, options.fields)
+    found = await list_(api, resource, info.namespace, selection, options)
+    return output.many(
+        resource, found.page.items, found.meta, accepted(request), api.clock.now(), include(request)
+    )
+
+
+async def watch_many(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
+    """Watch of a collection, or by the old path of one object."""
+    options = list_options(request.query)
+    fields = options.fields
+    if info.name and resource.kind != "Namespace":
+        fields = f"metadata.name={info.name}" + (f",{fields}" if fields else "")
+    selection = select(resource, options.labels, fields)
+    namespace = info.namespace if resource.namespaced else ""
+    return await watch(api, resource, namespace, selection, options, accepted(request), include(request))
+
+
+async def create_one(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
+    """POST to a collection."""
+    if info.name:
+        raise no_such_verb(resource, "create")
+    ctx = context(request, info, resource)
+    body = await request.read()
+    if not body:
+        raise BadRequest(f"EOF: the request body is empty, expected a {resource.kind}")
+    sent = decode_object(resource, body, request.headers.get("Content-Type", ""), validation(request.query))
+    ctx.warnings.extend(sent.warnings)
+    entry = await create(api, ctx, sent.obj)
+    return answer_object(ctx, entry, request, api, 201)
+
+
+async def replace_one(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
+    """PUT of an object or of its status."""
+    ctx = context(request, info, resource)
+    body = await request.read()
+    sent = decode_object(resource, body, request.headers.get("Content-Type", ""), validation(request.query))
+    ctx.warnings.extend(sent.warnings)
+    entry, created = await put(api, ctx, sent.obj)
+    return answer_object(ctx, entry, request, api, 201 if created else 200)
+
+
+async def patch_one(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
+    """PATCH of an object or of its status."""
+    ctx = context(request, info, resource)
+    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind.startswith("application/apply-patch") and not request.query.first("fieldManager"):
+        raise refuse("meta.k8s.io", "PatchOptions", "", [required("fieldManager", "is required for apply patch")])
+    force = request.query.flag("force")
+    body = await request.read()
+    done = await patch(api, ctx, kind, body, force=force, validation=validation(request.query))
+    return answer_object(ctx, done.entry, request, api, 201 if done.created else 200)
+
+
+async def delete_options(request: Request) -> DeleteOptions:
+    """DeleteOptions from the body, or else from the query. Raises BadRequest."""
+    body = await request.read()
+    query = request.query
+    if body:
+        raw = untyped(to_json(body, request.headers.get("Content-Type", "")), "DeleteOptions")
+        try:
+            options = codec.from_dict(DeleteOptions, {k: v for k, v in raw.items() if v is not None})
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise BadRequest(f"DeleteOptions cannot be read: {error}") from None
+        if options.kind not in ("", "DeleteOptions"):
+            raise BadRequest(f"decoded object cannot be converted to DeleteOptions: got {options.kind}")
+    else:
+        options = DeleteOptions(
+            grace_period_seconds=query.number("gracePeriodSeconds"),
+            propagation_policy=query.first("propagationPolicy") or None,
+            orphan_dependents=query.flag("orphanDependents") if "orphanDependents" in query else None,
+        )
+    if query.all("dryRun") and not options.dry_run:
+        options = msgspec.structs.replace(options, dry_run=tuple(query.all("dryRun")))
+    return options
+
+
+async def delete_one(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
+    """DELETE of one object."""
+    options = await delete_options(request)
+    ctx = context(request, info, resource)
+    ctx.dry_run = bool(options.dry_run)
+    done = await delete(api, ctx, options)
+    if done.gone and resource.plural not in RETURN_DELETED:
+        return _deleted(ctx, done)
+    waits = not done.gone and options.orphan_dependents is False
+    return answer_object(ctx, done.entry, request, api, 202 if waits else 200)
+
+
+RETURN_DELETED = frozenset(
+    "pods services serviceaccounts persistentvolumes persistentvolumeclaims namespaces podtemplates resourcequotas "
+    "storageclasses csidrivers csinodes volumeattachments volumeattributesclasses resourceclaims "
+    "resourceclaimtemplates resourceslices deviceclasses".split()
+)
+"""Plurals of the kinds whose DELETE answers with the object; the others answer with a Status."""
+
+
+def _deleted(ctx: Context[Any], done: Deleted) -> Response:
+    body = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "details": {**ctx.details, "uid": done.entry.uid},
+    }
+    return Response(codec.encode(body), warnings=tuple(ctx.warnings))
+
+
+async def delete_many(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
+    """DELETE of a collection."""
+    options = await delete_options(request)
+    query = list_options(request.query)
+    listing.check_list(query)
+    selection = select(resource, query.labels, query.fields)
+    ctx = context(request, info, resource)
+    ctx.dry_run = bool(options.dry_run)
+    items = await delete_collection(api, ctx, options, selection.predicate)
+    meta = {"resourceVersion": str(api.windows.revision)}
+    return output.many(resource, items, meta, accepted(request), api.clock.now())
+
+
+_VERBS: dict[str, Handler] = {
+    "get": get_one,
+    "list": list_many,
+    "watch": watch_many,
+    "create": create_one,
+    "update": replace_one,
+    "patch": patch_one,
+    "delete": delete_one,
+    "deletecollection": delete_many,
+}
+
+
+def failure(error: APIError) -> Response:
+    """The answer that a refusal becomes."""
+    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    return Response(codec.encode(error.status()), error.code, headers=headers)

@@ -1,0 +1,66 @@
+"""What a client wants to read: the Accept header as one decision.
+
+https://kubernetes.io/docs/reference/using-api/api-concepts/#alternate-representations-of-resources
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from wherry.machinery.errors import NotAcceptable
+
+Form = Literal["object", "Table", "PartialObjectMetadata", "PartialObjectMetadataList", "APIGroupDiscoveryList"]
+_FORMS: tuple[Form, ...] = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList", "APIGroupDiscoveryList")
+_GROUPS = {"Table": "meta.k8s.io", "APIGroupDiscoveryList": "apidiscovery.k8s.io"}
+MEDIA = (
+    "only the following media types are accepted: application/json, application/yaml, "
+    "application/vnd.kubernetes.protobuf"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """`version` is that of the form (`v1`, `v2`); `yaml`: write YAML instead of JSON."""
+
+    form: Form = "object"
+    version: str = ""
+    yaml: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether the stored bytes can be sent as they are."""
+        return self.form == "object" and not self.yaml
+
+
+PLAIN = Wanted()
+
+
+@lru_cache(maxsize=256)
+def negotiate(accept: str) -> Wanted:
+    """The first thing in Accept that can be served. Raises NotAcceptable."""
+    if not accept:
+        return PLAIN
+    for choice in accept.split(","):
+        media, *params = (part.strip() for part in choice.split(";"))
+        given = dict(p.partition("=")[::2] for p in params)
+        wanted = _wanted(media.lower(), given)
+        if wanted is not None:
+            return wanted
+    raise NotAcceptable(MEDIA)
+
+
+def _wanted(media: str, given: dict[str, str]) -> Wanted | None:
+    if media in ("*/*", "application/*"):
+        return PLAIN
+    yaml = media in ("application/yaml", "text/yaml")
+    if media != "application/json" and not yaml:
+        return None
+    name, version = given.get("as", ""), given.get("v", "")
+    if not name:
+        return Wanted(yaml=True) if yaml else PLAIN
+    for form in _FORMS:
+        if form == name and given.get("g", "") == _GROUPS.get(form, "meta.k8s.io") and version.startswith("v"):
+            return Wanted(form, version, yaml)
+    return None

@@ -1,0 +1,155 @@
+"""Entries -> bodies, in the form the client wants: the stored bytes as they are, a Table, or metadata alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import yaml
+
+from wherry.apiserver.http import JSON, Response
+from wherry.apiserver.negotiate import Wanted
+from wherry.machinery import codec, table
+from wherry.machinery.resource import Resource
+from wherry.store.entry import Entry, Event
+
+_BATCH = 64
+
+
+class _Metadata(msgspec.Struct):
+    metadata: msgspec.Raw
+
+
+_METADATA = msgspec.json.Decoder(_Metadata)
+
+
+def metadata_bytes(entry: Entry[Any]) -> bytes:
+    """The object's metadata, as it stands in its bytes."""
+    return bytes(_METADATA.decode(entry.data).metadata)
+
+
+def partial(entry: Entry[Any]) -> bytes:
+    """PartialObjectMetadata of an object."""
+    return b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":%b}' % metadata_bytes(entry)
+
+
+def body(data: bytes, wanted: Wanted) -> tuple[bytes, str]:
+    """JSON -> (body, content type), as YAML when asked for."""
+    if wanted.yaml:
+        return yaml.safe_dump(msgspec.json.decode(data), sort_keys=True).encode(), "application/yaml"
+    return data, JSON
+
+
+def one(
+    resource: Resource[Any], entry: Entry[Any], wanted: Wanted, now: float, include: str = "", status: int = 200
+) -> Response:
+    """The answer that shows one object."""
+    if wanted.plain:
+        return Response(entry.data, status)
+    match wanted.form:
+        case "Table":
+            meta = {"resourceVersion": str(entry.revision)}
+            data = codec.encode(_table(resource, [entry], now, include, meta))
+        case "PartialObjectMetadata":
+            data = partial(entry)
+        case _:
+            data = entry.data
+    text, media = body(data, wanted)
+    return Response(text, status, media)
+
+
+def _table(
+    resource: Resource[Any], entries: Sequence[Entry[Any]], now: float, include: str, meta: dict[str, Any]
+) -> dict[str, Any]:
+    how: table.Include = "None" if include == "None" else "Object" if include == "Object" else "Metadata"
+    return table.render(resource, [entry.obj for entry in entries], now, how, meta)
+
+
+def many(
+    resource: Resource[Any], entries: Sequence[Entry[Any]], meta: dict[str, Any], wanted: Wanted, now: float,
+    include: str = "",
+) -> Response:  # fmt: skip
+    """The answer that shows a list."""
+    if wanted.form == "Table":
+        text, media = body(codec.encode(_table(resource, entries, now, include, meta)), wanted)
+        return Response(text, content_type=media)
+    if wanted.form in ("PartialObjectMetadataList", "PartialObjectMetadata"):
+        head = _head("PartialObjectMetadataList", "meta.k8s.io/v1", meta)
+        data = head + b",".join(map(partial, entries)) + b"]}"
+    else:
+        parts = _spliced(_head(f"{resource.kind}List", resource.api_version, meta), entries)
+        if wanted.plain:
+            return Response(parts)
+        data = b"".join(parts)
+    text, media = body(data, wanted)
+    return Response(text, content_type=media)
+
+
+def _head(kind: str, version: str, meta: dict[str, Any]) -> bytes:
+    return b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[' % (
+        kind.encode(),
+        version.encode(),
+        codec.encode(meta),
+    )
+
+
+def _spliced(head: bytes, entries: Sequence[Entry[Any]]) -> list[bytes]:
+    """A list's bytes around those of its items, in parts that are cheap to make and to send."""
+    parts = [head]
+    for start in range(0, len(entries), _BATCH):
+        batch = b",".join([entry.data for entry in entries[start : start + _BATCH]])
+        parts.append(b"," + batch if start else batch)
+    parts.append(b"]}")
+    return parts
+
+
+class WatchForm:
+    """Events in another form than the plain one. The first Table of a watch names the columns."""
+
+    def __init__(self, resource: Resource[Any], wanted: Wanted, include: str) -> None:
+        self._resource = resource
+        self._wanted = wanted
+        self._include = include
+        self._named = False
+
+    def event(self, event: Event[Any], now: float) -> bytes:
+        """The line that tells of an event."""
+        return self.line(event.type, event.entry, now)
+
+    def line(self, type_: str, entry: Entry[Any], now: float) -> bytes:
+        """`{"type":...,"object":...}` and a line feed."""
+        if self._wanted.form == "Table":
+            meta = {"resourceVersion": str(entry.revision)}
+            shown = _table(self._resource, [entry], now, self._include, meta)
+            if self._named:
+                shown["columnDefinitions"] = None
+            self._named = True
+            data = codec.encode(shown)
+        elif self._wanted.form == "object":
+            data = entry.data
+        else:
+            data = partial(entry)
+        return b'{"type":"%b","object":%b}\n' % (type_.encode(), data)
+
+    def bookmark(self, revision: int, *, initial_end: bool) -> bytes:
+        """The line that says how far the watch has got."""
+        notes = b',"annotations":{"k8s.io/initial-events-end":"true"}' if initial_end else b""
+        meta = b'"metadata":{"resourceVersion":"%d"%b}' % (revision, notes)
+        if self._wanted.form == "Table":
+            head = b'"kind":"Table","apiVersion":"meta.k8s.io/v1",'
+            tail = b',"columnDefinitions":null,"rows":[]' if not initial_end else self._end_rows(meta)
+            meta = b'"metadata":{"resourceVersion":"%d"}' % revision
+            return b'{"type":"BOOKMARK","object":{%b%b%b}}\n' % (head, meta, tail)
+        kind, version = self._resource.kind, self._resource.api_version
+        if self._wanted.form != "object":
+            kind, version = "PartialObjectMetadata", "meta.k8s.io/v1"
+        return b'{"type":"BOOKMARK","object":{"kind":"%b","apiVersion":"%b",%b}}\n' % (
+            kind.encode(), version.encode(), meta,
+        )  # fmt: skip
+
+    def _end_rows(self, meta: bytes) -> bytes:
+        """In a Table the marker is the object of an otherwise empty row."""
+        cells = b"[" + b",".join([b'""'] * len(table.definitions(self._resource))) + b"]"
+        partial_ = b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1",%b}' % meta
+        return b',"columnDefinitions":null,"rows":[{"cells":%b,"object":%b}]' % (cells, partial_)

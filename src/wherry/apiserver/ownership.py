@@ -1,0 +1,53 @@
+"""Field ownership: what a write does to managedFields. The arithmetic is `wherry.machinery.patch`; this is where it is
+called, for every write. https://kubernetes.io/docs/reference/using-api/server-side-apply/
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wherry.api.types.merge import MERGE
+from wherry.apiserver import strategy
+from wherry.apiserver.context import Context
+from wherry.machinery.fields import ANY, FieldSet, StructTypes, TypeInfo
+from wherry.machinery.meta import T
+from wherry.machinery.patch.managed import Writer, after_update, sent_or_live
+from wherry.machinery.resource import Resource
+from wherry.machinery.time import Time
+
+_TYPES = StructTypes(MERGE)
+_STATUS: FieldSet = {"f:status": {}}
+_NOTHING: FieldSet = {}
+
+
+def type_info(resource: Resource[Any]) -> TypeInfo:
+    """How values of a kind merge."""
+    if resource.custom is not None:
+        info: TypeInfo = getattr(resource.custom, "type_info", ANY)
+        return info
+    return _TYPES(resource.type)
+
+
+def writer(ctx: Context[Any], now: Time) -> Writer:
+    """Who this request is, as managedFields names it."""
+    ignored = _STATUS if ctx.resource.has_status and not ctx.subresource else _NOTHING
+    return Writer(ctx.manager, ctx.resource.api_version, now, ctx.subresource, ignored)
+
+
+def on_create(ctx: Context[T], obj: T, now: Time) -> T:
+    """The new object with its fields owned by who created it."""
+    entries = ctx.applied
+    if entries is None:
+        entries = after_update(type_info(ctx.resource), None, obj, (), writer(ctx, now))
+    return strategy.with_meta(obj, managed_fields=entries)
+
+
+def on_update(ctx: Context[T], new: T, old: T, now: Time) -> T:
+    """The changed object with the changed fields owned by who changed them."""
+    entries = ctx.applied
+    if entries is None:
+        before = sent_or_live(new.metadata.managed_fields, old.metadata.managed_fields, ctx.subresource)
+        entries = after_update(type_info(ctx.resource), old, new, before, writer(ctx, now))
+    if entries is new.metadata.managed_fields:
+        return new
+    return strategy.with_meta(new, managed_fields=entries)

@@ -1,0 +1,92 @@
+"""Paths -> RequestInfo: what a request is about, before anything is looked up. Pure.
+
+https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris
+Dot segments, empty segments and encoded slashes are refused, so that what is authorised is what is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from wherry.apiserver.http import Query
+from wherry.machinery.errors import BadRequest
+
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get", "HEAD": "get"}
+_NAMESPACE_SUBRESOURCES = ("status", "finalize")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInfo:
+    """Who asks is not in here. For non-resource requests only `path` and `verb` (the method, lower case) count."""
+
+    path: str
+    verb: str
+    is_resource: bool = False
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+    rest: str = ""  # what follows the subresource, with its leading slash: the path of a proxy request
+
+
+def parse(method: str, path: str, query: Query) -> RequestInfo:
+    """Understand a request line. Raises BadRequest for paths nobody should send."""
+    segments = path.split("/")[1:]
+    start = 3 if segments[0] == "apis" else 2
+    if segments[0] not in ("api", "apis") or len(segments) <= start or segments[start] == "":
+        return RequestInfo(_plain(path), method.lower())
+    group = _segment(segments[1]) if start == 3 else ""
+    version = _segment(segments[start - 1])
+    watch = segments[start] == "watch" and len(segments) > start + 1
+    places = segments[start + watch :]
+    namespace = ""
+    if places[0] == "namespaces" and len(places) > 2 and places[2] and places[2] not in _NAMESPACE_SUBRESOURCES:
+        namespace = _segment(places[1])
+        places = places[2:]
+    while len(places) > 1 and places[-1] == "" and len(places) <= 4:
+        places.pop()
+    resource, name, subresource = (*(_segment(p) for p in places[:3]), "", "")[:3]
+    return RequestInfo(
+        path=unquote(path),
+        verb=_verb(method, name, query, watch=watch),
+        is_resource=True,
+        group=group,
+        version=version,
+        resource=resource,
+        subresource=subresource,
+        namespace=name if resource == "namespaces" and not group else namespace,
+        name=name,
+        rest="/" + "/".join(places[3:]) if len(places) > 3 else "",
+    )
+
+
+def _verb(method: str, name: str, query: Query, *, watch: bool) -> str:
+    verb = _VERBS.get(method, method.lower())
+    if verb == "get" and (watch or (not name and query.flag("watch"))):
+        return "watch"
+    if verb == "get" and not name:
+        return "list"
+    if verb == "delete" and not name:
+        return "deletecollection"
+    return verb
+
+
+def _segment(raw: str) -> str:
+    text = raw
+    if "%" in raw:
+        try:
+            text = unquote(raw, errors="strict")
+        except UnicodeDecodeError:
+            raise BadRequest("the request path is not valid UTF-8") from None
+    if text in ("", ".", "..") or "/" in text or "\0" in text:
+        raise BadRequest(f"the request path has an invalid segment {text!r}")
+    return text
+
+
+def _plain(path: str) -> str:
+    if "%" in path or "/." in path or "//" in path:
+        return "/" + "/".join(_segment(s) for s in path.split("/") if s)
+    return path.rstrip("/") or "/"

@@ -1,0 +1,145 @@
+"""Strategy: the rules every kind shares about metadata, generation and status. Pure.
+
+What clients may not set is put right here (uid, creationTimestamp, generation, deletionTimestamp); what they may not
+change is refused by `metadata.py`. The kind's own rules are `Resource.prepare`.
+https://kubernetes.io/docs/reference/using-api/api-concepts/
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import fields, replace
+
+from wherry.machinery.errors import BadRequest
+from wherry.machinery.meta import Object, ObjectMeta, T
+from wherry.machinery.resource import Resource
+from wherry.machinery.time import Time
+
+GENERATIONS = frozenset(
+    "mutatingadmissionpolicies mutatingadmissionpolicybindings mutatingwebhookconfigurations "
+    "validatingadmissionpolicies validatingadmissionpolicybindings validatingwebhookconfigurations daemonsets "
+    "deployments replicasets statefulsets horizontalpodautoscalers cronjobs jobs pods podtemplates "
+    "replicationcontrollers endpointslices flowschemas prioritylevelconfigurations ingresses ingressclasses "
+    "networkpolicies poddisruptionbudgets deviceclasses devicetaintrules resourceslices priorityclasses "
+    "customresourcedefinitions".split()
+)
+"""Plurals of the built-in kinds that count generations; custom resources always do."""
+
+CREATE_ON_UPDATE = frozenset(
+    "leases endpoints events limitranges clusterroles clusterrolebindings roles rolebindings services "
+    "priorityclasses".split()
+)
+"""Plurals of the kinds that a PUT may create."""
+
+
+def counts_generations(resource: Resource[Any]) -> bool:
+    """Whether objects of this kind have metadata.generation."""
+    return resource.custom is not None or resource.plural in GENERATIONS
+
+
+def with_meta(obj: T, **changes: Any) -> T:
+    """The object with some of its metadata changed."""
+    return replace(obj, metadata=replace(obj.metadata, **changes))
+
+
+def place(resource: Resource[T], obj: T, namespace: str) -> T:
+    """Check the object's namespace against the request's, and set it. Raises BadRequest."""
+    own = obj.metadata.namespace
+    if own == namespace:
+        return obj
+    if not resource.namespaced:
+        return with_meta(obj, namespace="")
+    if own:
+        raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+    return with_meta(obj, namespace=namespace)
+
+
+def for_create(resource: Resource[T], obj: T, now: Time, uid: str) -> T:
+    """The object as it begins: identity set, nothing claimed about its past, no status."""
+    meta = replace(
+        obj.metadata,
+        uid=uid,
+        creation_timestamp=now,
+        deletion_timestamp=None,
+        deletion_grace_period_seconds=None,
+        resource_version="",
+        self_link="",
+        generation=1 if counts_generations(resource) else 0,
+    )
+    obj = replace(obj, metadata=meta, kind=resource.kind, api_version=resource.api_version)
+    return _clear_status(resource, obj)
+
+
+def _clear_status(resource: Resource[T], obj: T) -> T:
+    if resource.custom is not None:
+        return resource.custom.clear_status(resource, obj) if resource.has_status else obj
+    if not resource.has_status or resource.plural == "nodes":  # agents create theirs whole
+        return obj
+    kept: T = replace(obj, status=_empty_status(resource.type))
+    return kept
+
+
+def _empty_status(kind: type[Any]) -> Any:
+    return next(f.default for f in fields(kind) if f.name == "status")
+
+
+def for_update(resource: Resource[T], new: T, old: T, subresource: str) -> T:
+    """`new` with everything kept that an update through this door may not change, and its generation."""
+    before = old.metadata
+    meta = replace(
+        new.metadata,
+        name=before.name,
+        namespace=before.namespace,
+        uid=new.metadata.uid or before.uid,
+        creation_timestamp=before.creation_timestamp,
+        deletion_timestamp=before.deletion_timestamp,
+        deletion_grace_period_seconds=before.deletion_grace_period_seconds,
+        generate_name=new.metadata.generate_name,
+        self_link="",
+        generation=before.generation,
+    )
+    new = isolate(resource, new, old, subresource)
+    new = replace(new, metadata=meta, kind=resource.kind, api_version=resource.api_version)
+    if subresource == "" and counts_generations(resource) and differs(resource, new, old):
+        new = with_meta(new, generation=before.generation + 1)
+    return new
+
+
+def isolate(resource: Resource[T], new: T, old: T, subresource: str) -> T:
+    """Spec changes only through the main resource, status only through /status."""
+    if not resource.has_status:
+        return new
+    if resource.custom is not None:
+        isolated: T = resource.custom.isolate(new, old, subresource)
+        return isolated
+    if subresource == "":
+        kept: T = replace(new, status=old.status)  # type: ignore[attr-defined] # has_status says so
+        return kept
+    if subresource == "status":
+        taken: T = replace(old, status=new.status, metadata=new.metadata)  # type: ignore[attr-defined] # has_status
+        return taken
+    return new
+
+
+def differs(resource: Resource[T], new: T, old: T) -> bool:
+    """Whether anything but metadata and status differs."""
+    if resource.custom is not None:
+        return bool(resource.custom.differs(new, old))
+    skip = ("kind", "api_version", "metadata", "status")
+    return any(
+        getattr(new, f.name) != getattr(old, f.name) for f in fields(resource.type) if f.name not in skip
+    )
+
+
+def bare(meta: ObjectMeta) -> ObjectMeta:
+    """Metadata as it is stored: without its revision."""
+    return replace(meta, resource_version="") if meta.resource_version else meta
+
+
+def pending_finalizers(obj: Object) -> bool:
+    """Whether something still has to happen before the object may go."""
+    if obj.metadata.finalizers:
+        return True
+    spec = getattr(obj, "spec", None)
+    return obj.kind == "Namespace" and obj.api_version == "v1" and bool(getattr(spec, "finalizers", ()))

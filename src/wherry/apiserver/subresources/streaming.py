@@ -1,0 +1,48 @@
+"""pods/{log,exec,attach,portforward}: find the pod, check the request, hand it on to the agent of the pod's node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from wherry.api.types.core import Pod
+from wherry.apiserver.api import Api
+from wherry.apiserver.http import Answer, Query, Request
+from wherry.apiserver.routes import RequestInfo
+from wherry.apiserver.subresources import podstreams
+from wherry.machinery.errors import BadRequest
+from wherry.machinery.resource import Resource
+
+Target = Callable[[Pod, Query], str]
+
+
+async def log(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
+    """GET pods/NAME/log. Raises APIError."""
+    return await _forward(api, request, info, resource, podstreams.log_target)
+
+
+async def exec_(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
+    """GET (WebSocket) or POST (SPDY) pods/NAME/exec. Raises APIError."""
+    return await _upgraded(api, request, info, resource, podstreams.exec_target)
+
+
+async def attach(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
+    """GET (WebSocket) or POST (SPDY) pods/NAME/attach. Raises APIError."""
+    return await _upgraded(api, request, info, resource, podstreams.attach_target)
+
+
+async def port_forward(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
+    """GET (WebSocket) or POST (SPDY) pods/NAME/portforward. Raises APIError."""
+    return await _upgraded(api, request, info, resource, podstreams.port_forward_target)
+
+
+async def _upgraded(api: Api, request: Request, info: RequestInfo, resource: Resource[Any], target: Target) -> Answer:
+    if not request.headers.get("Upgrade"):
+        raise BadRequest("Upgrade request required")
+    return await _forward(api, request, info, resource, target)
+
+
+async def _forward(api: Api, request: Request, info: RequestInfo, resource: Resource[Any], target: Target) -> Answer:
+    pod: Pod = api.get(resource, info.namespace, info.name).obj
+    path = target(pod, request.query)
+    return await api.agents.forward(request, podstreams.node_of(pod), path)

@@ -1,0 +1,201 @@
+"""list: a page of a window at a revision, by the rules of resourceVersion, resourceVersionMatch, limit and continue.
+
+https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from wherry.apiserver.api import Api
+from wherry.apiserver.select import Selection
+from wherry.machinery.errors import BadRequest, Cause, Gone, Timeout
+from wherry.machinery.resource import Resource
+from wherry.machinery.validation import forbidden, invalid, not_supported, refuse
+from wherry.store.log import Compacted
+from wherry.store.window import FutureRevision, Page, Window
+
+EXPIRED = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "deleted between the time the first chunk was returned and now may show up in the list."
+)
+
+
+class ContinueExpired(Gone):
+    """410: the page's revision is gone; carries a token to go on with, inconsistently."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__(EXPIRED)
+        self.token = token
+
+    def status(self) -> dict[str, Any]:
+        """The Status, with the token in its metadata."""
+        return super().status() | {"metadata": {"continue": self.token}}
+
+
+class Token(msgspec.Struct, rename={"version": "v", "revision": "rv"}):
+    """What a continue token says: the list's revision (-1: whatever is now) and the last key, relative to the window."""
+
+    version: str
+    revision: int
+    start: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    """The query of a list or watch."""
+
+    labels: str = ""
+    fields: str = ""
+    limit: int = 0
+    token: str = ""
+    revision: str = ""
+    match: str = ""
+    send_initial: bool | None = None
+    bookmarks: bool = False
+    timeout: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page and what its ListMeta says."""
+
+    page: Page[Any]
+    token: str
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The list's metadata, JSON-ready."""
+        out: dict[str, Any] = {"resourceVersion": str(self.page.revision)}
+        if self.token:
+            out["continue"] = self.token
+            if self.page.remaining is not None:
+                out["remainingItemCount"] = self.page.remaining
+        return out
+
+
+def revision_of(text: str) -> int | None:
+    """A resourceVersion parameter: None for absent. Raises BadRequest."""
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 19:
+        raise BadRequest(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
+    return int(text)
+
+
+def check_list(options: ListOptions) -> None:
+    """Raise Invalid when the options contradict themselves."""
+    errors = []
+    match, path = options.match, "resourceVersionMatch"
+    if options.send_initial is not None:
+        errors.append(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    if match:
+        if options.token:
+            errors.append(forbidden(path, f"{path} is forbidden when continue is provided"))
+        if not options.revision:
+            errors.append(forbidden(path, f"{path} is forbidden unless resourceVersion is provided"))
+        if match not in ("Exact", "NotOlderThan"):
+            errors.append(not_supported(path, match, ("Exact", "NotOlderThan", "")))
+        if match == "Exact" and options.revision == "0":
+            errors.append(forbidden(path, f'{path} "Exact" is forbidden for resourceVersion "0"'))
+    if options.limit < 0:
+        errors.append(invalid("limit", options.limit, "must be greater than or equal to 0"))
+    if errors:
+        raise refuse("meta.k8s.io", "ListOptions", "", errors)
+
+
+async def list_(
+    api: Api, resource: Resource[Any], namespace: str, selection: Selection, options: ListOptions
+) -> Listed:
+    """A page. Raises BadRequest, Invalid, Gone, Timeout."""
+    check_list(options)
+    window = api.window(resource)
+    if options.token:
+        return _continued(window, namespace, selection, options)
+    revision = revision_of(options.revision)
+    if revision:
+        await reached(window, revision)
+    exact = options.match == "Exact" or (bool(revision) and bool(options.limit) and not options.match)
+    if not exact and not options.limit:
+        return Listed(_whole(window, namespace, selection), "")
+    try:
+        page = window.list(
+            namespace, selection.predicate, limit=options.limit, revision=revision if exact else None
+        )
+    except Compacted:
+        raise Gone("The resourceVersion for the provided list is too old.") from None
+    return Listed(page, _token(window, page))
+
+
+def _whole(window: Window[Any], namespace: str, selection: Selection) -> Page[Any]:
+    """Everything that matches, as of now; one lookup when the name is given."""
+    if not selection.name:
+        return window.list(namespace, selection.predicate)
+    found = window.get(window.key(namespace, selection.name))
+    if found is None and not namespace:
+        return window.list(namespace, selection.predicate)
+    items = [found] if found is not None and (selection.predicate is None or selection.predicate(found)) else []
+    return Page(items, window.revision)
+
+
+async def reached(window: Window[Any], revision: int) -> None:
+    """Wait until a revision has happened. Raises Timeout (504) after three seconds."""
+    try:
+        await window.reached(revision)
+    except FutureRevision as error:
+        raise Timeout(
+            f"Too large resource version: {revision}, current: {error.current}",
+            causes=[Cause("ResourceVersionTooLarge", "Too large resource version")],
+            retry_after=1,
+        ) from None
+
+
+def _continued(window: Window[Any], namespace: str, selection: Selection, options: ListOptions) -> Listed:
+    token = _read_token(options.token)
+    if options.revision and options.revision != "0":
+        raise BadRequest("specifying resource version is not allowed when using continue")
+    start = window.prefix + token.start
+    scope = f"{window.prefix}{namespace}/" if namespace else window.prefix
+    if not start.startswith(scope) or ".." in token.start.split("/") or token.start.startswith("/"):
+        raise BadRequest(f"continue key is not valid: {token.start!r}")
+    try:
+        page = window.list(
+            namespace,
+            selection.predicate,
+            limit=options.limit,
+            start_after=start,
+            revision=None if token.revision < 0 else token.revision,
+        )
+    except FutureRevision:
+        raise BadRequest("continue key is not valid: its revision has not happened") from None
+    except Compacted:
+        raise ContinueExpired(_write_token(-1, token.start)) from None
+    return Listed(page, _token(window, page))
+
+
+def _token(window: Window[Any], page: Page[Any]) -> str:
+    if not page.more:
+        return ""
+    return _write_token(page.revision, page.items[-1].key.removeprefix(window.prefix))
+
+
+def _write_token(revision: int, start: str) -> str:
+    raw = msgspec.json.encode(Token("meta.k8s.io/v1", revision, start))
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _read_token(text: str) -> Token:
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        token = msgspec.json.decode(raw, type=Token)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise BadRequest(f"continue key is not valid: {error}") from None
+    if token.version != "meta.k8s.io/v1" or not token.start or token.revision < -1:
+        raise BadRequest("continue key is not valid: incorrect encoded start key")
+    return token

@@ -1,0 +1,158 @@
+"""patch: JSON, merge, strategic merge and apply patches, worked out on the present object and tried again after a race.
+
+https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from wherry.apiserver import ownership, strategy, yaml_reader
+from wherry.apiserver.api import Api
+from wherry.apiserver.context import Context, not_found
+from wherry.apiserver.decode import Decoded, convert, decode_object
+from wherry.apiserver.verbs.create import create
+from wherry.apiserver.verbs.update import Isolate, update
+from wherry.machinery import codec
+from wherry.machinery.errors import BadRequest, UnsupportedMediaType
+from wherry.machinery.meta import T
+from wherry.machinery.patch.apply import apply
+from wherry.machinery.patch.json import json_patch
+from wherry.machinery.patch.merge import merge_patch
+from wherry.machinery.patch.strategic import strategic_merge
+from wherry.machinery.validation import invalid, refuse
+from wherry.store.entry import Entry
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+_KINDS = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
+
+
+class Patched(NamedTuple):
+    """The object after the patch, and whether an apply has created it."""
+
+    entry: Entry[Any]
+    created: bool = False
+
+
+async def patch(
+    api: Api, ctx: Context[T], kind: str, body: bytes, *, force: bool = False, validation: str = "Warn",
+    isolate: Isolate[T] | None = None,
+) -> Patched:  # fmt: skip
+    """Apply a patch document. Raises NotFound, Conflict, Invalid, BadRequest, UnsupportedMediaType."""
+    kinds = _KINDS if ctx.resource.custom is None else tuple(k for k in _KINDS if k != STRATEGIC_PATCH)
+    if kind not in kinds:
+        raise UnsupportedMediaType(
+            f"the body of the request was in an unknown format - accepted media types include: {', '.join(kinds)}"
+        )
+    if kind == APPLY_PATCH:
+        return await _apply(api, ctx, body, force=force, validation=validation, isolate=isolate)
+    if force:
+        raise refuse("meta.k8s.io", "PatchOptions", "", [
+            invalid("force", True, "may not be specified for non-apply patch")
+        ])  # fmt: skip
+    document = _read(body)
+    step = _step(kind, document, ctx)
+
+    def change(entry: Entry[T]) -> T:
+        present = msgspec.json.decode(entry.data)
+        try:
+            return _typed(ctx, step(present), validation)
+        except RecursionError:
+            raise BadRequest("the patch is nested too deeply") from None
+
+    return Patched(await update(api, ctx, change, isolate=isolate))
+
+
+def _read(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"error decoding patch: {error}") from None
+
+
+def _step(kind: str, document: Any, ctx: Context[Any]) -> Callable[[Any], Any]:
+    if kind == JSON_PATCH:
+        return lambda present: json_patch(present, document)
+    if not isinstance(document, dict):
+        raise BadRequest("json: cannot unmarshal array into Go value of type map[string]interface {}")
+    if kind == MERGE_PATCH:
+        return lambda present: merge_patch(present, document)
+    info = ownership.type_info(ctx.resource)
+    return lambda present: strategic_merge(present, document, info)
+
+
+def _typed(ctx: Context[T], raw: Any, validation: str) -> T:
+    """The patched JSON as an object; what does not fit is the patch's fault."""
+    resource = ctx.resource
+    if not isinstance(raw, dict):
+        raise BadRequest("the patched object is not an object")
+    if raw.get("kind", resource.kind) != resource.kind or raw.get("apiVersion", "") != resource.api_version:
+        raise BadRequest(
+            f"patch may not change kind or apiVersion: got {raw.get('apiVersion')}, Kind={raw.get('kind')}"
+        )
+    try:
+        body = codec.encode(raw)
+        found: Decoded[T] = convert(resource, raw, body, validation)
+    except (BadRequest, OverflowError) as error:
+        why = str(error).partition(f"cannot be handled as a {resource.kind}: ")[2] or str(error)
+        shown = codec.encode(raw).decode() if not isinstance(error, OverflowError) else "{}"
+        raise refuse("", "", "", [invalid("patch", shown, why)]) from None
+    for text in found.warnings:
+        ctx.warn(text)
+    return found.obj
+
+
+async def _apply(
+    api: Api, ctx: Context[T], body: bytes, *, force: bool, validation: str, isolate: Isolate[T] | None
+) -> Patched:
+    resource = ctx.resource
+    sent = decode_object(resource, yaml_reader.to_json(body), "", validation, any_version=True)
+    for text in sent.warnings:
+        ctx.warn(text)
+    config = _config(ctx, sent)
+    info = ownership.type_info(resource)
+    owner = ownership.writer(ctx, api.now())
+
+    def change(entry: Entry[T] | None) -> T:
+        live = None if entry is None else msgspec.json.decode(entry.data)
+        entries = () if entry is None else entry.obj.metadata.managed_fields
+        if live is not None:
+            live["metadata"].pop("managedFields", None)
+        done = apply(info, live, config, entries, owner, force=force)
+        obj = _typed(ctx, done.obj, "Ignore")
+        ctx.applied = done.entries
+        return strategy.with_meta(obj, managed_fields=())
+
+    if api.find(resource, ctx.namespace, ctx.name) is None:
+        if ctx.subresource:
+            raise not_found(resource, ctx.name)
+        if sent.obj.metadata.uid:
+            raise not_found(resource, ctx.name)
+        return Patched(await create(api, ctx, change(None)), created=True)
+    return Patched(await update(api, ctx, change, isolate=isolate))
+
+
+def _config(ctx: Context[Any], sent: Decoded[Any]) -> dict[str, Any]:
+    """The applied configuration, with the name and namespace of the path."""
+    raw = sent.raw
+    meta = raw.get("metadata")
+    meta = dict(meta) if isinstance(meta, dict) else {}
+    for wire, wanted in (("name", ctx.name), ("namespace", ctx.namespace)):
+        given = meta.get(wire) or wanted
+        if given != wanted:
+            raise BadRequest(
+                f"the {wire} of the object ({given}) does not match the {wire} on the URL ({wanted})"
+                if wire == "name"
+                else "the namespace of the provided object does not match the namespace sent on the request"
+            )
+        if wanted:
+            meta[wire] = wanted
+    if not raw.get("kind") or not raw.get("apiVersion"):
+        raise BadRequest(f"invalid object type: {raw.get('apiVersion') or '/'}, Kind={raw.get('kind') or ''}")
+    return {**raw, "metadata": meta}

@@ -1,0 +1,157 @@
+"""watch: a window's changes written straight to the client, from wherever it wants to begin.
+
+Without resourceVersion the present state comes first, as ADDED events. The plain form sends the very bytes that every
+other watcher gets. A client that falls too far behind is cut off; it resumes from its last revision.
+https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from wherry.apiserver.api import Api
+from wherry.apiserver.http import Sink, Stream
+from wherry.apiserver.negotiate import Wanted
+from wherry.apiserver.output import WatchForm
+from wherry.apiserver.select import Selection
+from wherry.apiserver.verbs.list import ListOptions, reached, revision_of
+from wherry.machinery import codec
+from wherry.machinery.errors import APIError, Gone
+from wherry.machinery.resource import Resource
+from wherry.machinery.validation import forbidden, not_supported, refuse
+from wherry.store.entry import Entry, Event
+from wherry.store.log import Compacted
+from wherry.store.window import Watch
+
+BOOKMARK_SECONDS = 60.0
+SHORTEST_DEFAULT = 1800
+_YIELD_EVERY = 200
+
+
+def check_watch(options: ListOptions) -> None:
+    """Raise Invalid when the options contradict themselves."""
+    errors = []
+    match = options.match
+    if options.send_initial is not None:
+        if not match:
+            errors.append(forbidden("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
+        elif match != "NotOlderThan":
+            errors.append(not_supported("resourceVersionMatch", match, ("NotOlderThan",)))
+    elif match:
+        errors.append(
+            forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+        )
+    if options.token:
+        errors.append(forbidden("continue", "continue is forbidden for watch"))
+    if errors:
+        raise refuse("meta.k8s.io", "ListOptions", "", errors)
+
+
+async def watch(
+    api: Api, resource: Resource[Any], namespace: str, selection: Selection, options: ListOptions, wanted: Wanted,
+    include: str = "",
+) -> Stream:  # fmt: skip
+    """The stream of a watch. Raises Invalid, BadRequest, Timeout before it begins."""
+    check_watch(options)
+    since = revision_of(options.revision)
+    if since and options.send_initial:
+        await reached(api.window(resource), since)
+    form = WatchForm(resource, wanted, include)
+    watching = _Watching(api, resource, namespace, selection, options, form)
+    if wanted.plain:
+        watching.plain = True
+    media = "application/json;stream=watch" if wanted.yaml else "application/json"
+    return Stream(lambda sink: watching.run(sink, since), content_type=media)
+
+
+class _Watching:
+    """One watch of one client."""
+
+    def __init__(
+        self, api: Api, resource: Resource[Any], namespace: str, selection: Selection, options: ListOptions,
+        form: WatchForm,
+    ) -> None:  # fmt: skip
+        self._api = api
+        self._resource = resource
+        self._namespace = namespace
+        self._selection = selection
+        self._options = options
+        self._form = form
+        self.plain = False
+
+    async def run(self, sink: Sink, since: int | None) -> None:
+        """Write events until time is up, the client is gone, or it is too slow."""
+        window = self._api.window(self._resource)
+        ended = asyncio.Event()
+        options = self._options
+        initial = options.send_initial if options.send_initial is not None else not since
+        try:
+            if initial:
+                since = await self._present(sink)
+            assert since is not None
+            running = window.watch(
+                since,
+                self._teller(sink),
+                namespace=self._namespace,
+                predicate=self._selection.predicate,
+                ended=ended.set,
+            )
+        except Compacted as gone:
+            sink.push(error_line(Gone(f"too old resource version: {since} ({gone.oldest})")))
+            return
+        if options.send_initial and options.bookmarks:
+            sink.push(self._form.bookmark(running.revision, initial_end=True))
+        try:
+            await self._stay(sink, running, ended)
+        finally:
+            running.stop()
+
+    def _teller(self, sink: Sink) -> Callable[[Event[Any]], bool]:
+        push = sink.push
+        if self.plain:
+            return lambda event: push(event.wire)
+        form, clock = self._form, self._api.clock
+        return lambda event: push(form.event(event, clock.now()))
+
+    async def _present(self, sink: Sink) -> int:
+        """Tell what there is; the revision at which that is true."""
+        page = self._api.window(self._resource).list(self._namespace, self._selection.predicate)
+        now = self._api.clock.now()
+        batch: list[bytes] = []
+        for entry in page.items:
+            batch.append(_added(entry) if self.plain else self._form.line("ADDED", entry, now))
+            if len(batch) >= _YIELD_EVERY:
+                await sink.write(b"".join(batch))
+                batch.clear()
+        await sink.write(b"".join(batch))
+        return page.revision
+
+    async def _stay(self, sink: Sink, running: Watch[Any], ended: asyncio.Event) -> None:
+        """Wait for the end, sending bookmarks meanwhile."""
+        clock = self._api.clock
+        length = self._options.timeout or SHORTEST_DEFAULT + int(self._api.random.choice("0123456789")) * 180
+        end = clock.monotonic() + length
+        while running.active and not sink.closed:
+            left = end - clock.monotonic()
+            if left <= 0:
+                break
+            try:
+                async with asyncio.timeout(min(left, BOOKMARK_SECONDS)):
+                    await ended.wait()
+                return
+            except TimeoutError:
+                if self._options.bookmarks and not sink.push(
+                    self._form.bookmark(running.revision, initial_end=False)
+                ):
+                    return
+
+
+def _added(entry: Entry[Any]) -> bytes:
+    return b'{"type":"ADDED","object":%b}\n' % entry.data
+
+
+def error_line(error: APIError) -> bytes:
+    """The ERROR event that ends a watch."""
+    return b'{"type":"ERROR","object":%b}\n' % codec.encode(error.status())
