@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import os
+import re
 import threading
 from typing import Any
 
@@ -40,8 +42,8 @@ def _load() -> Any:
     context = ctypes.c_void_p
     lib.nft_ctx_new.argtypes, lib.nft_ctx_new.restype = [ctypes.c_uint32], context
     lib.nft_ctx_free.argtypes, lib.nft_ctx_free.restype = [context], None
-    lib.nft_run_cmd_from_buffer.argtypes = [context, ctypes.c_char_p]
-    lib.nft_run_cmd_from_buffer.restype = ctypes.c_int
+    lib.nft_run_cmd_from_filename.argtypes = [context, ctypes.c_char_p]
+    lib.nft_run_cmd_from_filename.restype = ctypes.c_int
     for function in (lib.nft_ctx_get_output_buffer, lib.nft_ctx_get_error_buffer):
         function.argtypes, function.restype = [context], ctypes.c_char_p
     for function in (lib.nft_ctx_buffer_output, lib.nft_ctx_buffer_error):
@@ -65,10 +67,20 @@ class _Context:
             self.lib.nft_ctx_free(self.handle)
 
 
-def _explain(message: str) -> str:
-    """The first error and the line it is about, which libnftables prints below it."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    return f"{lines[0]} in: {lines[1][:200]}" if len(lines) > 1 else (lines or ["no message"])[0]
+def _explain(message: str, text: str) -> str:
+    """The first error, with the line of `text` it is about: messages begin with `FILE:LINE:COLUMNS: `."""
+    first = next((line.strip() for line in message.splitlines() if line.strip()), "no message")
+    place = re.match(r"[^:\s]+:(\d+):[\d-]+: ", first)
+    lines = text.splitlines()
+    if place and 0 < int(place[1]) <= len(lines):
+        return f"{first[place.end() :]} in: {lines[int(place[1]) - 1].strip()[:200]}"
+    return first
+
+
+def _write(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
 
 
 def run(text: str) -> str:
@@ -79,9 +91,15 @@ def run(text: str) -> str:
     context: _Context | None = getattr(_local, "context", None)
     if context is None:
         context = _local.context = _Context()
-    code = context.lib.nft_run_cmd_from_buffer(context.handle, text.encode())
+    # a file, not a buffer: only then do messages carry the right line
+    file = os.memfd_create("nft", os.MFD_CLOEXEC)
+    try:
+        _write(file, text.encode())
+        code = context.lib.nft_run_cmd_from_filename(context.handle, f"/proc/self/fd/{file}".encode())
+    finally:
+        os.close(file)
     output: bytes = context.lib.nft_ctx_get_output_buffer(context.handle) or b""
     error: bytes = context.lib.nft_ctx_get_error_buffer(context.handle) or b""
     if code != 0:
-        raise NftError(_explain(error.decode(errors="replace")), text)
+        raise NftError(_explain(error.decode(errors="replace"), text), text)
     return output.decode(errors="replace")

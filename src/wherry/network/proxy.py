@@ -242,7 +242,7 @@ class _Kernel:
         self._rules = fresh
 
     def _commit(self, *, whole: bool) -> None:
-        if whole:
+        if whole or self._rules.outgrown:
             text = self._rules.whole()
             nft.run(text + self._kept_affinity())
         else:

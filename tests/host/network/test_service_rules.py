@@ -41,8 +41,11 @@ class Running:
 
     feed: Feed
     proxy: Proxy
+    caches: Caches
 
     async def settle(self) -> None:
+        for informer in self.caches:
+            await informer.wait_until(lambda informer=informer: informer.revision >= self.feed.revision)
         await self.proxy.wait_applied(self.feed.revision)
 
 
@@ -60,7 +63,7 @@ async def running() -> AsyncIterator[Running]:
         for work in (caches.follow(feed, clock, Pace(clock)), proxy.run(), loopback.run())  # type: ignore[arg-type]  # watches only
     ]
     try:
-        yield Running(feed, proxy)
+        yield Running(feed, proxy, caches)
     finally:
         for task in tasks:
             task.cancel()

@@ -94,8 +94,9 @@ class Feed:
         self._send(resource, Event("DELETED", resource, self._objects[resource].pop(key), self.revision))
 
     def _send(self, resource: Resource[Any], event: Event[Any]) -> None:
-        for queue in self._queues.get(resource, ()):
-            queue.put_nowait(event)
+        for other, queues in self._queues.items():
+            for queue in queues:
+                queue.put_nowait(event if other is resource else Event("BOOKMARK", other, None, self.revision))
 
     async def watch(
         self, resource: Resource[Any], select: Select = ALL, since: int | None = None

@@ -5,6 +5,9 @@ chains, one per number of targets in use (never one per service), which draw a s
 map by (protocol, address, port, slot). So a change costs the same at 10 and at 30,000 services. Later packets of a
 connection follow connection tracking and never come here: replacing rules, even the whole table, cuts nothing.
 
+nft 1.0.6 takes rules that use such a map only together with the map ("conflicting protocols specified: ip vs. th" later
+on), so the chains for up to `prepared` targets come with the table; a service with more has the table replaced.
+
 `Ruleset` mirrors what the kernel has. `set` and `drop` change what is wanted, `take` gives the transaction that makes
 up the difference, `whole` the transaction that replaces the table, whatever is in it. Pure: text only. Atoms in the
 text are addresses and networks parsed by `ipaddress`, integers, and words of this file.
@@ -58,10 +61,10 @@ _FAMILIES = {
     "port": ("ports", "port_endpoints", False),
     "outport": ("outside_ports", "outside_port_endpoints", False),
 }
+_CHAINS = 16  # targets for which chains are there from the start
 _ADDRESS_KEY = "meta l4proto . ip daddr . th dport"
 _PORT_KEY = "meta l4proto . th dport"
 
-# `typeof ... tcp dport` stands for any port: with `th dport` as data, nft 1.0.6 later refuses rules that use the map
 _TABLE = """
 add table ip wherry
 delete table ip wherry
@@ -71,13 +74,13 @@ table ip wherry {{
   map ports {{ type inet_proto . inet_service : verdict; }}
   map outside_ports {{ type inet_proto . inet_service : verdict; }}
   map endpoints {{
-    typeof meta l4proto . ip daddr . th dport . numgen random mod 2 : ip daddr . tcp dport
+    typeof meta l4proto . ip daddr . th dport . numgen random mod 2 : ip daddr . th dport
   }}
   map outside_endpoints {{
-    typeof meta l4proto . ip daddr . th dport . numgen random mod 2 : ip daddr . tcp dport
+    typeof meta l4proto . ip daddr . th dport . numgen random mod 2 : ip daddr . th dport
   }}
-  map port_endpoints {{ typeof meta l4proto . th dport . numgen random mod 2 : ip daddr . tcp dport; }}
-  map outside_port_endpoints {{ typeof meta l4proto . th dport . numgen random mod 2 : ip daddr . tcp dport; }}
+  map port_endpoints {{ typeof meta l4proto . th dport . numgen random mod 2 : ip daddr . th dport; }}
+  map outside_port_endpoints {{ typeof meta l4proto . th dport . numgen random mod 2 : ip daddr . th dport; }}
   map closed {{ type inet_proto . ipv4_addr . inet_service : verdict; }}
   map closed_ports {{ type inet_proto . inet_service : verdict; }}
   map sticky {{ type inet_proto . ipv4_addr . inet_service : verdict; }}
@@ -177,19 +180,22 @@ def seat(before: tuple[Target, ...], now: Iterable[Target]) -> tuple[Target, ...
     return tuple(t for t in seats if t is not None)
 
 
-def _chain(name: str, timeout_or_count: int) -> str:
-    """The rules of one counted chain: `service_3`, or `stick_600`."""
-    if name == "stick":
-        key = "ip saddr . meta l4proto . ct original ip daddr . ct original proto-dst"
-        update = f"update @affinity {{ {key} timeout {timeout_or_count}s : ip daddr . th dport }}"
-        rules = [f"meta l4proto {protocol} {update}" for protocol in ("tcp", "udp")]
-    else:
-        _, targets, by_address = _FAMILIES[name]
-        key = _ADDRESS_KEY if by_address else _PORT_KEY
-        rules = [f"dnat ip to {key} . numgen random mod {timeout_or_count} map @{targets}"]
-    title = f"{name}_{timeout_or_count}"
-    lines = [f"add chain ip {TABLE} {title}", f"flush chain ip {TABLE} {title}"]
-    return "\n".join([*lines, *(f"add rule ip {TABLE} {title} {rule}" for rule in rules)]) + "\n"
+def _new_chain(name: str, rules: Iterable[str]) -> str:
+    return f"table ip {TABLE} {{ chain {name} {{\n" + "\n".join(rules) + "\n}\n}\n"
+
+
+def _draw(family: str, count: int) -> str:
+    """The chain that sends a connection to one of `count` targets."""
+    _, targets, by_address = _FAMILIES[family]
+    key = _ADDRESS_KEY if by_address else _PORT_KEY
+    return _new_chain(f"{family}_{count}", [f"dnat ip to {key} . numgen random mod {count} map @{targets}"])
+
+
+def _stick(seconds: int) -> str:
+    """The chain that remembers for `seconds` where a client was sent."""
+    key = "ip saddr . meta l4proto . ct original ip daddr . ct original proto-dst"
+    update = f"update @affinity {{ {key} timeout {seconds}s : ip daddr . th dport }}"
+    return _new_chain(f"stick_{seconds}", [f"meta l4proto {protocol} {update}" for protocol in ("tcp", "udp")])
 
 
 def _key(front: Front) -> str:
@@ -215,8 +221,10 @@ class Ruleset:
         self._elements: dict[_Element, str] = {}
         self._before: dict[_Element, str | None] = {}
         self._hairpin: Counter[str] = Counter()
-        self._chains: set[tuple[str, int]] = set()
-        self._new_chains: set[tuple[str, int]] = set()
+        self._most = 1
+        self._prepared = 0
+        self._sticks: set[int] = set()
+        self._new_sticks: set[int] = set()
         self._gone: list[Gone] = []
 
     @property
@@ -271,8 +279,14 @@ class Ruleset:
         result, self._gone = self._gone, []
         return result
 
+    @property
+    def outgrown(self) -> bool:
+        """Whether only `whole` can bring what is wanted: some front has more targets than there are chains for."""
+        return self._most > self._prepared
+
     def take(self) -> str:
-        """The transaction from what was last taken to what is wanted now; "" when that is the same."""
+        """The transaction from what was last taken to what is wanted now; "" when that is the same. Not when
+        `outgrown`."""
         removed: dict[str, list[str]] = defaultdict(list)
         added: dict[str, list[str]] = defaultdict(list)
         for element, before in self._before.items():
@@ -283,19 +297,22 @@ class Ruleset:
                 removed[element.map].append(_text(element, before))
             if now is not None:
                 added[element.map].append(_text(element, now))
-        chains = sorted(self._new_chains)
+        sticks = sorted(self._new_sticks)
         self._before.clear()
-        self._new_chains.clear()
-        return "".join([*(_chain(*c) for c in chains), *_bulk("delete", removed), *_bulk("add", added)])
+        self._new_sticks.clear()
+        return "".join([*map(_stick, sticks), *_bulk("delete", removed), *_bulk("add", added)])
 
     def whole(self) -> str:
         """The transaction that puts the wanted table in place of whatever is there, at once."""
         self._before.clear()
-        self._new_chains.clear()
+        self._new_sticks.clear()
+        while self._prepared < self._most:
+            self._prepared = max(_CHAINS, 2 * self._prepared)
         elements: dict[str, list[str]] = defaultdict(list)
         for element, value in self._elements.items():
             elements[element.map].append(_text(element, value))
-        return "".join([table(self.networks), *(_chain(*c) for c in sorted(self._chains)), *_bulk("add", elements)])
+        chains = (_draw(family, count + 1) for family in _FAMILIES for count in range(self._prepared))
+        return "".join([table(self.networks), *chains, *map(_stick, sorted(self._sticks)), *_bulk("add", elements)])
 
     def _show(self, front: Front, entry: Entry | None) -> None:
         before = self._shown.get(front)
@@ -327,7 +344,7 @@ class Ruleset:
             self._put(_Element(targets, f"{key} . {slot}"), now)
         if after:
             self._seats[family, front] = after
-            self._need(family, len(after))
+            self._most = max(self._most, len(after))
             self._put(_Element(verdicts, key), f"goto {family}_{len(after)}")
         else:
             self._put(_Element(verdicts, key), "drop" if outside and new is not None else None)
@@ -353,7 +370,7 @@ class Ruleset:
     def _put_sticky(self, front: Front, entry: Entry | None) -> None:
         seconds = entry.affinity if entry else 0
         if seconds:
-            self._need("stick", seconds)
+            self._need_stick(seconds)
         name = "sticky" if front.address else "sticky_ports"
         self._put(_Element(name, _key(front)), f"jump stick_{seconds}" if seconds else None)
 
@@ -366,10 +383,10 @@ class Ruleset:
         if front.address:
             self._put(_Element("fenced", key), "" if entry and entry.ranges else None)
 
-    def _need(self, chain: str, count: int) -> None:
-        if (chain, count) not in self._chains:
-            self._chains.add((chain, count))
-            self._new_chains.add((chain, count))
+    def _need_stick(self, seconds: int) -> None:
+        if seconds not in self._sticks:
+            self._sticks.add(seconds)
+            self._new_sticks.add(seconds)
 
     def _put(self, element: _Element, value: str | None) -> None:
         before = self._elements.get(element)
