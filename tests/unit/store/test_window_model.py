@@ -24,6 +24,7 @@ from wherry.store.memory import MemoryLog
 from wherry.store.window import Watch
 from wherry.store.windows import Windows, key_of
 
+WRITE = st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.sampled_from(["", "red", "red", "blue"]))
 State = dict[tuple[str, str], tuple[int, str]]  # (namespace, name) -> (revision, color)
 
 
@@ -111,20 +112,21 @@ class Model(RuleBasedStateMachine):
             if namespace in ("", key[0]) and color in ("", seen[1])
         }
 
-    @rule(namespace=st.sampled_from("ab"), name=st.sampled_from("xyz"), color=st.sampled_from(["", "red", "blue"]))
-    def write(self, namespace: str, name: str, color: str) -> None:
+    @rule(writes=st.lists(WRITE, min_size=1, max_size=6))
+    def write(self, writes: list[tuple[str, str, str]]) -> None:
         """Create, change, or (no color) delete."""
-        state = dict(self.states[-1])
-        if not color and (namespace, name) not in state:
-            return
-        data = value(name, namespace, color) if color else None
-        revision = self.run(self.log.append(key_of(THING, namespace, name), data, None))
-        assert revision == len(self.states)
-        if color:
-            state[namespace, name] = (revision, color)
-        else:
-            del state[namespace, name]
-        self.states.append(state)
+        for namespace, name, color in writes:
+            state = dict(self.states[-1])
+            if not color and (namespace, name) not in state:
+                continue
+            data = value(name, namespace, color) if color else None
+            revision = self.run(self.log.append(key_of(THING, namespace, name), data, None))
+            assert revision == len(self.states)
+            if color:
+                state[namespace, name] = (revision, color)
+            else:
+                del state[namespace, name]
+            self.states.append(state)
 
     @rule()
     def write_elsewhere(self) -> None:
