@@ -228,6 +228,9 @@ def merge_facts(facts: dict[str, Any], definitions: list[str]) -> str:
             known = {k: fact[k] for k in ("listType", "listKeys", "mapType", "mergeKey", "strategy") if k in fact}
             if ref := fact.get("ref"):
                 known |= {k: v for k, v in facts["types"][ref].items() if k in ("mapType",)}
+            item = facts["types"].get(fact.get("items", {}).get("ref"), {})
+            if fact.get("listType", "atomic") != "atomic" and "mapType" in item:
+                known["itemMapType"] = item["mapType"]
             if "default" in fact and not isinstance(fact["default"], dict):
                 known["default"] = fact["default"]
             if known:

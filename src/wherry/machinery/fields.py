@@ -13,7 +13,7 @@ resources from their schema, untyped ones are `ANY` (maps merge field by field, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, TypeAlias, Union, get_args, get_origin
@@ -108,7 +108,8 @@ MergeFacts: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Any]]]
 class StructTypes:
     """TypeInfo of msgspec structs: shapes from the annotations, merging from facts.
 
-    `facts`: "module.Type" -> JSON name -> listType, listKeys, mapType, mergeKey, strategy (comma-separated), default.
+    `facts`: "module.Type" -> JSON name -> listType, listKeys, mapType, itemMapType, mergeKey, strategy
+    (comma-separated).
     Each struct's TypeInfo is made once.
     """
 
@@ -137,7 +138,7 @@ class StructTypes:
         return TypeInfo(
             kind=bare.kind,
             resolve=bare.resolve,
-            item=bare.item,
+            item=self._item(bare.item, facts),
             list_type=facts.get("listType", "atomic"),
             list_keys=keys,
             map_type=facts.get("mapType", "granular"),
@@ -146,6 +147,10 @@ class StructTypes:
             key_defaults=self._key_defaults(bare.item, keys),
             always=always,
         )
+
+    def _item(self, item: TypeInfo | None, facts: Mapping[str, Any]) -> TypeInfo | None:
+        """The item type, which is replaced as a whole where its type says so (owner references)."""
+        return replace(item, map_type="atomic") if item and facts.get("itemMapType") == "atomic" else item
 
     def _key_defaults(self, item: TypeInfo | None, keys: tuple[str, ...]) -> Mapping[str, Any]:
         if item is None:

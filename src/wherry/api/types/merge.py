@@ -58,7 +58,13 @@ MERGE: dict[str, dict[str, dict[str, Any]]] = {
         "matchConstraints": {"mapType": "atomic"},
         "paramKind": {"mapType": "atomic"},
         "validations": {"listType": "atomic"},
-        "variables": {"listType": "map", "listKeys": ["name"], "mergeKey": "name", "strategy": "merge"},
+        "variables": {
+            "listType": "map",
+            "listKeys": ["name"],
+            "mergeKey": "name",
+            "strategy": "merge",
+            "itemMapType": "atomic",
+        },
     },
     "admissionregistration.ValidatingAdmissionPolicyStatus": {"conditions": {"listType": "map", "listKeys": ["type"]}},
     "admissionregistration.ValidatingWebhook": {
@@ -311,9 +317,21 @@ MERGE: dict[str, dict[str, dict[str, Any]]] = {
     "core.PodSpec": {
         "containers": {"listType": "map", "listKeys": ["name"], "mergeKey": "name", "strategy": "merge"},
         "ephemeralContainers": {"listType": "map", "listKeys": ["name"], "mergeKey": "name", "strategy": "merge"},
-        "evictionResponders": {"listType": "map", "listKeys": ["name"], "mergeKey": "name", "strategy": "merge"},
+        "evictionResponders": {
+            "listType": "map",
+            "listKeys": ["name"],
+            "mergeKey": "name",
+            "strategy": "merge",
+            "itemMapType": "atomic",
+        },
         "hostAliases": {"listType": "map", "listKeys": ["ip"], "mergeKey": "ip", "strategy": "merge"},
-        "imagePullSecrets": {"listType": "map", "listKeys": ["name"], "mergeKey": "name", "strategy": "merge"},
+        "imagePullSecrets": {
+            "listType": "map",
+            "listKeys": ["name"],
+            "mergeKey": "name",
+            "strategy": "merge",
+            "itemMapType": "atomic",
+        },
         "initContainers": {"listType": "map", "listKeys": ["name"], "mergeKey": "name", "strategy": "merge"},
         "nodeSelector": {"mapType": "atomic"},
         "readinessGates": {"listType": "atomic"},
@@ -376,7 +394,13 @@ MERGE: dict[str, dict[str, dict[str, Any]]] = {
     "core.SecretVolumeSource": {"items": {"listType": "atomic"}},
     "core.ServiceAccount": {
         "imagePullSecrets": {"listType": "atomic"},
-        "secrets": {"listType": "map", "listKeys": ["name"], "mergeKey": "name", "strategy": "merge"},
+        "secrets": {
+            "listType": "map",
+            "listKeys": ["name"],
+            "mergeKey": "name",
+            "strategy": "merge",
+            "itemMapType": "atomic",
+        },
     },
     "core.ServiceSpec": {
         "clusterIPs": {"listType": "atomic"},
@@ -434,7 +458,13 @@ MERGE: dict[str, dict[str, dict[str, Any]]] = {
     "meta.ObjectMeta": {
         "finalizers": {"listType": "set", "strategy": "merge"},
         "managedFields": {"listType": "atomic"},
-        "ownerReferences": {"listType": "map", "listKeys": ["uid"], "mergeKey": "uid", "strategy": "merge"},
+        "ownerReferences": {
+            "listType": "map",
+            "listKeys": ["uid"],
+            "mergeKey": "uid",
+            "strategy": "merge",
+            "itemMapType": "atomic",
+        },
     },
     "networking.HTTPIngressRuleValue": {"paths": {"listType": "atomic"}},
     "networking.IPBlock": {"except": {"listType": "atomic"}},
