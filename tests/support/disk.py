@@ -51,10 +51,6 @@ class File:
         self.writes.clear()
 
 
-class PowerCut(Exception):
-    """The power is off: no operation succeeds."""
-
-
 class Disk:
     """All files, the moment of the power cut (`after` operations, None: never) and which sync fails (`fail_sync`)."""
 
@@ -85,11 +81,10 @@ class Disk:
 class _Handle:
     """An open file, as apsw wants it."""
 
-    def __init__(self, disk: Disk, name: str, *, temporary: bool) -> None:
+    def __init__(self, disk: Disk, name: str) -> None:
         self.disk = disk
         self.name = name
         self.file = disk.files.setdefault(name, File()) if name else File()
-        self.temporary = temporary
 
     def xRead(self, amount: int, offset: int) -> bytes:
         if self.disk.off:
@@ -150,7 +145,7 @@ class _VFS(apsw.VFS):
     def xOpen(self, name: Any, flags: list[int]) -> Any:
         flags[1] = flags[0]
         path = name.filename() if isinstance(name, apsw.URIFilename) else name
-        return _Handle(self._disk, path or "", temporary=path is None)
+        return _Handle(self._disk, path or "")
 
     def xDelete(self, name: str, _sync_folder: bool) -> None:
         self._disk.tick()
