@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple
 
 import msgspec
 
-from wherry.apiserver import yaml_reader
+from wherry.apiserver import protobuf, yaml_reader
 from wherry.apiserver.shapes import Findings, Shape, go_message, inspect_value, shape_of, without_nulls
 from wherry.machinery import codec
 from wherry.machinery.errors import BadRequest, UnsupportedMediaType
@@ -22,7 +22,7 @@ from wherry.machinery.resource import Resource
 _COLON = re.compile(rb'"\s*:')
 _MEDIA = (
     "the body of the request was in an unknown format - accepted media types include: "
-    "application/json, application/yaml"
+    "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 )
 
 
@@ -48,6 +48,8 @@ def to_json(data: bytes, content_type: str) -> bytes:
         return data
     if media in ("application/yaml", "text/yaml", "application/x-yaml"):
         return yaml_reader.to_json(data)
+    if media == protobuf.MEDIA:
+        return protobuf.to_json(data)
     raise UnsupportedMediaType(_MEDIA)
 
 
