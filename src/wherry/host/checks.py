@@ -294,12 +294,20 @@ def _sockets() -> Iterator[tuple[int, str, str]]:
             continue
         try:
             program = (entry / "comm").read_text().strip()
-            links = [os.readlink(descriptor) for descriptor in (entry / "fd").iterdir()]
+            descriptors = os.listdir(entry / "fd")
         except OSError:
             continue
-        for link in links:
+        for descriptor in descriptors:
+            link = _target(entry / "fd" / descriptor)
             if link.startswith("socket:["):
                 yield int(entry.name), program, link[8:-1]
+
+
+def _target(link: Path) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:  # closed meanwhile
+        return ""
 
 
 def routes() -> list[tuple[str, ipaddress.IPv4Network]]:

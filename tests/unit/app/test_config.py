@@ -1,0 +1,77 @@
+"""The configuration: what follows from it, what it refuses, and that it comes back from its file."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from wherry.app import config as configuration
+from wherry.app.config import Config, ConfigError
+from wherry.network import nodes
+
+
+def test_one_node_is_named_after_the_host() -> None:
+    (node,) = Config(hostname="laptop").machines()
+    assert (node.name, node.netns, node.address) == ("laptop", "", "")
+
+
+def test_several_nodes_get_namespaces_and_fixed_addresses() -> None:
+    first, second, third = Config(nodes=3).machines()
+    assert (first.name, first.netns, first.address) == ("wherry-1", "", "10.89.0.1")
+    assert (third.name, third.address) == ("wherry-3", "10.89.0.3")
+    assert second.netns == nodes.netns_of(second.name)
+    assert Config().bridge_address == str(nodes.machine_address())
+
+
+def test_agents_reach_the_api_where_no_change_of_address_matters() -> None:
+    config = Config(nodes=2)
+    assert config.api_url() == "https://127.0.0.1:6443"
+    assert [config.api_url(node) for node in config.machines()] == [
+        "https://127.0.0.1:6443",
+        "https://10.89.0.1:6443",
+    ]
+
+
+def test_each_root_has_its_own_run_folder_and_control_group() -> None:
+    assert Config().run == Path("/run/wherry")
+    assert Config().cgroup("n") == "/wherry/n"
+    other, third = Config(root="/a"), Config(root="/b")
+    assert len({Config().run, other.run, third.run}) == 3
+    assert other.cgroup() == f"/{other.run.name}"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"nodes": 0}, "--nodes 0 is not between"),
+        ({"nodes": 51}, "--nodes 51 is not between"),
+        ({"pod_cidr": "10.96.0.0/12"}, "overlap; choose separate networks"),
+        ({"service_cidr": "10.97.0.0/16"}, "is not in --service-cidr"),
+        ({"pod_cidr": "10.244.0.1/16"}, "write it like"),
+        ({"root": "state"}, "absolute path"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_a_remedy(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        msgspec.structs.replace(Config(), **change).validate()
+
+
+def test_comes_back_from_its_file(tmp_path: Path) -> None:
+    config = Config(root=str(tmp_path / "root"), nodes=3)
+    assert configuration.load(config.state) is None
+    assert configuration.save(config)
+    assert not configuration.save(config)
+    assert configuration.load(config.state) == config
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cluster.json").write_text('{"nodes": "three"}')
+    with pytest.raises(ConfigError, match=r"cluster\.json is damaged"):
+        configuration.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("host", "node"), [("Laptop", "laptop"), ("my_host.local", "my-host.local"), ("-", "node"), ("a" * 80, "a" * 63)]
+)
+def test_node_names_are_dns_names(host: str, node: str) -> None:
+    assert configuration.node_name(host) == node
