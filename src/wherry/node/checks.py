@@ -1,0 +1,124 @@
+"""One look at a container from outside or inside: exec, HTTP, TCP, gRPC. Used by probes and by life-cycle hooks.
+
+Each answers (healthy, what it saw), worded as upstream's events word it. HTTP follows no redirect to another host and
+does not verify certificates, as upstream. https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+
+import aiohttp
+import grpc.aio
+from yarl import URL
+
+from wherry.api.types.core import Container as Spec
+from wherry.api.types.core import GRPCAction, HTTPGetAction, TCPSocketAction
+from wherry.node.runtime.interface import Runtime, RuntimeFault
+
+MAX_BODY = 10 * 1024
+USER_AGENT = "kube-probe/1.37"
+
+Answer = tuple[bool, str]
+
+
+class Unknowable(Exception):
+    """The look itself failed; nothing is known about the container."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The container to be looked at. `address` is its pod's."""
+
+    container: str
+    address: str
+    spec: Spec
+
+
+def port_number(spec: Spec, port: int | str | None) -> int:
+    """A port by number or by the name of one of the container's ports. Raises Unknowable."""
+    if isinstance(port, int):
+        return port
+    found = next((one.container_port for one in spec.ports if one.name == port), None)
+    if found is not None:
+        return found
+    if port and port.isdigit():
+        return int(port)
+    raise Unknowable(f"couldn't find port: {port}")
+
+
+async def run_command(runtime: Runtime, container: str, command: tuple[str, ...], timeout: float) -> Answer:  # noqa: ASYNC109 - the runtime keeps it
+    """A command in the container: healthy if it ends with 0 in time."""
+    try:
+        result = await runtime.exec_sync(container, command, timeout)
+    except RuntimeFault as fault:
+        if fault.code == "deadline_exceeded":
+            return False, f"command timed out: \"{' '.join(command)}\" timed out after {timeout:g}s"
+        raise Unknowable(str(fault)) from fault
+    return result.exit_code == 0, (result.stdout + result.stderr)[:MAX_BODY].decode(errors="replace")
+
+
+async def http_get(session: aiohttp.ClientSession, target: Target, action: HTTPGetAction, timeout: float) -> Answer:  # noqa: ASYNC109 - handed on
+    """A GET: healthy if the status is 200 to 399."""
+    scheme = (action.scheme or "HTTP").lower()
+    host = action.host or target.address
+    host = f"[{host}]" if ":" in host else host
+    path = action.path if action.path.startswith("/") else f"/{action.path}"
+    url = f"{scheme}://{host}:{port_number(target.spec, action.port)}{path}"
+    headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Connection": "close"}
+    headers |= {one.name: one.value for one in action.http_headers}
+    try:
+        async with session.get(
+            URL(url, encoded=True), headers=headers, allow_redirects=False, ssl=False,
+            timeout=aiohttp.ClientTimeout(total=timeout),
+        ) as answer:  # fmt: skip
+            await answer.content.read(MAX_BODY)
+            code = answer.status
+    except TimeoutError:
+        text = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+        return False, f'Get "{url}": {text}'
+    except (aiohttp.ClientError, OSError, ssl.SSLError) as error:
+        return False, f'Get "{url}": {_reason(error, url)}'
+    if 200 <= code < 400:
+        return True, ""
+    return False, f"HTTP probe failed with statuscode: {code}"
+
+
+def _reason(error: Exception, url: str) -> str:
+    parts = URL(url, encoded=True)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        text = (error.os_error.strerror or str(error.os_error)).lower()
+        text = text.partition("] ")[2] or text
+        return f"dial tcp {parts.host}:{parts.port}: connect: {text}"
+    return str(error) or type(error).__name__
+
+
+async def tcp_connect(target: Target, action: TCPSocketAction, timeout: float) -> Answer:  # noqa: ASYNC109 - used here
+    """A connection: healthy if it is accepted."""
+    host, port = action.host or target.address, port_number(target.spec, action.port)
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), timeout)
+    except TimeoutError:
+        return False, f"dial tcp {host}:{port}: i/o timeout"
+    except OSError as error:
+        return False, f"dial tcp {host}:{port}: connect: {(error.strerror or str(error)).lower()}"
+    writer.close()
+    return True, ""
+
+
+async def grpc_health(target: Target, action: GRPCAction, timeout: float) -> Answer:  # noqa: ASYNC109 - handed on
+    """grpc.health.v1.Health/Check: healthy if it says SERVING."""
+    service = (action.service or "").encode()
+    request = b"\x0a" + bytes([len(service)]) + service if service else b""
+    async with grpc.aio.insecure_channel(f"{target.address}:{action.port}") as channel:
+        check = channel.unary_unary("/grpc.health.v1.Health/Check")
+        try:
+            answer = await check(request, timeout=timeout)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                return False, f'timeout: failed to connect service "{target.address}:{action.port}" within {timeout:g}s'
+            return False, f"error: health rpc failed: {error.details()}"
+    serving = answer == b"\x08\x01"
+    return serving, "" if serving else "service unhealthy (responded with a status that is not SERVING)"

@@ -1,0 +1,86 @@
+"""Limits: the pod's control group and each container's share of CPU, memory and the kernel's mercy.
+
+https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from wherry.api.core.pod_resources import pod_limits, pod_requests, qos_class
+from wherry.api.types.core import Container as Spec
+from wherry.api.types.core import Pod
+from wherry.host import cgroups
+from wherry.machinery.quantity import milli, whole
+from wherry.node.hooks.hook import Hook, Machine, Scope, Starting
+from wherry.node.runtime.interface import ContainerConfig, Resources, SandboxConfig
+
+PERIOD = 100_000
+MIN_QUOTA = 1_000
+MIN_SHARES = 2
+
+
+def shares(millicores: int) -> int:
+    """cpu.shares of a request."""
+    return max(MIN_SHARES, min(262_144, millicores * 1024 // 1000)) if millicores else MIN_SHARES
+
+
+def quota(millicores: int) -> int:
+    """Microseconds per period of a limit; 0 is unlimited."""
+    return max(MIN_QUOTA, millicores * PERIOD // 1000) if millicores else 0
+
+
+def oom_score(pod: Pod, spec: Spec, memory: int) -> int:
+    """oom_score_adj: the less of its request a burstable container could use, the sooner it goes."""
+    kind = qos_class(pod)
+    if kind == "Guaranteed":
+        return -997
+    if kind == "BestEffort":
+        return 1000
+    request = whole(spec.resources.requests.get("memory", "0"))
+    return min(999, max(3, 1000 - 1000 * request // max(memory, 1)))
+
+
+def limits(pod: Pod, spec: Spec, machine: Machine) -> Resources:
+    """What one container may use."""
+    request, limit = spec.resources.requests, spec.resources.limits
+    cpu_limit = milli(limit.get("cpu", "0"))
+    unified: Mapping[str, str] = {"memory.oom.group": "1"} if machine.cgroup_version == 2 else {}
+    return Resources(
+        cpu_period=PERIOD,
+        cpu_quota=quota(cpu_limit),
+        cpu_shares=shares(milli(request["cpu"]) if "cpu" in request else cpu_limit),
+        memory=whole(limit.get("memory", "0")),
+        oom_score_adj=oom_score(pod, spec, machine.memory),
+        unified=unified,
+    )
+
+
+class Limits(Hook):
+    """Owns the pod's control group."""
+
+    def _group(self, scope: Scope) -> str:
+        return f"{scope.config.cgroups}/pod{scope.pod.metadata.uid}"
+
+    def sandbox(self, scope: Scope, config: SandboxConfig) -> SandboxConfig:
+        """Make the group with the pod's sums before anything runs in it; name it as everything's parent."""
+        spec = scope.pod.spec
+        request, limit = pod_requests(spec), pod_limits(spec)
+        everyone = (*spec.containers, *(one for one in spec.init_containers if one.restart_policy == "Always"))
+        sums = cgroups.Limits(
+            cpu_shares=shares(request.get("cpu", 0)),
+            cpu_quota=quota(limit.get("cpu", 0)) if all("cpu" in one.resources.limits for one in everyone) else 0,
+            memory=limit.get("memory", 0) if all("memory" in one.resources.limits for one in everyone) else 0,
+        )
+        group = self._group(scope)
+        cgroups.create(group, sums)
+        return replace(config, cgroup_parent=group)
+
+    async def container(self, scope: Scope, starting: Starting, config: ContainerConfig) -> ContainerConfig:
+        """The container's own limits."""
+        return replace(config, resources=limits(scope.pod, starting.spec, scope.machine))
+
+    async def clear(self, scope: Scope) -> None:
+        """Remove the group."""
+        cgroups.remove(self._group(scope))

@@ -1,0 +1,368 @@
+"""Worker: one pod's loop. Decide, publish, begin what was decided, wait for news; until the pod is gone.
+
+Work runs as tasks, each under a name that is never in flight twice, so deciding again is always safe. What the runtime
+does not remember (volumes mounted, images found, problems, hooks, probe results) lives here and is rebuilt by doing it
+again; every one of those steps is idempotent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from wherry.aio.backoff import Backoff
+from wherry.api.types.core import Pod, PodStatus
+from wherry.machinery.errors import APIError
+from wherry.machinery.time import seconds, time_at
+from wherry.node import facts as f
+from wherry.node import lifecycle, podstatus
+from wherry.node.checks import Target
+from wherry.node.hooks.hook import HookFault
+from wherry.node.performer import Parts, Performer
+from wherry.node.probes import Prober, has_probes
+from wherry.node.runtime.interface import Container, RuntimeFault
+from wherry.node.status import OWN
+
+log = logging.getLogger(__name__)
+
+SANDBOX = "/sandbox"
+VOLUMES = "/volumes"
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What only this worker knows."""
+
+    volumes_ready: bool = False
+    images: dict[tuple[str, int], str] = field(default_factory=dict)
+    problems: dict[str, f.Problem] = field(default_factory=dict)
+    hooks: dict[str, bool] = field(default_factory=dict)
+    awaiting: set[str] = field(default_factory=set)
+    stopping_since: float = 0.0
+    drained: bool = False
+    rejected: f.Problem | None = None
+    done: set[str] = field(default_factory=set)
+    kills: dict[str, float] = field(default_factory=dict)
+    """container id -> latest moment (epoch seconds) at which it must be dead"""
+
+
+class Worker:
+    """See the module."""
+
+    def __init__(self, parts: Parts, pod: Pod) -> None:
+        self._parts = parts
+        self._do = Performer(parts, pod)
+        self._status = pod.status
+        self._memory = _Memory()
+        self._wake = asyncio.Event()
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._probers: dict[str, tuple[Prober, asyncio.Task[None]]] = {}
+        self._backoffs: dict[str, Backoff] = {}
+        self._gone = False
+        """The object no longer exists."""
+        self._finished = False
+        self._refresh_at = parts.clock.monotonic() + parts.config.refresh
+
+    @property
+    def pod(self) -> Pod:
+        """The pod as last seen, with the status last decided."""
+        return self._do.pod
+
+    def wake(self) -> None:
+        """Something changed."""
+        self._wake.set()
+
+    def update(self, pod: Pod) -> None:
+        """The object changed."""
+        mine = {one.type: one for one in self._status.conditions if one.type in OWN}
+        others = tuple(one for one in pod.status.conditions if one.type not in mine)
+        phase = pod.status.phase if pod.status.phase in ("Succeeded", "Failed") else self._status.phase
+        self._status = msgspec.structs.replace(
+            self._status, conditions=(*others, *mine.values()), phase=phase,
+            reason=pod.status.reason or self._status.reason, message=pod.status.message or self._status.message,
+        )  # fmt: skip
+        if pod.metadata.labels != self._do.pod.metadata.labels or pod.metadata.annotations != self._do.pod.metadata.annotations:
+            self._refresh_at = 0.0
+        self._do.pod = msgspec.structs.replace(pod, status=self._status)
+        self.wake()
+
+    def vanish(self) -> None:
+        """The object is gone: end the pod with its own grace, and tell nobody."""
+        if self._gone:
+            return
+        self._gone = True
+        self._parts.publisher.forget(self._do.uid)
+        pod = self._do.pod
+        if pod.metadata.deletion_timestamp is None:
+            grace = pod.spec.termination_grace_period_seconds
+            meta = msgspec.structs.replace(
+                pod.metadata, deletion_timestamp=time_at(self._parts.clock.now()),
+                deletion_grace_period_seconds=max(1, 30 if grace is None else grace),
+            )  # fmt: skip
+            self._do.pod = msgspec.structs.replace(pod, metadata=meta)
+        self.wake()
+
+    def reject(self, reason: str, message: str) -> None:
+        """The node refuses or evicts the pod."""
+        self._memory.rejected = f.Problem(reason, message)
+        self.wake()
+
+    async def run(self) -> None:
+        """Until the pod has ended and is deleted."""
+        async with asyncio.TaskGroup() as group:
+            while not self._finished:
+                self._wake.clear()
+                wake_at = self._step(group)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), self._pause(wake_at))
+            for _, task in self._probers.values():
+                task.cancel()
+            for task in self._busy.values():
+                task.cancel()
+
+    def _pause(self, wake_at: float | None) -> float:
+        until = max(0.0, self._refresh_at - self._parts.clock.monotonic())
+        if wake_at is not None:
+            until = min(until, max(0.005, wake_at - self._parts.clock.now()))
+        return until
+
+    def _step(self, group: asyncio.TaskGroup) -> float | None:
+        now = self._parts.clock.now()
+        memory = self._memory
+        if lifecycle.must_end(self._do.pod, self._facts(), now):
+            memory.stopping_since = memory.stopping_since or self._stopping_since(now)
+            for name, task in self._busy.items():
+                if name.startswith("image "):
+                    task.cancel()
+        decision = lifecycle.decide(self._do.pod, self._facts(), now)
+        if decision.status != self._status:
+            self._status = decision.status
+            self._do.pod = msgspec.structs.replace(self._do.pod, status=decision.status)
+        if not self._gone:
+            self._parts.publisher.publish(self._do.uid, decision.status)
+        for order in decision.instructions:
+            self._begin(group, order)
+        self._probe(group)
+        if self._parts.clock.monotonic() >= self._refresh_at:
+            self._refresh_at = self._parts.clock.monotonic() + self._parts.config.refresh
+            if memory.volumes_ready:
+                self._task(group, "refresh", self._do.refresh())
+        return decision.wake_at
+
+    def _stopping_since(self, now: float) -> float:
+        """When the grace began: at the request, also for an agent that was not there then."""
+        meta = self._do.pod.metadata
+        if meta.deletion_timestamp is None:
+            return now
+        asked = seconds(meta.deletion_timestamp) - (meta.deletion_grace_period_seconds or 0)
+        return now if now - asked < 2.0 else asked  # stamps have whole seconds: never cut a short grace
+
+    def _facts(self) -> f.Facts:
+        memory, seen = self._memory, self._parts.observer.pod(self._do.uid)
+        return f.Facts(
+            sandboxes=seen.sandboxes,
+            containers=seen.containers,
+            host_ips=self._parts.config.addresses,
+            volumes_ready=memory.volumes_ready,
+            images=memory.images,
+            problems=memory.problems,
+            probes={one: prober.found for one, (prober, _) in self._probers.items()},
+            hooks=memory.hooks,
+            awaiting_hook=frozenset(memory.awaiting),
+            busy=frozenset(self._busy),
+            stopping_since=memory.stopping_since,
+            drained=memory.drained,
+            rejected=memory.rejected,
+        )
+
+    # --- work
+
+    def _begin(self, group: asyncio.TaskGroup, order: f.Instruction) -> None:  # noqa: C901, PLR0912 - one branch per instruction
+        do = self._do
+        match order:
+            case f.CreateSandbox(attempt):
+                self._try(group, "sandbox", SANDBOX, lambda: do.create_sandbox(attempt))
+            case f.MountVolumes():
+                self._try(group, "volumes", VOLUMES, self._prepare)
+            case f.GetImage(name, attempt):
+                self._try(group, f"image {name}", name, lambda: self._image(name, attempt))
+            case f.Start(name):
+                self._try(group, f"start {name}", name, lambda: self._start(order))
+            case f.RunHook(name, container):
+                self._task(group, f"hook {container}", self._hook(name, container))
+            case f.Kill():
+                self._kill(group, order)
+            case f.StopSandbox(sandbox):
+                self._try(group, f"stop {sandbox}", "", lambda: do.stop_sandbox(sandbox))
+            case f.RemoveContainer(container):
+                self._try(group, f"remove {container}", "", lambda: do.remove_container(container))
+            case f.Drain():
+                self._task(group, "drain", self._drain())
+            case f.Say(once, kind, reason, message, container):
+                if once not in self._memory.done:
+                    self._memory.done.add(once)
+                    do.tell(kind, reason, message, container)
+            case f.Finish(delete):
+                if f"finish {delete}" not in self._memory.done:
+                    self._try(group, "finish", "", lambda: self._finish(delete=delete))
+
+    def _task(self, group: asyncio.TaskGroup, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Begin work unless work of that name is in flight."""
+        if name in self._busy:
+            work.close()
+            return
+
+        async def guarded() -> None:
+            try:
+                await work
+            except (RuntimeFault, HookFault, APIError, OSError, TimeoutError) as error:
+                log.info("pod %s: %s: %s", f.pod_text(self._do.pod), name, error)
+                await asyncio.sleep(self._backoff(name))
+            except Exception:
+                log.exception("pod %s: %s", f.pod_text(self._do.pod), name)
+                await asyncio.sleep(self._backoff(name))
+            finally:
+                self._busy.pop(name, None)
+                self.wake()
+
+        self._busy[name] = group.create_task(guarded())
+
+    def _backoff(self, name: str) -> float:
+        clock = self._parts.clock
+        return self._backoffs.setdefault(name, Backoff(clock, first=0.5, cap=10.0, forget=60.0)).failed()
+
+    def _try(self, group: asyncio.TaskGroup, name: str, owner: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Begin work whose failure is the owner's problem, shown in the status and tried again later."""
+        if name not in self._busy:
+            self._task(group, name, self._attempt(name, owner, work))
+
+    async def _attempt(self, name: str, owner: str, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except (RuntimeFault, HookFault, OSError, APIError, ValueError) as error:
+            if not owner:
+                raise
+            reason = error.reason if isinstance(error, HookFault) else "CreateContainerError"
+            wait = self._backoff(name)
+            self._memory.problems[owner] = f.Problem(reason, str(error), self._parts.clock.now() + wait)
+            self._say_failure(name, owner, error)
+        else:
+            if not name.startswith("image "):
+                self._memory.problems.pop(owner, None)
+
+    def _say_failure(self, name: str, owner: str, error: Exception) -> None:
+        tell = self._do.tell
+        if name == "sandbox":
+            code = error.code.title().replace("_", "") if isinstance(error, RuntimeFault) else "Unknown"
+            text = f"rpc error: code = {code} desc = {error}"
+            tell("Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {text}")
+        elif name == "volumes":
+            tell("Warning", "FailedMount", str(error))
+        else:
+            tell("Warning", "Failed", f"Error: {error}", owner)
+
+    async def _prepare(self) -> None:
+        await self._do.prepare()
+        self._memory.volumes_ready = True
+
+    async def _image(self, name: str, attempt: int) -> None:
+        spec = self._do.spec_of(name)
+        if spec is None:
+            return
+        found = await self._parts.puller.get(self._do.pod, spec, lambda *event: self._do.tell(*event, name))
+        if isinstance(found, f.Problem):
+            self._memory.problems[name] = found
+            return
+        self._memory.problems.pop(name, None)
+        self._memory.images = {key: held for key, held in self._memory.images.items() if key[0] != name}
+        self._memory.images[name, attempt] = found
+
+    async def _start(self, order: f.Start) -> None:
+        spec = self._do.spec_of(order.name)
+        container = await self._do.start(order)
+        if container is not None and spec is not None and spec.lifecycle and spec.lifecycle.post_start:
+            self._memory.awaiting.add(container.id)
+
+    async def _hook(self, name: str, container: str) -> None:
+        healthy = False
+        try:
+            healthy = await self._do.post_start(name, container)
+        finally:
+            self._memory.hooks[container] = healthy
+            self._memory.awaiting.discard(container)
+
+    def _kill(self, group: asyncio.TaskGroup, order: f.Kill) -> None:
+        """Begin to end a container; again, sooner, if the grace was shortened meanwhile."""
+        must_be_dead = self._parts.clock.now() + order.grace
+        known = self._memory.kills.get(order.container)
+        if known is not None and must_be_dead > known - 0.5:
+            name = f"kill {order.container}"
+        else:
+            self._memory.kills[order.container] = must_be_dead
+            name = f"kill {order.container}" if known is None else f"kill {order.container} sooner"
+        self._task(group, name, self._do.kill(order, order.grace))
+
+    async def _drain(self) -> None:
+        await self._do.drain()
+        self._memory.drained = True
+
+    async def _finish(self, *, delete: bool) -> None:
+        if delete and self._gone:
+            await self._do.clear()
+            await self._do.remove_all()
+        else:
+            await self._do.finish(delete=delete)
+        self._memory.done.add(f"finish {delete}")
+        self._finished = delete
+
+    # --- probes
+
+    def _probe(self, group: asyncio.TaskGroup) -> None:
+        """One prober per running container that has probes; none for pods that end."""
+        wanted: dict[str, Container] = {}
+        if not self._memory.stopping_since:
+            running = (one for one in self._parts.observer.pod(self._do.uid).containers if f.running(one))
+            wanted = {one.id: one for one in running if one.id not in self._memory.awaiting}
+        for identity in [one for one in self._probers if one not in wanted]:
+            prober, task = self._probers[identity]
+            task.cancel()
+            if not self._memory.stopping_since:
+                del self._probers[identity]
+            del prober
+        for identity, container in wanted.items():
+            spec = self._do.spec_of(container.name)
+            if identity in self._probers or spec is None:
+                continue
+            target = Target(identity, self._do.address(), spec)
+            if has_probes(target):
+                prober = self._prober(target, container)
+                self._probers[identity] = (prober, group.create_task(self._guard(prober)))
+
+    def _prober(self, target: Target, container: Container) -> Prober:
+        before = podstatus.prior(self._do.pod, container.name)
+        same = before is not None and before.container_id == podstatus.SCHEME + container.id
+        found = f.Probed(started=False, ready=False)
+        if same and before is not None:
+            found = f.Probed(started=bool(before.started), ready=before.ready)
+        parts, name = self._parts, container.name
+        return Prober(
+            parts.runtime, parts.session, parts.clock, target, container.started, self.wake,
+            lambda reason, message: self._do.tell("Warning", reason, message, name), found,
+        )  # fmt: skip
+
+    async def _guard(self, prober: Prober) -> None:
+        try:
+            await prober.run()
+        except* Exception:
+            log.exception("probes of %s in pod %s", prober.target.spec.name, f.pod_text(self._do.pod))
+
+    def status(self) -> PodStatus:
+        """What was last decided."""
+        return self._status
+
