@@ -6,16 +6,20 @@ behind "read your own writes".
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from wherry.client.interface import ALL, Client, Event, Listing, Select
 from wherry.machinery.errors import APIError, Conflict, NotFound
-from wherry.machinery.meta import Key, Object, T
+from wherry.machinery.meta import Key, Object, T, key_of
 from wherry.machinery.resource import Resource
 from wherry.reconcile.cache import Caches
 from wherry.reconcile.view import View
+
+TOGETHER = 64
+"""Most requests that one run has in flight."""
 
 Wait: TypeAlias = tuple[Resource[Any], Callable[[], bool]]
 
@@ -79,6 +83,22 @@ class Tracked:
             if not uid:
                 raise
         self.deleted.append((resource, key, uid))
+
+    async def listed(self, resource: Resource[T], namespace: str = "") -> tuple[T, ...]:
+        """Objects of a namespace, or of all, from the API rather than a cache."""
+        return (await self.client.list(resource, Select(namespace=namespace))).items
+
+    async def delete_all(self, resource: Resource[T], objects: Iterable[T], propagation: str = "") -> None:
+        """Delete these very objects, several at a time. Raises the first error after trying all."""
+        pending = list(objects)
+        for start in range(0, len(pending), TOGETHER):
+            some = pending[start : start + TOGETHER]
+            results = await asyncio.gather(
+                *(self.delete(resource, key_of(o), uid=o.metadata.uid, propagation=propagation) for o in some),
+                return_exceptions=True,
+            )
+            for error in filter(None, results):
+                raise error
 
     async def call(
         self, resource: Resource[Any], key: Key, subresource: str, body: Object | Mapping[str, Any]

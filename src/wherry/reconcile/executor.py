@@ -15,10 +15,7 @@ from msgspec.structs import replace
 from wherry.machinery.errors import APIError, NotFound
 from wherry.machinery.meta import OwnerReference, key_of
 from wherry.reconcile.actions import Action, Adopt, Create, Delete, Emit, Patch, Replace, Requeue
-from wherry.reconcile.context import Tracked
-
-TOGETHER = 64
-"""Most requests that one run has in flight."""
+from wherry.reconcile.context import TOGETHER, Tracked
 
 Tell = Callable[[Emit], None]
 

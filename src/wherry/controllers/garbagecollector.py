@@ -1,0 +1,206 @@
+"""Garbage collector: objects whose owners are all gone go too; foreground and orphan deletion of owners.
+
+Wakes on: every served kind but Events: an object with owners appears or changes them; an owner ends, or starts to.
+Writes:   deletes dependents; owner references and the finalizers `foregroundDeletion` and `orphan`.
+Upstream: https://kubernetes.io/docs/concepts/architecture/garbage-collection/
+
+Invariants:
+- an owner counts as gone only when the API itself says so: 404, or another uid under its name;
+- an owner in another namespace, or of an unknown kind, never leads to a deletion;
+- there is no state beyond the caches: after a restart every object with owners is looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec.structs import replace
+
+from wherry.api.core.event import EVENT
+from wherry.api.events.event import EVENT as NEW_EVENT
+from wherry.controllers.settings import Settings
+from wherry.machinery.errors import NotFound
+from wherry.machinery.meta import Key, Object, OwnerReference, key_of
+from wherry.machinery.resource import Resource
+from wherry.reconcile.context import Context
+from wherry.reconcile.controller import AsyncController, Watch
+from wherry.reconcile.view import Index, View
+
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+_VERBS = {"get", "list", "watch", "delete", "patch"}
+
+
+@dataclass(frozen=True, slots=True)
+class Item(Key):
+    """A key together with its kind."""
+
+    resource: Resource[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """The owner references of one object, sorted by what became of the owners."""
+
+    solid: tuple[OwnerReference, ...] = ()
+    waiting: tuple[OwnerReference, ...] = ()  # being deleted in the foreground: waits for its dependents
+    gone: tuple[OwnerReference, ...] = ()
+
+
+class Graph:
+    """Who depends on whom, read from the caches."""
+
+    def __init__(self, resources: tuple[Resource[Any], ...]) -> None:
+        self.resources = tuple(r for r in resources if set(r.verbs) >= _VERBS and r is not EVENT and r is not NEW_EVENT)
+        self._kinds: Mapping[tuple[str, str], Resource[Any]] = {(r.group, r.kind): r for r in self.resources}
+        self._by_owner = {r: Index(r, _owner_uids) for r in self.resources}
+
+    def dependents(self, view: View, owner: Object) -> Iterator[tuple[Resource[Any], Object]]:
+        """Everything that names this very owner."""
+        for resource, index in self._by_owner.items():
+            for obj in view.indexed(index, owner.metadata.uid):
+                yield resource, obj
+
+    def owner(self, ref: OwnerReference, obj: Object) -> Item | None:
+        """Where the owner has to be; None for a kind we do not know."""
+        group = ref.api_version.rpartition("/")[0]
+        resource = self._kinds.get((group, ref.kind))
+        if resource is None:
+            return None
+        return Item(obj.metadata.namespace if resource.namespaced else "", ref.name, resource)
+
+
+def controller(settings: Settings) -> AsyncController:
+    """The collector for all kinds of `settings.resources`."""
+    graph = Graph(settings.resources)
+
+    async def reconcile(ctx: Context, key: Key) -> float | None:
+        """One run for one object of any kind."""
+        assert isinstance(key, Item)
+        obj = ctx.view.get(key.resource, Key(key.namespace, key.name))
+        if obj is None:
+            return None
+        if obj.metadata.deletion_timestamp is not None:
+            await _let_go(graph, ctx, key.resource, obj)
+        elif obj.metadata.owner_references:
+            await _collect(graph, ctx, key.resource, obj)
+        return None
+
+    watches = tuple(_watch(graph, resource) for resource in graph.resources)
+    return AsyncController("garbagecollector", reconcile, watches=watches, component="garbage-collector-controller")
+
+
+# --- Dependents ---
+
+
+async def _collect(graph: Graph, ctx: Context, resource: Resource[Any], obj: Object) -> None:
+    owners = await _sort(graph, ctx, obj)
+    if owners.solid:
+        if owners.gone or owners.waiting:
+            await _keep_only(ctx, resource, obj, owners.solid)
+        return
+    has_own = next(graph.dependents(ctx.view, obj), None) is not None
+    propagation = "Foreground" if owners.waiting and has_own else "Background"
+    await ctx.api.delete(resource, key_of(obj), uid=obj.metadata.uid, propagation=propagation)
+
+
+async def _sort(graph: Graph, ctx: Context, obj: Object) -> Owners:
+    solid, waiting, gone = [], [], []
+    for ref in obj.metadata.owner_references:
+        owner = await _find(graph, ctx, ref, obj)
+        if owner is None:
+            gone.append(ref)
+        elif isinstance(owner, Object) and _waits(owner):
+            waiting.append(ref)
+        else:
+            solid.append(ref)
+    return Owners(tuple(solid), tuple(waiting), tuple(gone))
+
+
+async def _find(graph: Graph, ctx: Context, ref: OwnerReference, obj: Object) -> Object | OwnerReference | None:
+    """The owner; the reference itself when we cannot know; None when the owner is gone for certain."""
+    item = graph.owner(ref, obj)
+    if item is None:
+        return ref
+    key = Key(item.namespace, item.name)
+    cached: Object | None = ctx.view.get(item.resource, key)
+    if cached is not None and cached.metadata.uid == ref.uid:
+        return cached
+    try:
+        live: Object = await ctx.api.get(item.resource, key)
+    except NotFound:
+        return None
+    return live if live.metadata.uid == ref.uid else None
+
+
+def _waits(owner: Object) -> bool:
+    return owner.metadata.deletion_timestamp is not None and FOREGROUND in owner.metadata.finalizers
+
+
+async def _keep_only(ctx: Context, resource: Resource[Any], obj: Object, refs: tuple[OwnerReference, ...]) -> None:
+    await ctx.api.replace(resource, replace(obj, metadata=replace(obj.metadata, owner_references=refs)))
+
+
+# --- Owners ---
+
+
+async def _let_go(graph: Graph, ctx: Context, resource: Resource[Any], owner: Object) -> None:
+    """Orphan or delete the dependents of an owner that waits for it, then take the finalizer off."""
+    uid = owner.metadata.uid
+    if ORPHAN in owner.metadata.finalizers:
+        for kind, obj in list(graph.dependents(ctx.view, owner)):
+            refs = tuple(ref for ref in obj.metadata.owner_references if ref.uid != uid)
+            await _keep_only(ctx, kind, obj, refs)
+        await _finalized(ctx, resource, owner, ORPHAN)
+    elif FOREGROUND in owner.metadata.finalizers:
+        blocking = False
+        for kind, obj in list(graph.dependents(ctx.view, owner)):
+            blocking = blocking or any(r.uid == uid and r.block_owner_deletion for r in obj.metadata.owner_references)
+            if obj.metadata.deletion_timestamp is None:
+                await _collect(graph, ctx, kind, obj)
+        if not blocking:
+            await _finalized(ctx, resource, owner, FOREGROUND)
+
+
+async def _finalized(ctx: Context, resource: Resource[Any], owner: Object, finalizer: str) -> None:
+    kept = tuple(name for name in owner.metadata.finalizers if name != finalizer)
+    await ctx.api.replace(resource, replace(owner, metadata=replace(owner.metadata, finalizers=kept)))
+
+
+# --- What wakes it ---
+
+
+def _owner_uids(obj: Object) -> Iterator[str]:
+    return (ref.uid for ref in obj.metadata.owner_references)
+
+
+def _watch(graph: Graph, resource: Resource[Any]) -> Watch:
+    def keys(view: View, obj: Object) -> Iterator[Key]:
+        meta = obj.metadata
+        if view.get(resource, key_of(obj)) is None:
+            for kind, dependent in graph.dependents(view, obj):
+                yield _item(kind, dependent)
+        elif meta.owner_references or meta.deletion_timestamp is not None:
+            yield _item(resource, obj)
+        for ref in meta.owner_references:
+            item = graph.owner(ref, obj)
+            owner = view.get(item.resource, Key(item.namespace, item.name)) if item is not None else None
+            if item is not None and owner is not None and _waits(owner):
+                yield item
+
+    return Watch(resource, keys, changed=_matters)
+
+
+def _item(resource: Resource[Any], obj: Object) -> Item:
+    return Item(obj.metadata.namespace, obj.metadata.name, resource)
+
+
+def _matters(old: Object, new: Object) -> bool:
+    a, b = old.metadata, new.metadata
+    return (a.owner_references, a.deletion_timestamp, a.finalizers, a.uid) != (
+        b.owner_references,
+        b.deletion_timestamp,
+        b.finalizers,
+        b.uid,
+    )

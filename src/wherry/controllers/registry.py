@@ -1,0 +1,39 @@
+"""CONTROLLERS and CONFIGURED: every controller of the cluster. Adding one = one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from wherry.controllers import (
+    deployment,
+    endpoints,
+    endpointslice,
+    garbagecollector,
+    namespace,
+    replicaset,
+    rootca,
+    serviceaccount,
+)
+from wherry.controllers.settings import Settings
+from wherry.reconcile.controller import AnyController
+
+CONTROLLERS: tuple[AnyController, ...] = (
+    replicaset.CONTROLLER,
+    deployment.CONTROLLER,
+    serviceaccount.CONTROLLER,
+    endpointslice.CONTROLLER,
+    endpoints.CONTROLLER,
+)
+"""Those that need to be told nothing."""
+
+CONFIGURED: tuple[Callable[[Settings], AnyController], ...] = (
+    rootca.controller,
+    namespace.controller,
+    garbagecollector.controller,
+)
+"""Those that depend on the cluster's settings."""
+
+
+def controllers(settings: Settings) -> tuple[AnyController, ...]:
+    """All of them, ready for `reconcile.runner.run_controllers`."""
+    return (*CONTROLLERS, *(make(settings) for make in CONFIGURED))

@@ -1,0 +1,24 @@
+"""Settings: what controllers are told about the cluster they work in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from wherry.api.registry import RESOURCES
+from wherry.machinery.resource import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`ca`: the cluster CA's certificates (PEM). `pod_network`: cut into a /`node_prefix` per node.
+
+    `resources`: every kind that namespaces hold and owners own; custom ones are added by whoever compiles them.
+    `load_balancer`: whether Services of type LoadBalancer get the nodes' addresses (no cloud does it instead).
+    """
+
+    ca: str = ""
+    pod_network: str = "10.244.0.0/16"
+    node_prefix: int = 24
+    resources: tuple[Resource[Any], ...] = RESOURCES
+    load_balancer: bool = True
