@@ -1,0 +1,1 @@
+"""Scores: which of the possible nodes is best; SCORES in `wherry.scheduler.scores.table` has the weights."""
