@@ -83,7 +83,7 @@ class Health:
         return await loop.create_server(server, self._address, port, reuse_address=True)
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
-        now = time_at(self._clock.now())
+        now = str(time_at(self._clock.now()))
         if request.path in ("/healthz", "/livez"):
             healthy = self._proxy.applied > 0
             return _json(200 if healthy else 503, {"lastUpdated": now, "currentTime": now, "nodeEligible": True})

@@ -101,6 +101,7 @@ class Proxy:
         self._wake = asyncio.Event()
         self._moved = asyncio.Condition()
         self._listeners: list[Listener] = []
+        self._others: set[str] = set()
         self.applied = 0
         """Revision of the EndpointSlices that the kernel's rules show."""
         self._services.listen(self._on_service)
@@ -113,8 +114,11 @@ class Proxy:
 
     def put(self, owner: str, entries_: Mapping[Front, Entry]) -> None:
         """Fronts that are no Service's: host ports of a pod. An empty mapping takes the owner's away."""
-        self._waiting.others[f"~{owner}"] = entries_
-        self._wake.set()
+        owner = f"~{owner}"
+        if entries_ or owner in self._others:
+            (self._others.add if entries_ else self._others.discard)(owner)
+            self._waiting.others[owner] = entries_
+            self._wake.set()
 
     async def wait_applied(self, revision: int) -> None:
         """Wait until the rules show EndpointSlices as of `revision` or later."""

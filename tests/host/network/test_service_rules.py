@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -17,13 +18,13 @@ from wherry.api.core.node import NODE
 from wherry.api.core.service import SERVICE
 from wherry.api.discovery.endpointslice import ENDPOINTSLICE
 from wherry.api.types.core import ClientIPConfig, ServicePort, SessionAffinityConfig
-from wherry.host import nft
+from wherry.host import links, nft
 from wherry.machinery.meta import Key
 from wherry.network import routes
 from wherry.network.loopback import Loopback
 from wherry.network.proxy import Proxy
 from wherry.network.rules.nft import SERVICES, Networks
-from wherry.reconcile.cache import Caches, Pace
+from wherry.reconcile.cache import Caches, Informer, Pace
 
 pytestmark = pytest.mark.host
 VIP = "10.96.0.50"
@@ -43,15 +44,18 @@ class Running:
     proxy: Proxy
     caches: Caches
 
+    def _seen(self, informer: Informer[Any]) -> bool:
+        return informer.revision >= self.feed.revision
+
     async def settle(self) -> None:
         for informer in self.caches:
-            await informer.wait_until(lambda informer=informer: informer.revision >= self.feed.revision)
+            await informer.wait_until(partial(self._seen, informer))
         await self.proxy.wait_applied(self.feed.revision)
 
 
 @contextlib.asynccontextmanager
 async def running() -> AsyncIterator[Running]:
-    routes.links.switch("ipv4/ip_forward", "1")
+    links.switch("ipv4/ip_forward", "1")
     routes.apply({}, None, SERVICES)
     feed = Feed()
     feed.put(NODE, node())
@@ -228,8 +232,7 @@ def test_a_deleted_service_leaves_nothing(place: World) -> None:
             at.feed.drop(ENDPOINTSLICE, Key("d", "web-1"))
             at.feed.drop(SERVICE, Key("d", "web"))
             await at.settle()
-            listing = subprocess.run(["nft", "list", "table", "ip", "wherry"], capture_output=True, text=True, check=True)
-            assert "elements" not in listing.stdout
+            assert "elements" not in nft.run("list table ip wherry\n")
 
     place.run(main)
 

@@ -1,0 +1,163 @@
+"""NodeNetwork: everything the network does on one node, put together for the agent.
+
+    network = NodeNetwork(client, clock, Settings(node="n1", root=Path("/var/lib/wherry/nodes/n1")))
+    await asyncio.to_thread(network.prepare)       # before the node registers: switches, the DNS address on lo
+    async with TaskGroup() as group:
+        group.create_task(network.run())           # proxy, DNS, routes, health, host ports, CNI configuration
+        await network.ready.wait()                 # rules applied, DNS answering, CNI configuration written
+        ...
+        await network.drained(pod)                 # before SIGTERM
+
+The process must be in the node's network namespace already. A part that fails is started again by itself. Nothing is
+taken down at the end: connections of pods go on while the agent is away. `remove` takes everything down for good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from wherry.aio.clock import Clock
+from wherry.aio.supervise import keep_running
+from wherry.api.core.node import NODE
+from wherry.api.core.pod import POD
+from wherry.api.core.service import SERVICE
+from wherry.api.discovery.endpointslice import ENDPOINTSLICE
+from wherry.api.types.core import Pod
+from wherry.client.interface import Client, Select
+from wherry.host import links, nft, resolv
+from wherry.machinery.resource import Resource
+from wherry.network import cni, host_ports, routes
+from wherry.network.dns import Server
+from wherry.network.dns_forward import Forwarder
+from wherry.network.dns_records import Zone
+from wherry.network.dns_service import CLUSTER_IP, DOMAIN
+from wherry.network.drain import Drain
+from wherry.network.health import Health
+from wherry.network.loopback import Loopback
+from wherry.network.proxy import Proxy, pod_subnet
+from wherry.network.rules import nft as rules
+from wherry.reconcile.cache import Caches, Pace
+
+log = logging.getLogger(__name__)
+
+WATCHED: tuple[Resource[Any], ...] = (SERVICE, ENDPOINTSLICE, NODE)
+"""What the network needs to know; `caches` passed to NodeNetwork must have these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One node's network. `root` is the node's folder: CNI's configuration goes to root/cni. `own_namespace`: the node
+    is in a namespace of its own, where resolvers on the machine's loopback do not answer."""
+
+    node: str
+    root: Path
+    pods: IPv4Network = rules.PODS
+    services: IPv4Network = rules.SERVICES
+    dns: str = CLUSTER_IP
+    domain: str = DOMAIN
+    own_namespace: bool = False
+    upstream: tuple[str, ...] = ()  # resolvers to use instead of the machine's
+
+    @property
+    def cni_folder(self) -> Path:
+        """What containerd's `conf_dir` must be."""
+        return self.root / "cni"
+
+
+class NodeNetwork:
+    """Service proxy, DNS, routes, health and CNI configuration of one node."""
+
+    def __init__(self, client: Client, clock: Clock, settings: Settings, caches: Caches | None = None) -> None:
+        """`caches`: followed by the caller, with at least `WATCHED`; None for own ones."""
+        self.settings = settings
+        self.ready = asyncio.Event()
+        """Set once pods can be started: rules in force, CNI configuration written."""
+        self._client = client
+        self._clock = clock
+        self._own = caches is None
+        self._caches = caches if caches is not None else Caches(WATCHED)
+        networks = rules.Networks(settings.pods, settings.services)
+        self._proxy = Proxy(self._caches, clock, settings.node, networks, own=(settings.dns,))
+        self._loopback = Loopback()
+        self._proxy.listen(self._loopback.take)
+        self._drain = Drain(self._caches, self._proxy, settings.node)
+        self._routes = routes.Routes(self._caches, clock, settings.node, settings.services)
+        self._health = Health(self._caches, self._proxy, clock, settings.node)
+        zone = Zone(settings.domain, (settings.services, settings.pods), settings.dns)
+        self._dns = Server(self._caches, zone, Forwarder(self._resolvers), settings.dns)
+
+    def prepare(self) -> None:
+        """Switches and addresses of the namespace. Blocks. Raises OSError, links.LinkError, nft.NftMissing."""
+        routes.prepare(IPv4Address(self.settings.dns))
+
+    async def run(self) -> None:
+        """Do all of it until cancelled."""
+        parts: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+            ("service proxy", self._proxy.run),
+            ("cluster DNS", self._dns.run),
+            ("node routes", self._routes.run),
+            ("proxy health", self._health.run),
+            ("loopback relay", self._loopback.run),
+            ("host ports", self._follow_pods),
+            ("CNI configuration", self._configure),
+        ]
+        async with asyncio.TaskGroup() as group:
+            if self._own:
+                group.create_task(self._caches.follow(self._client, self._clock, Pace(self._clock)))
+            for name, part in parts:
+                group.create_task(keep_running(name, part, self._clock), name=name)
+
+    async def drained(self, pod: Pod) -> None:
+        """Wait, at most two seconds, until no node sends the pod new connections (`drain.py`)."""
+        await self._drain.drained(pod)
+
+    def search_domains(self, namespace: str) -> tuple[str, ...]:
+        """What a pod's resolv.conf searches, the machine's own domains last."""
+        domain = self.settings.domain
+        own = (f"{namespace}.svc.{domain}", f"svc.{domain}", domain)
+        return own + tuple(d for d in resolv.host_resolvers().search if d not in own and d != ".")
+
+    def _resolvers(self) -> tuple[str, ...]:
+        if self.settings.upstream:
+            return self.settings.upstream
+        return resolv.host_resolvers((self.settings.dns,), loopback=not self.settings.own_namespace).servers
+
+    async def _follow_pods(self) -> None:
+        select = Select(fields=f"spec.nodeName={self.settings.node}")
+        async for event in self._client.watch(POD, select):
+            if isinstance(event.obj, Pod):
+                fronts = {} if event.type == "DELETED" else host_ports.fronts(event.obj)
+                self._proxy.put(f"pod/{event.obj.metadata.uid}", fronts)
+
+    async def _configure(self) -> None:
+        """Write the CNI configuration when the node has its subnet, then say that the network is ready."""
+        nodes = self._caches.of(NODE)
+        subnet: IPv4Network | None = None
+
+        def known() -> bool:
+            nonlocal subnet
+            node = next((n for n in nodes.list() if n.metadata.name == self.settings.node), None)
+            subnet = pod_subnet(node) if node else None
+            return subnet is not None
+
+        await nodes.wait_until(known)
+        if subnet is not None:
+            mtu = await asyncio.to_thread(links.mtu_of_default_route)
+            await asyncio.to_thread(cni.write, self.settings.cni_folder, subnet, mtu)
+        await self._proxy.wait_applied(1)
+        self.ready.set()
+
+
+def remove(settings: Settings) -> None:
+    """Take down the rules, routes and addresses of the namespace the process is in. Blocks; safe to repeat."""
+    nft.run(rules.remove())
+    links.remove_loopback(IPv4Address(settings.dns))
+    for network in links.routes():
+        links.remove_route(network)
+    links.remove_route(settings.services)
