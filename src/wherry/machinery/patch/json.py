@@ -102,14 +102,14 @@ class _Patching:
             raise _refused(f"testing value {path} failed")
 
     def _copy(self, source: str) -> Any:
-        value = self._get("copy", source)
-        self._copied += len(msgspec.json.encode(value))
+        encoded = msgspec.json.encode(self._get("copy", source))
+        self._copied += len(encoded)
         if self._copied > MAX_COPIED:
             raise TooLarge(
                 f"Unable to complete the copy, the accumulated size increase of copy is {self._copied}, "
                 f"exceeding the limit {MAX_COPIED}"
             )
-        return value
+        return msgspec.json.decode(encoded)
 
     def _move(self, source: str, path: str) -> None:
         if path.startswith(f"{source}/"):

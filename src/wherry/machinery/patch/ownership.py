@@ -107,42 +107,50 @@ def grown(value: Any, info: TypeInfo) -> FieldSet:
     return LEAF
 
 
-def owned(value: Any, info: TypeInfo, path: str = "", *, strict: bool = False) -> FieldSet:
+def owned(value: Any, info: TypeInfo, *, strict: bool = False) -> FieldSet:
     """The set that applying a configuration owns: its leaves, items, map entries and empty maps.
 
     `strict` refuses what is not in the schema and repeated items. Raises Mistyped.
     """
+    return _owned(value, info, "", strict=strict) or {}
+
+
+def _owned(value: Any, info: TypeInfo, path: str, *, strict: bool) -> FieldSet | None:
+    """None: nothing, as for an empty list."""
     shape = shape_of(info, value)
-    if shape == "leaf":
+    if shape == "leaf" or value == {}:
         if strict and value is not None:
             _check_leaf(value, info, path)
         return LEAF
+    tree: FieldSet = {}
     if isinstance(value, dict):
-        return {f"f:{k}": _owned_entry(v, info, f"{path}.{k}", k, strict=strict) for k, v in value.items()}
+        for name, entry in value.items():
+            if (below := _owned_entry(entry, info, f"{path}.{name}", name, strict=strict)) is not None:
+                tree[f"f:{name}"] = below
+        return tree or None
     try:
         items = by_element(value, info)
     except Mistyped as error:
         raise Mistyped(f"{path}: {error}") from None
-    tree: FieldSet = {}
     for element, item in items.items():
         if isinstance(item, _Repeated):
             if strict:
-                raise Mistyped(f"{path}: duplicate entries for key {_bracket(element)}")
+                raise Mistyped(f"{path}: duplicate entries for key {show_path((element,))}")
             tree[element] = LEAF
         else:
-            tree[element] = _with_itself(owned(item, info.items, path + _bracket(element), strict=strict))
-    return tree
+            tree[element] = _with_itself(_owned(item, info.items, path + show_path((element,)), strict=strict))
+    return tree or None
 
 
-def _owned_entry(value: Any, info: TypeInfo, path: str, name: str, *, strict: bool) -> FieldSet:
+def _owned_entry(value: Any, info: TypeInfo, path: str, name: str, *, strict: bool) -> FieldSet | None:
     declared = info.kind == "struct" and name in info.fields
     if strict and info.kind == "struct" and not declared:
         raise Mistyped(f"{path}: field not declared in schema")
-    tree = owned(value, info.child(name), path, strict=strict)
+    tree = _owned(value, info.child(name), path, strict=strict)
     return tree if declared else _with_itself(tree)
 
 
-def _with_itself(tree: FieldSet) -> FieldSet:
+def _with_itself(tree: FieldSet | None) -> FieldSet:
     return {DOT: LEAF, **tree} if tree else LEAF
 
 
@@ -153,10 +161,6 @@ def _check_leaf(value: Any, info: TypeInfo, path: str) -> None:
         raise Mistyped(f"{path}: expected list, got {_text(value)}")
     if info.kind == "scalar" and isinstance(value, (dict, list)):
         raise Mistyped(f"{path}: expected scalar, got {_text(value)}")
-
-
-def _bracket(element: str) -> str:
-    return show_path((element,))
 
 
 # --- what changed -----------------------------------------------------------------------------------------------------

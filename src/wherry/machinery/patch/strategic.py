@@ -231,7 +231,7 @@ def _identity(info: TypeInfo, items: List) -> Callable[[Any], Any]:
 
 
 def _arranged(items: List, wanted: List, live: List, identify: Callable[[Any], Any]) -> List:
-    """The items that `wanted` lists in its order, the others in the live order, in their old place where that can be."""
+    """The items that `wanted` lists in its order, the others in the live order, in their old place if possible."""
     asked = _places(wanted, identify)
     stood = _places(live, identify)
     ours = sorted((i for i in items if identify(i) in asked), key=lambda i: asked[identify(i)])
