@@ -23,13 +23,16 @@ from wherry.apiserver.admission.plugins import ADMISSION
 from wherry.apiserver.allocators import Allocators
 from wherry.apiserver.api import Api
 from wherry.apiserver.authn.tokens import Tokens
+from wherry.apiserver.authn.user import User
 from wherry.apiserver.authz.authorizer import Authorizer
 from wherry.apiserver.authz.node import NodeRights
 from wherry.apiserver.authz.rbac import Rbac
+from wherry.apiserver.inprocess import InProcessClient
 from wherry.apiserver.nonresource import Check, NonResource
 from wherry.apiserver.pipeline import Pipeline
 from wherry.apiserver.served import Served
 from wherry.apiserver.server import Server, server_context
+from wherry.client.interface import Client
 from wherry.store.log import Log
 from wherry.store.windows import Windows
 
@@ -106,6 +109,10 @@ class ApiServer:
             allocators=Allocators(),
             version=VERSION,
         )
+
+    def client(self, user: User, manager: str = "") -> Client:
+        """An in-process client that acts as `user`; `manager` names it in managedFields."""
+        return InProcessClient(self.api, user, manager)
 
     async def start(self) -> None:
         """Load the state if need be, and listen. Raises OSError when the port is taken."""

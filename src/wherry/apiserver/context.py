@@ -32,6 +32,7 @@ class Context(Generic[T]):
     undo: list[Callable[[], None]] = field(default_factory=list)
     options: Any = None  # of a DELETE
     applied: Any = None  # managedFields that an apply has already worked out
+    trusted: bool = False  # the server's own change: neither prepared nor validated again (bindings, scale)
 
     def warn(self, text: str) -> None:
         """Tell the client something, once."""

@@ -18,7 +18,9 @@ from wherry.apiserver.http import Answer, Query, Request, Response
 from wherry.apiserver.negotiate import Wanted, negotiate
 from wherry.apiserver.routes import RequestInfo
 from wherry.apiserver.select import select
-from wherry.apiserver.subresources.table import SUBRESOURCES
+from wherry.apiserver.shapes import without_nulls
+from wherry.apiserver.subresources.doors import DOORS
+from wherry.apiserver.subresources.table import CALLS, SUBRESOURCES, Call
 from wherry.apiserver.verbs import list as listing
 from wherry.apiserver.verbs.create import create
 from wherry.apiserver.verbs.delete import Deleted, delete, delete_collection
@@ -54,13 +56,32 @@ async def dispatch(api: Api, request: Request, info: RequestInfo) -> Answer:
 async def _subresource(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
     if info.subresource not in resource.subresources:
         raise NotFound("the server could not find the requested resource")
-    own = SUBRESOURCES.get((str(resource), info.subresource)) or SUBRESOURCES.get(("*", info.subresource))
+    key = (str(resource), info.subresource)
+    own = SUBRESOURCES.get(key) or SUBRESOURCES.get(("*", info.subresource))
     if own is not None:
         return await own(api, request, info, resource)
+    call = CALLS.get(key)
+    if call is not None and info.verb == "create":
+        return await _call(api, request, info, resource, call)
     handler = {"get": get_one, "update": replace_one, "patch": patch_one}.get(info.verb)
-    if handler is None or info.subresource != "status":
+    if handler is None or not (info.subresource == "status" or key in DOORS):
         raise no_such_verb(resource, info.verb)
     return await handler(api, request, info, resource)
+
+
+async def _call(
+    api: Api, request: Request, info: RequestInfo, resource: Resource[Any], call: tuple[str, Call]
+) -> Answer:  # fmt: skip
+    kind, do = call
+    ctx = context(request, info, resource)
+    raw = untyped(to_json(await request.read(), request.headers.get("Content-Type", "")), kind)
+    if raw.get("kind", kind) != kind:
+        raise BadRequest(f"the object provided is unrecognized (must be of type {kind}): got {raw['kind']}")
+    try:
+        done = await do(api, ctx, without_nulls(raw))
+    except msgspec.ValidationError as error:
+        raise BadRequest(f'{kind} cannot be handled as a {kind}: json: {error}') from None
+    return Response(codec.encode(done), 201, warnings=tuple(ctx.warnings))
 
 
 def context(request: Request, info: RequestInfo, resource: Resource[Any], query: Query | None = None) -> Context[Any]:
@@ -186,7 +207,8 @@ async def replace_one(api: Api, request: Request, info: RequestInfo, resource: R
     body = await request.read()
     sent = decode_object(resource, body, request.headers.get("Content-Type", ""), validation(request.query))
     ctx.warnings.extend(sent.warnings)
-    entry, created = await put(api, ctx, sent.obj)
+    door = DOORS.get((str(resource), info.subresource))
+    entry, created = await put(api, ctx, sent.obj, isolate=door)
     return answer_object(ctx, entry, request, api, 201 if created else 200)
 
 
@@ -197,8 +219,9 @@ async def patch_one(api: Api, request: Request, info: RequestInfo, resource: Res
     if kind.startswith("application/apply-patch") and not request.query.first("fieldManager"):
         raise refuse("meta.k8s.io", "PatchOptions", "", [required("fieldManager", "is required for apply patch")])
     force = request.query.flag("force")
+    door = DOORS.get((str(resource), info.subresource))
     body = await request.read()
-    done = await patch(api, ctx, kind, body, force=force, validation=validation(request.query))
+    done = await patch(api, ctx, kind, body, force=force, validation=validation(request.query), isolate=door)
     return answer_object(ctx, done.entry, request, api, 201 if done.created else 200)
 
 

@@ -82,6 +82,19 @@ async def _write(
     return await api.commit(ctx, new, entry)
 
 
+def _checked(api: Api, ctx: Context[T], new: T, old: T) -> T:
+    """A client's change: defaulted, admitted, put right, validated."""
+    resource = ctx.resource
+    new = resource.default(new)
+    new = api.admission.mutate(api, ctx, new, old)
+    new = strategy.for_update(resource, new, old, ctx.subresource)
+    new = resource.prepare(new, old)
+    new = _count(resource, new, old, ctx.subresource)
+    check_changed(ctx, new, old)
+    api.admission.validate(api, ctx, new, old)
+    return new
+
+
 def _count(resource: Resource[T], new: T, old: T, subresource: str) -> T:
     """Generation after `prepare`, which may have put a difference back."""
     if subresource or not strategy.counts_generations(resource):

@@ -1,0 +1,108 @@
+"""serviceaccounts/token: issue a token, bound to a pod, secret or node if asked.
+
+https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from wherry.api.core.node import NODE
+from wherry.api.core.pod import POD
+from wherry.api.core.secret import SECRET
+from wherry.api.core.serviceaccount import SERVICEACCOUNT
+from wherry.api.types.authentication import BoundObjectReference, TokenRequest, TokenRequestStatus
+from wherry.apiserver.api import Api
+from wherry.apiserver.context import Context, conflict, not_found
+from wherry.machinery import codec
+from wherry.machinery.errors import Forbidden
+from wherry.machinery.time import time_at
+from wherry.machinery.validation import invalid, refuse
+
+_SHORTEST = 600
+_LONGEST = 1 << 32
+_DEFAULT = 3600
+_BINDABLE = {"Pod": POD, "Secret": SECRET, "Node": NODE}
+
+
+async def issue(api: Api, ctx: Context[Any], body: dict[str, Any]) -> dict[str, Any]:
+    """A TokenRequest with its status filled in. Raises NotFound, Conflict, Invalid, Forbidden."""
+    request = codec.from_dict(TokenRequest, body)
+    spec = request.spec
+    account = api.get(SERVICEACCOUNT, ctx.namespace, ctx.name)
+    seconds = spec.expiration_seconds if spec.expiration_seconds is not None else _DEFAULT
+    _check_length(seconds)
+    bound: dict[str, dict[str, str]] = {}
+    node_name = ""
+    if spec.bound_object_ref is not None:
+        bound, node_name = _bound(api, ctx, spec.bound_object_ref)
+    _check_node(ctx, spec.bound_object_ref, node_name)
+    audiences = spec.audiences or api.tokens.audiences
+    now = api.clock.now()
+    token = api.tokens.issue((ctx.namespace, ctx.name, account.uid), audiences, seconds, now, bound)
+    answer = replace(
+        request,
+        metadata=replace(request.metadata, name=ctx.name, namespace=ctx.namespace, creation_timestamp=api.now()),
+        spec=replace(spec, audiences=audiences, expiration_seconds=seconds),
+        status=TokenRequestStatus(expiration_timestamp=time_at(now + seconds), token=token),
+    )
+    return codec.to_dict(answer)
+
+
+def _check_length(seconds: int) -> None:
+    path = "spec.expirationSeconds"
+    if seconds < _SHORTEST:
+        problem = invalid(path, seconds, "may not specify a duration less than 10 minutes")
+    elif seconds > _LONGEST:
+        problem = invalid(path, seconds, "may not specify a duration larger than 2^32 seconds")
+    else:
+        return
+    raise refuse("authentication.k8s.io", "TokenRequest", "", [problem])
+
+
+def _bound(api: Api, ctx: Context[Any], ref: BoundObjectReference) -> tuple[dict[str, dict[str, str]], str]:
+    """The claims about what a token is bound to, and the node of a bound pod."""
+    resource = _BINDABLE.get(ref.kind)
+    if resource is None or ref.api_version not in ("", "v1"):
+        raise refuse("authentication.k8s.io", "TokenRequest", "", [
+            invalid("spec.boundObjectRef.kind", ref.kind, "unsupported kind, only Pod, Secret and Node are supported")
+        ])  # fmt: skip
+    found = api.find(resource, ctx.namespace, ref.name)
+    if found is None:
+        raise not_found(resource, ref.name)
+    if ref.uid and ref.uid != found.uid:
+        raise conflict(
+            resource, ref.name,
+            f"the UID in the bound object reference ({ref.uid}) does not match the UID in record. The object might "
+            "have been deleted and then recreated",
+        )  # fmt: skip
+    claims = {ref.kind.lower(): {"name": ref.name, "uid": found.uid}}
+    node_name = ""
+    if resource is POD:
+        pod = found.obj
+        if pod.spec.service_account_name != ctx.name:
+            raise refuse("authentication.k8s.io", "TokenRequest", "", [
+                invalid("spec.boundObjectRef", ref.name,
+                        f"cannot bind token for serviceaccount \"{ctx.name}\" to pod running with different "
+                        "serviceaccount name.")
+            ])  # fmt: skip
+        node_name = pod.spec.node_name
+        node = api.find(NODE, "", node_name) if node_name else None
+        if node_name:
+            claims["node"] = {"name": node_name, **({"uid": node.uid} if node is not None else {})}
+    return claims, node_name
+
+
+def _check_node(ctx: Context[Any], ref: BoundObjectReference | None, node_name: str) -> None:
+    """An agent gets tokens of the pods on its own node only."""
+    own = ctx.user.node
+    if not own:
+        return
+    if ref is None or ref.kind != "Pod":
+        raise Forbidden(f'serviceaccounts "{ctx.name}" is forbidden: node requested token not bound to a pod')
+    if not ref.uid:
+        raise Forbidden(f'serviceaccounts "{ctx.name}" is forbidden: node requested token with a pod binding without a uid')
+    if node_name != own:
+        raise Forbidden(f'serviceaccounts "{ctx.name}" is forbidden: node requested token bound to a pod scheduled on a different node')
