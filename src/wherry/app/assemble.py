@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from random import SystemRandom  # noqa: TID251 - here it is made, to be passed in
+from typing import TYPE_CHECKING, Any
 
 from wherry.aio.clock import Clock
 from wherry.aio.supervise import keep_running
@@ -17,11 +19,15 @@ from wherry.apiserver.apiserver import ApiServer, ApiServerConfig
 from wherry.apiserver.authn.user import MASTERS, User, known
 from wherry.app import certificates, kubernetes_service
 from wherry.app.config import Config
-from wherry.controllers.registry import CONTROLLERS
+from wherry.client.interface import Client
 from wherry.host.keys import Pki, Sealer
 from wherry.reconcile.runner import run_controllers
 from wherry.store.log import Log
 from wherry.store.sqlite import SqliteLog
+
+if TYPE_CHECKING:
+    from wherry.reconcile.controller import AnyController
+    from wherry.scheduler.loop import Scheduler
 
 SEALED = "/registry/core/secrets/"
 """Keys under this prefix are sealed at rest."""
@@ -70,9 +76,10 @@ async def control_plane(config: Config, clock: Clock, only: frozenset[str]) -> C
     jobs.append(("kubernetes service", partial(kubernetes_service.publish, config, api.client(_user("wherry")))))
     if "controllers" in only:
         client = api.client(known(CONTROLLER_MANAGER))
-        jobs.append(("controllers", partial(run_controllers, client, clock, CONTROLLERS)))
+        jobs.append(("controllers", partial(_controllers, config, pki, client, clock)))
     if "scheduler" in only:
-        jobs.append(("scheduler", partial(_scheduler, api, clock)))
+        scheduler = api.client(known(SCHEDULER))
+        jobs.append(("scheduler", partial(_scheduler, scheduler, clock)))
     return plane
 
 
@@ -81,10 +88,28 @@ def supervised(plane: ControlPlane, clock: Clock) -> list[Coroutine[Any, Any, No
     return [keep_running(name, job, clock) for name, job in plane.jobs]
 
 
-async def _scheduler(api: ApiServer, clock: Clock) -> None:
-    from wherry.scheduler.loop import run
+async def _controllers(config: Config, pki: Pki, client: Client, clock: Clock) -> None:
+    """Imported in a thread, after the API listens: it is back sooner, and answers meanwhile."""
 
-    await run(api.client(known(SCHEDULER)), clock)
+    def load() -> tuple[AnyController, ...]:
+        from wherry.controllers.registry import controllers
+        from wherry.controllers.settings import Settings
+
+        return controllers(Settings(ca=pki.ca.certificate_pem().decode(), pod_network=config.pod_cidr))
+
+    await run_controllers(client, clock, await asyncio.to_thread(load))
+
+
+async def _scheduler(client: Client, clock: Clock) -> None:
+    """See `_controllers`; numpy alone takes longer to import than the state to load."""
+
+    def load() -> type[Scheduler]:
+        from wherry.scheduler import loop
+
+        return loop.Scheduler
+
+    loaded = await asyncio.to_thread(load)
+    await loaded(client, clock, SystemRandom()).run()
 
 
 def _user(name: str) -> User:
