@@ -1,0 +1,121 @@
+"""Keeping the node clean: container logs are rotated, unused images go when the disk fills, leftovers of forgotten pods go.
+
+Also says which resources run short, for the node's conditions. Looks every ten seconds, at images every five minutes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from wherry.aio.clock import Clock
+from wherry.host import cgroups, mounts
+from wherry.node import machine
+from wherry.node.config import AgentConfig
+from wherry.node.facts import running
+from wherry.node.observer import Seen
+from wherry.node.registration import Pressure
+from wherry.node.runtime.interface import Container, Image, Runtime, RuntimeFault
+
+log = logging.getLogger(__name__)
+
+EVERY = 10.0
+IMAGES_EVERY = 300.0
+MIN_AGE = 120.0
+"""Seconds an image stays at least after it was first seen or last used."""
+MEMORY_LEFT = 100 << 20
+DISK_LEFT = 0.10
+
+
+class Housekeeping:
+    """See the module."""
+
+    def __init__(self, config: AgentConfig, runtime: Runtime, clock: Clock) -> None:
+        self._config, self._runtime, self._clock = config, runtime, clock
+        self._used: dict[str, float] = {}
+        """image id -> when it was last in use, or first seen (monotonic)"""
+
+    async def run(self, seen: Callable[[], list[Seen]]) -> None:
+        """Keep house for ever."""
+        images_at = self._clock.monotonic() + IMAGES_EVERY
+        while True:
+            await asyncio.sleep(EVERY)
+            containers = [one for pod in seen() for one in pod.containers]
+            try:
+                await self.rotate_logs(one for one in containers if running(one))
+                if self._clock.monotonic() >= images_at or self._disk_used() >= self._config.image_high:
+                    images_at = self._clock.monotonic() + IMAGES_EVERY
+                    await self.remove_images({one.image_id for one in containers})
+            except (RuntimeFault, OSError) as error:
+                log.info("housekeeping: %s", error)
+
+    def pressures(self) -> tuple[Pressure, ...]:
+        """Resources that run short."""
+        found = []
+        if machine.memory_available() < MEMORY_LEFT:
+            text = "kubelet has insufficient memory available"
+            found.append(Pressure("MemoryPressure", "KubeletHasInsufficientMemory", text))
+        usage = shutil.disk_usage(self._config.root)
+        if usage.free < usage.total * DISK_LEFT:
+            found.append(Pressure("DiskPressure", "KubeletHasDiskPressure", "kubelet has disk pressure"))
+        return tuple(found)
+
+    async def rotate_logs(self, containers: Iterable[Container]) -> None:
+        """Begin a new file for every log that has grown too large; keep the newest few."""
+        for one in containers:
+            path = Path(one.log_path)
+            if not one.log_path or not path.exists() or path.stat().st_size < self._config.log_bytes:
+                continue
+            old = path.with_name(f"{path.name}.{int(self._clock.now())}")
+            path.rename(old)
+            try:
+                await self._runtime.reopen_log(one.id)
+            except RuntimeFault:
+                old.rename(path)
+                raise
+            kept = sorted(path.parent.glob(f"{path.name}.*"))
+            for surplus in kept[: max(0, len(kept) - self._config.log_files + 1)]:
+                surplus.unlink(missing_ok=True)
+
+    def _disk_used(self) -> float:
+        usage = shutil.disk_usage(self._config.root)
+        return 100.0 * (1 - usage.free / usage.total)
+
+    async def remove_images(self, in_use: set[str]) -> None:
+        """When the disk is fuller than `image_high` percent: remove unused images, oldest use first, to `image_low`."""
+        now = self._clock.monotonic()
+        images = await self._runtime.images()
+        for image in images:
+            if image.id in in_use or image.id not in self._used:
+                self._used[image.id] = now
+        self._used = {one.id: self._used[one.id] for one in images}
+        if self._disk_used() < self._config.image_high:
+            return
+        for image in sorted(images, key=lambda one: self._used[one.id]):
+            if self._disk_used() < self._config.image_low:
+                return
+            if self._removable(image, in_use, now):
+                log.info("removing unused image %s", image.tags or image.id)
+                await self._runtime.remove_image(image.id)
+
+    def _removable(self, image: Image, in_use: set[str], now: float) -> bool:
+        ours = image.pinned or any(tag.startswith("wherry.local/") for tag in image.tags)
+        return not ours and image.id not in in_use and now - self._used[image.id] >= MIN_AGE
+
+    async def remove_orphans(self, known: set[str]) -> None:
+        """Remove folders and control groups of pods that are not among the known uids."""
+        for folder in self._config.pods.iterdir():
+            if folder.name in known or not folder.is_dir():
+                continue
+            log.info("removing what pod %s left", folder.name)
+            mounts.unmount_below(folder)
+            if not mounts.mounted_below(folder):
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            cgroups.remove(f"{self._config.cgroups}/pod{folder.name}")
+        for folder in self._config.logs.iterdir():
+            if folder.name.rpartition("_")[2] not in known and os.path.isdir(folder):  # noqa: PTH112 - no links followed below
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
