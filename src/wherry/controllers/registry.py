@@ -9,7 +9,12 @@ from wherry.controllers import (
     endpoints,
     endpointslice,
     garbagecollector,
+    localprovisioner,
     namespace,
+    nodeipam,
+    persistentvolume,
+    persistentvolumeclaim,
+    protection,
     replicaset,
     rootca,
     serviceaccount,
@@ -23,6 +28,12 @@ CONTROLLERS: tuple[AnyController, ...] = (
     serviceaccount.CONTROLLER,
     endpointslice.CONTROLLER,
     endpoints.CONTROLLER,
+    persistentvolumeclaim.CONTROLLER,
+    persistentvolume.CONTROLLER,
+    protection.CLAIMS,
+    protection.VOLUMES,
+    localprovisioner.PROVISION,
+    localprovisioner.RECLAIM,
 )
 """Those that need to be told nothing."""
 
@@ -30,6 +41,7 @@ CONFIGURED: tuple[Callable[[Settings], AnyController], ...] = (
     rootca.controller,
     namespace.controller,
     garbagecollector.controller,
+    nodeipam.controller,
 )
 """Those that depend on the cluster's settings."""
 

@@ -37,10 +37,13 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Controller:
-    """A plan and what wakes it. `reads` are resources it looks at without being woken by them."""
+    """A plan and what wakes it. `reads` are resources it looks at without being woken by them.
+
+    `primary` None: only `watches` wake it, and keys mean what it likes.
+    """
 
     name: str
-    primary: Resource[Any]
+    primary: Resource[Any] | None
     plan: Callable[[View, Key], Iterable[Action]]
     owns: tuple[Resource[Any], ...] = ()  # a change to an owned object wakes its controller
     watches: tuple[Watch, ...] = ()
