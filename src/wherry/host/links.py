@@ -21,7 +21,7 @@ import msgspec
 log = logging.getLogger(__name__)
 
 _PROTO = "98"  # marks our routes; any number the kernel and routing daemons do not use
-_HARMLESS = ("File exists", "No such process", "Cannot find device", "Cannot assign requested address")
+_HARMLESS = ("File exists", "already assigned", "No such process", "Cannot find device", "Cannot assign requested address")
 
 
 class LinkError(Exception):

@@ -25,7 +25,10 @@ def path(name: str) -> Path:
 
 def exists(name: str) -> bool:
     """Whether the namespace is there and usable."""
-    return path(name).is_mount() if path(name).exists() else False
+    try:
+        return path(name).stat().st_dev != _RUN.stat().st_dev  # a mount, not the file it is mounted on
+    except FileNotFoundError:
+        return False
 
 
 def names() -> tuple[str, ...]:

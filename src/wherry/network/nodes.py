@@ -78,7 +78,9 @@ def create(node: str, number: int) -> NodeNetns:
     link = _link(node)
     if not links.show(["address", "show", "dev", "eth0"], place.netns):
         links.ensure(["link", "delete", link])  # half made before a crash
-        links.ip(["link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", place.netns])
+        mtu = str(links.mtu_of_default_route())  # pods take the same, so nothing needs to be cut on the way out
+        peer = ["name", "eth0", "mtu", mtu, "netns", place.netns]
+        links.ip(["link", "add", link, "mtu", mtu, "type", "veth", "peer", *peer])
     links.ip(["link", "set", link, "master", BRIDGE, "up"])
     links.ensure(["address", "add", f"{place.address}/{NETWORK.prefixlen}", "dev", "eth0"], place.netns)
     links.ip(["link", "set", "eth0", "up"], place.netns)

@@ -47,7 +47,7 @@ udp.bind(("0.0.0.0", 53))
 class Tcp(socketserver.BaseRequestHandler):
     def handle(self):
         (length,) = struct.unpack("!H", self.request.recv(2))
-        data = answer(self.request.recv(length)).to_wire()
+        data = answer(self.request.recv(length)).to_wire(max_size=65535)
         self.request.sendall(struct.pack("!H", len(data)) + data)
 threading.Thread(target=socketserver.ThreadingTCPServer(("0.0.0.0", 53), Tcp).serve_forever, daemon=True).start()
 print("listening", flush=True)
