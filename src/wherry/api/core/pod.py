@@ -18,6 +18,7 @@ from wherry.api.core.pod_state import (
     is_terminal,
     ready_since,
 )
+from wherry.api.core.pod_validation import check_binding, check_ephemeral, check_resize, validate, validate_status
 from wherry.api.core.podspec_defaults import default_pod
 from wherry.api.declare import declare
 from wherry.api.types.core import Pod
@@ -50,4 +51,16 @@ FIELDS = {
     "status.nominatedNodeName": lambda pod: pod.status.nominated_node_name,
 }
 
-POD = declare(Pod, columns=COLUMNS, fields=FIELDS, grace=grace, default=default_pod, prepare=prepare)
+CHECKS = {"binding": check_binding, "ephemeralcontainers": check_ephemeral, "resize": check_resize}
+
+POD = declare(
+    Pod,
+    columns=COLUMNS,
+    fields=FIELDS,
+    grace=grace,
+    default=default_pod,
+    prepare=prepare,
+    validate=validate,
+    validate_status=validate_status,
+    checks=CHECKS,
+)
