@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from wherry.api.checks import Errors, immutable, nonnegative, unsupported
 from wherry.api.columns import AGE, workload_columns
 from wherry.api.core.podspec_defaults import default_template
+from wherry.api.core.template_validation import always_running, selects_template, template, workload_selector
+from wherry.api.counts_validation import at_most_all, collisions, int_or_percent, number_of
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill, within
 from wherry.api.types.apps import DaemonSet, DaemonSetUpdateStrategy, RollingUpdateDaemonSet
 from wherry.machinery.resource import Column
 from wherry.machinery.selectors import format_labels
+from wherry.machinery.validation import invalid, required
 
 COLUMNS: tuple[Column[DaemonSet], ...] = (
     Column("Desired", lambda d, _: d.status.desired_number_scheduled, type="integer"),
@@ -40,4 +44,55 @@ def _default_strategy(strategy: DaemonSetUpdateStrategy) -> DaemonSetUpdateStrat
     )
 
 
-DAEMONSET = declare(DaemonSet, columns=COLUMNS, default=default)
+def validate(new: DaemonSet, old: DaemonSet | None) -> Errors:
+    """Selector and template fit, and the selector stays."""
+    spec = new.spec
+    if old is not None:
+        yield from immutable("spec.selector", spec.selector, old.spec.selector)
+    yield from workload_selector("spec.selector", spec.selector, "daemonset")
+    yield from selects_template("spec.template", spec.selector, spec.template)
+    yield from template("spec.template", spec.template)
+    yield from always_running("spec.template", spec.template, "DaemonSet")
+    yield from nonnegative("spec.minReadySeconds", spec.min_ready_seconds)
+    yield from _strategy("spec.updateStrategy", spec.update_strategy)
+    yield from nonnegative("spec.revisionHistoryLimit", spec.revision_history_limit)
+
+
+def _strategy(path: str, strategy: DaemonSetUpdateStrategy) -> Errors:
+    rolling = strategy.rolling_update
+    if strategy.type == "OnDelete":
+        return
+    if strategy.type != "RollingUpdate":
+        yield unsupported(path, strategy, ("RollingUpdate", "OnDelete"))
+    elif rolling is None:
+        yield required(f"{path}.rollingUpdate")
+    else:
+        down, up = f"{path}.rollingUpdate.maxUnavailable", f"{path}.rollingUpdate.maxSurge"
+        for at, value in ((down, rolling.max_unavailable), (up, rolling.max_surge)):
+            yield from int_or_percent(at, value)
+            yield from at_most_all(at, value)
+        unavailable, surge = number_of(rolling.max_unavailable), number_of(rolling.max_surge)
+        if unavailable and surge:
+            yield invalid(up, rolling.max_surge, "may not be set when maxUnavailable is non-zero")
+        elif not unavailable and not surge:
+            yield required(down, "cannot be 0 when maxSurge is 0")
+
+
+def validate_status(new: DaemonSet, old: DaemonSet | None) -> Errors:
+    """No negative count."""
+    status = new.status
+    for path, count in (
+        ("currentNumberScheduled", status.current_number_scheduled),
+        ("numberMisscheduled", status.number_misscheduled),
+        ("desiredNumberScheduled", status.desired_number_scheduled),
+        ("numberReady", status.number_ready),
+        ("observedGeneration", status.observed_generation),
+        ("updatedNumberScheduled", status.updated_number_scheduled),
+        ("numberAvailable", status.number_available),
+        ("numberUnavailable", status.number_unavailable),
+    ):
+        yield from nonnegative(f"status.{path}", count)
+    yield from collisions(status, old and old.status)
+
+
+DAEMONSET = declare(DaemonSet, columns=COLUMNS, default=default, validate=validate, validate_status=validate_status)

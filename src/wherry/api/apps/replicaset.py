@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from wherry.api.checks import Errors, immutable, nonnegative
 from wherry.api.columns import AGE, workload_columns
 from wherry.api.core.podspec_defaults import default_template
+from wherry.api.core.template_validation import always_running, selects_template, template, workload_selector
+from wherry.api.counts_validation import replica_counts
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill, within
 from wherry.api.types.apps import ReplicaSet
 from wherry.machinery.resource import Column
+
+COUNTS = (
+    ("fully_labeled_replicas", "fullyLabeledReplicas"),
+    ("ready_replicas", "readyReplicas"),
+    ("available_replicas", "availableReplicas"),
+)
 
 COLUMNS: tuple[Column[ReplicaSet], ...] = (
     Column("Desired", lambda rs, _: rs.spec.replicas or 0, type="integer"),
@@ -23,6 +32,30 @@ def default(rs: ReplicaSet) -> ReplicaSet:
     return within(rs, spec=lambda spec: within(fill(spec, replicas=1), template=default_template))
 
 
+def validate(new: ReplicaSet, old: ReplicaSet | None) -> Errors:
+    """Selector and template fit, and the selector stays."""
+    spec = new.spec
+    yield from nonnegative("spec.replicas", spec.replicas)
+    yield from nonnegative("spec.minReadySeconds", spec.min_ready_seconds)
+    yield from workload_selector("spec.selector", spec.selector, "deployment")
+    yield from selects_template("spec.template", spec.selector, spec.template)
+    yield from template("spec.template", spec.template)
+    yield from always_running("spec.template", spec.template, "ReplicaSet")
+    if old is not None:
+        yield from immutable("spec.selector", spec.selector, old.spec.selector)
+
+
+def validate_status(new: ReplicaSet, old: ReplicaSet | None) -> Errors:
+    """Counts that can be true together."""
+    yield from nonnegative("status.terminatingReplicas", new.status.terminating_replicas)
+    yield from replica_counts(new.status, old and old.status, COUNTS)
+
+
 REPLICASET = declare(
-    ReplicaSet, columns=COLUMNS, fields={"status.replicas": lambda rs: str(rs.status.replicas)}, default=default
+    ReplicaSet,
+    columns=COLUMNS,
+    fields={"status.replicas": lambda rs: str(rs.status.replicas)},
+    default=default,
+    validate=validate,
+    validate_status=validate_status,
 )

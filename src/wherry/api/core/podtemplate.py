@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from wherry.api.checks import Errors
 from wherry.api.columns import container_images, container_names
 from wherry.api.core.podspec_defaults import default_template
+from wherry.api.core.template_validation import template as check_template
 from wherry.api.declare import declare
 from wherry.api.defaulting import within
 from wherry.api.types.core import PodTemplate
@@ -22,4 +24,9 @@ def default(obj: PodTemplate) -> PodTemplate:
     return within(obj, template=default_template)
 
 
-PODTEMPLATE = declare(PodTemplate, columns=COLUMNS, default=default)
+def validate(new: PodTemplate, old: PodTemplate | None) -> Errors:
+    """The template's own rules."""
+    return check_template("template", new.template)
+
+
+PODTEMPLATE = declare(PodTemplate, columns=COLUMNS, default=default, validate=validate)
