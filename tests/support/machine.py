@@ -80,7 +80,7 @@ def _processes() -> set[str]:
 
 
 def _groups() -> set[str]:
-    names = set()
+    names: set[str] = set()
     for folder, below, _ in os.walk(CGROUPS):
         names.update(os.path.join(folder, name) for name in below)
     return names

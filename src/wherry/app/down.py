@@ -10,20 +10,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from pathlib import Path
 
 from wherry.aio.clock import SystemClock
 from wherry.app import keeper, tree
+from wherry.app.assemble_node import network_settings, runtime_settings
 from wherry.app.config import Config, Node
 from wherry.app.steps import Steps
-from wherry.host import containerd, links, nft
+from wherry.host import containerd, links, netns, nft
 from wherry.network import nodes
+from wherry.network.agent import remove
+from wherry.network.rules import nft as rules
 from wherry.node.runtime.containerd import Containerd
 from wherry.node.runtime.interface import RuntimeFault, State
 
 log = logging.getLogger(__name__)
-
-TABLES = (("ip", "wherry"), ("ip6", "wherry"), ("inet", "wherry"))
 
 
 def down(config: Config, steps: Steps, grace: int) -> bool:
@@ -43,14 +43,6 @@ def down(config: Config, steps: Steps, grace: int) -> bool:
     return any(step.changed for step in steps.taken)
 
 
-def settings(config: Config, node: Node) -> containerd.Settings:
-    """A node's containerd: where it keeps its things."""
-    root = config.node_root(node.name)
-    return containerd.settings_for(
-        root / "containerd", config.node_run(node.name), cni_conf=root / "cni", netns=node.netns
-    )
-
-
 async def _end_containers(config: Config, grace: int) -> int:
     """Through each node's containerd, which is started for it where it does not run but has left shims."""
     async with asyncio.TaskGroup() as group:
@@ -61,7 +53,7 @@ async def _end_containers(config: Config, grace: int) -> int:
 async def _end_on(config: Config, node: Node, grace: int) -> int:
     if not tree.shims(config.node_run(node.name)):
         return 0
-    supervisor = containerd.Supervisor(settings(config, node), SystemClock())
+    supervisor = containerd.Supervisor(runtime_settings(config, node), SystemClock())
     try:
         await supervisor.start()
     except containerd.StartError as error:
@@ -99,7 +91,7 @@ def _stop_containerd(config: Config) -> bool:
     """containerd, and whatever shim or container process is left after it; returns whether there was any."""
     found = False
     for node in config.machines():
-        supervisor = containerd.Supervisor(settings(config, node), SystemClock())
+        supervisor = containerd.Supervisor(runtime_settings(config, node), SystemClock())
         if supervisor.running() is not None:
             found = True
             asyncio.run(supervisor.stop())
@@ -112,12 +104,11 @@ def _stop_containerd(config: Config) -> bool:
 
 
 def take_down_networks(config: Config) -> bool:
-    """Packet rules, pod links and node namespaces; returns whether there were any."""
-    found = False
-    for family, name in TABLES:
-        found |= _drop_table(family, name)
+    """Packet rules, addresses, routes and node namespaces; returns whether there were any."""
+    found = _has_rules()
+    remove(network_settings(config, config.machines()[0]))
     for node in config.machines():
-        if node.netns and Path("/run/netns", node.netns).exists():
+        if node.netns and netns.exists(node.netns):
             found = True
             nodes.remove(node.name)
     if links.show_or_nothing(["link", "show", "dev", nodes.BRIDGE]):
@@ -126,10 +117,6 @@ def take_down_networks(config: Config) -> bool:
     return found
 
 
-def _drop_table(family: str, name: str) -> bool:
-    """Remove an nftables table; returns whether it was there."""
-    try:
-        nft.run(f"delete table {family} {name}\n")
-    except (nft.NftError, nft.NftMissing):
-        return False
-    return True
+def _has_rules() -> bool:
+    """Whether our table is there."""
+    return f"table ip {rules.TABLE}\n" in nft.run("list tables\n")

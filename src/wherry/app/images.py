@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wherry.app.assemble_node import runtime_settings
 from wherry.app.config import Config
-from wherry.app.down import settings
 from wherry.app.steps import Failed
 from wherry.host import cgroups, files, programs
 from wherry.host.processes import ProgramError
@@ -57,7 +57,7 @@ async def _load(config: Config, archives: Sequence[Path]) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for archive in archives:
         for node in config.machines():
-            of = settings(config, node)
+            of = runtime_settings(config, node)
             if not of.socket.exists():
                 raise Failed(f"containerd of node {node.name} does not run", "start the cluster with `wherry up`")
             try:
@@ -109,7 +109,7 @@ def held(config: Config) -> tuple[Held, ...]:
 async def _held(config: Config) -> tuple[Held, ...]:
     found: dict[str, Held] = {}
     for node in config.machines():
-        socket = settings(config, node).socket
+        socket = runtime_settings(config, node).socket
         if not socket.exists():
             raise Failed(f"containerd of node {node.name} does not run", "start the cluster with `wherry up`")
         runtime = Containerd(str(socket))

@@ -1,0 +1,115 @@
+"""How an agent's parts come together: containerd -> runtime -> agent, beside the node's network, over one client."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from wherry.aio.clock import Clock
+from wherry.aio.supervise import keep_running
+from wherry.app.config import Config, Node
+from wherry.client.http import Access, HTTPClient
+from wherry.host import cgroups, containerd, resolv
+from wherry.host.containerd import Supervisor
+from wherry.host.keys import pair
+from wherry.network.agent import NodeNetwork, Settings
+from wherry.node import images
+from wherry.node.agent import Agent
+from wherry.node.config import AgentConfig
+from wherry.node.runtime.containerd import Containerd
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class NodeParts:
+    """An agent process: its parts, and what runs in it for ever."""
+
+    agent: Agent
+    network: NodeNetwork
+    runtime: Containerd
+    client: HTTPClient
+    jobs: tuple[tuple[str, Callable[[], Awaitable[None]]], ...]
+    clock: Clock
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for name, job in self.jobs:
+                group.create_task(keep_running(name, job, self.clock), name=name)
+
+    async def close(self) -> None:
+        """Let go of the runtime and the API; containers go on."""
+        await self.runtime.close()
+        await self.client.close()
+
+
+async def node(config: Config, node: Node, address: str, clock: Clock) -> NodeParts:
+    """Start or find the node's containerd and put everything around it. Raises containerd.StartError."""
+    root = config.node_root(node.name)
+    keys = root / "pki"
+    settings = runtime_settings(config, node)
+    supervisor = Supervisor(settings, clock)
+    own = pair(keys, "client")
+    access = Access(config.api_url(node), keys / "ca.crt", own.certificate, own.key)
+    client = HTTPClient(access, clock, user_agent=f"wherry-agent/{node.name}")
+    network = NodeNetwork(client, clock, network_settings(config, node))
+    await asyncio.gather(supervisor.start(), asyncio.to_thread(network.prepare))
+    await images.ensure_pause(settings)
+    runtime = Containerd(str(settings.socket))
+    agent = Agent(agent_config(config, node, address), client, runtime, clock, drained=network.drained)
+    jobs: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
+        ("containerd", supervisor.keep),
+        ("network", network.run),
+        ("agent", agent.run),
+        (
+            "client certificate",
+            partial(certificates.follow, own, lambda: tls.load_cert_chain(own.certificate, own.key)),
+        ),
+    )
+    return NodeParts(agent, network, runtime, client, jobs, clock)
+
+
+def runtime_settings(config: Config, node: Node) -> containerd.Settings:
+    """A node's containerd: where it keeps its things."""
+    root = config.node_root(node.name)
+    return containerd.settings_for(
+        root / "containerd", config.node_run(node.name), cni_conf=root / "cni", netns=node.netns
+    )
+
+
+def network_settings(config: Config, node: Node) -> Settings:
+    """A node's network."""
+    return Settings(
+        node=node.name,
+        root=config.node_root(node.name),
+        pods=IPv4Network(config.pod_cidr),
+        services=IPv4Network(config.service_cidr),
+        dns=config.dns_address,
+        domain=config.cluster_domain,
+        own_namespace=bool(node.netns),
+    )
+
+
+def agent_config(config: Config, node: Node, address: str) -> AgentConfig:
+    """What the agent is told."""
+    keys = config.node_root(node.name) / "pki"
+    serving = pair(keys, "server")
+    return AgentConfig(
+        name=node.name,
+        root=config.node_root(node.name),
+        run=config.node_run(node.name),
+        addresses=(address,),
+        hostname=node.name,
+        cluster_dns=(config.dns_address,),
+        cluster_domain=config.cluster_domain,
+        resolv_conf=resolv.host_file(),
+        port=config.agent_port,
+        cgroup_root=config.cgroup(node.name) if cgroups.driver() == "cgroupfs" else "",
+        tls_cert=serving.certificate,
+        tls_key=serving.key,
+        client_ca=keys / "ca.crt",
+    )
