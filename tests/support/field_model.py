@@ -67,7 +67,7 @@ def flat(value: Any, info: TypeInfo, path: Path = ()) -> dict[Path, Any]:
     out: dict[Path, Any] = {}
     for element, below, child in _children(value, info):
         here = (*path, element)
-        out[here] = "node" if _walked(child) else json.dumps(below)
+        out[here] = "node" if _walked(child) else json.dumps(below, sort_keys=True)
         out |= flat(below, child, here)
     return out
 

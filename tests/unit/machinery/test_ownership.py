@@ -12,6 +12,7 @@ from tests.support.field_model import SCHEMA, flat, objects, paths_of
 from wherry.api.types.apps import Deployment
 from wherry.api.types.merge import MERGE
 from wherry.machinery import codec
+from wherry.machinery.errors import BadRequest
 from wherry.machinery.fields import ANY, FieldSet, StructTypes, TypeInfo, paths
 from wherry.machinery.meta import ManagedFieldsEntry
 from wherry.machinery.patch.managed import Entries, Writer, after_update, manager_name, sent_or_live
@@ -177,6 +178,14 @@ def test_a_managers_writes_add_up() -> None:
 
 def test_untracked_objects_stay_untracked() -> None:
     assert after_update(TYPES(Deployment), deployment(), deployment(replicas=9), (), writer("x")) == ()
+
+
+def test_bottomless_objects_are_refused() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(5000):
+        deep = {"a": deep}
+    with pytest.raises(BadRequest, match="nested too deeply"):
+        after_update(ANY, None, {"spec": deep}, (), writer("a"))
 
 
 def test_at_most_ten_updaters() -> None:

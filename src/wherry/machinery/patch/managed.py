@@ -15,12 +15,14 @@ from typing import Any, Final
 import msgspec
 
 from wherry.machinery import codec
+from wherry.machinery.errors import BadRequest
 from wherry.machinery.fields import DOT, FieldSet, TypeInfo, difference, union, without
 from wherry.machinery.meta import ManagedFieldsEntry
 from wherry.machinery.patch.ownership import changes
 from wherry.machinery.time import Time
 
 Entries = tuple[ManagedFieldsEntry, ...]
+Builtins = dict[str, Any]
 
 _MAX_UPDATERS: Final = 10
 _MAX_NAME: Final = 128
@@ -67,11 +69,19 @@ def after_update(info: TypeInfo, old: Any, new: Any, entries: Entries, writer: W
     """The entries after a plain write of `new` over `old` (None on create).
 
     Objects are structs or JSON builtins. The very same `entries` come back when nothing changed. An object that nobody
-    tracks is not tracked from an update on, only from its creation or its first apply.
+    tracks is not tracked from an update on, only from its creation or its first apply. Raises BadRequest for objects
+    nested hundreds of levels deep.
     """
     if old is not None and not entries:
         return entries
-    before, after = _differing(old, new)
+    try:
+        return _after(info, _differing(old, new), entries, writer)
+    except RecursionError:
+        raise BadRequest("the object is nested too deeply") from None
+
+
+def _after(info: TypeInfo, objects: tuple[Builtins, Builtins], entries: Entries, writer: Writer) -> Entries:
+    before, after = objects
     gained, lost = changes(before, after, info)
     if not gained and not lost:
         return entries
@@ -171,7 +181,7 @@ def _blank(struct: type) -> Any:
     return found
 
 
-def _differing(old: Any, new: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def _differing(old: Any, new: Any) -> tuple[Builtins, Builtins]:
     """Both objects as builtins, without identity; of structs, only the top-level fields that differ are converted."""
     if isinstance(new, Mapping):
         return _stripped(old or {}), _stripped(new)
