@@ -10,7 +10,7 @@ from wherry.app.steps import Failed
 from wherry.host import checks, daemons
 from wherry.host.checks import Finding
 
-OWN_LINKS = ("wherry-", "wn-", "cni", "veth", "wherry")
+OWN_LINKS = ("lo", "wherry-", "wn-", "cni", "veth", "wherry")
 
 
 def examine(config: Config, clock: Clock) -> tuple[Finding, ...]:

@@ -180,6 +180,7 @@ def test_host_port_and_cni_configuration(place: World, tmp_path: Path) -> None:
         async with running(tmp_path, feed) as network:
             feed.put(POD, pod)
             feed.put(SERVICE, service("poke", "10.96.0.77"))
+            answer = ""
             for _ in range(20):
                 answer = await place.asked(place.outside, "tcp", NODE_ADDRESS, 8088)
                 if answer == f"p0 {OUTSIDE}":

@@ -90,15 +90,14 @@ def test_pods_reach_each_other_across_nodes_and_nothing_stays(machine: World) ->
     server = subprocess.Popen(
         netns.argv("whm-pb", [sys.executable, "-c", SERVER, "pb"]), stdout=subprocess.PIPE, text=True
     )
+    assert server.stdout is not None
     try:
-        assert server.stdout is not None
         assert server.stdout.readline().strip() == "listening"
         assert ask("whm-pa", second) == f"pb {first}"
         assert ask(MACHINE, second) == "OSError", "the machine has no route to pods until its own agent makes one"
     finally:
         server.kill()
         server.wait()
-        if server.stdout:
-            server.stdout.close()
+        server.stdout.close()
     assert machine.run(down, MACHINE) == []
     assert not {"wherry-whm-2", "wherry-whm-3"} & set(netns.names())

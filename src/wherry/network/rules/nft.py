@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
@@ -166,6 +167,8 @@ _MASQUERADE = """    ct status dnat ip saddr != {pods} ip daddr != {subnet} masq
 
 def seat(before: tuple[Target, ...], now: Iterable[Target]) -> tuple[Target, ...]:
     """`now` in an order that keeps as many of `before`'s slots as possible: a change touches few map elements."""
+    if not before:
+        return tuple(dict.fromkeys(now))
     wanted = dict.fromkeys(now)
     kept: list[Target | None] = [t if t in wanted else None for t in before]
     fresh = [t for t in wanted if t not in set(before)]
@@ -320,16 +323,21 @@ class Ruleset:
             return
         old, new = _sides(before), _sides(entry)
         for outside in (False, True):
-            self._seat(front, old[outside], new[outside], outside=outside)
-        self._put_closed(front, entry)
-        self._put_sticky(front, entry)
-        self._put_ranges(front, before, entry)
+            if old[outside] != new[outside]:
+                self._seat(front, old[outside], new[outside], outside=outside)
+        if _closed(front, before) != _closed(front, entry):
+            self._put(_Element("closed" if front.address else "closed_ports", _key(front)), _closed(front, entry))
+        if (before.affinity if before else 0) != (entry.affinity if entry else 0):
+            self._put_sticky(front, entry)
+        if (before.ranges if before else ()) != (entry.ranges if entry else ()):
+            self._put_ranges(front, before, entry)
         if entry is None:
             del self._shown[front]
         else:
             self._shown[front] = entry
-        everything = {t for side in old for t in side or ()} - {t for side in new for t in side or ()}
-        self._gone += [Gone(front, target) for target in sorted(everything)]
+        if before is not None:
+            left = {t for side in old for t in side or ()} - {t for side in new for t in side or ()}
+            self._gone += [Gone(front, target) for target in sorted(left)]
 
     def _seat(
         self, front: Front, old: tuple[Target, ...] | None, new: tuple[Target, ...] | None, *, outside: bool
@@ -357,15 +365,10 @@ class Ruleset:
         if subnet is None:
             return
         for target in targets:
-            if IPv4Address(target.address) in subnet:
+            if _within(target.address, subnet):
                 self._hairpin[target.address] += by
                 wanted = self._hairpin[target.address] > 0
                 self._put(_Element("hairpin", f"{target.address} . {target.address}"), "" if wanted else None)
-
-    def _put_closed(self, front: Front, entry: Entry | None) -> None:
-        closed = entry is not None and not entry.inside and (front.address != "" or entry.outside is None)
-        verdict = "goto refuse" if entry is not None and entry.refuse else "drop"
-        self._put(_Element("closed" if front.address else "closed_ports", _key(front)), verdict if closed else None)
 
     def _put_sticky(self, front: Front, entry: Entry | None) -> None:
         seconds = entry.affinity if entry else 0
@@ -397,6 +400,18 @@ class Ruleset:
             del self._elements[element]
         else:
             self._elements[element] = value
+
+
+@lru_cache(65536)
+def _within(ip: str, subnet: IPv4Network) -> bool:
+    return IPv4Address(ip) in subnet
+
+
+def _closed(front: Front, entry: Entry | None) -> str | None:
+    """The verdict on a front without targets, where nothing else would give one."""
+    if entry is None or entry.inside or (not front.address and entry.outside is not None):
+        return None
+    return "goto refuse" if entry.refuse else "drop"
 
 
 def _sides(entry: Entry | None) -> tuple[tuple[Target, ...] | None, tuple[Target, ...] | None]:
