@@ -114,7 +114,7 @@ def answers(url: str) -> str:
 def main() -> int:
     """Run every step; 1 when one failed."""
     try:
-        step("cluster", lambda: run(WHERRY, "up", "--quiet").strip() or "up")
+        step("cluster", lambda: run(WHERRY, "up") and "up")
         step("images", images)
         step("manifests", deploy)
         step("database", lambda: rollout("statefulset", "database"))

@@ -1,0 +1,183 @@
+"""API rows: get, durable create, list of 5,000 pods, watch fan-out to 1,000 TLS watchers; server on one core, client on
+the other, TLS with a client certificate, SQLite with synchronous=FULL.
+
+`python -m bench api`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Iterator
+
+import uvloop
+
+from bench.rows import Row, latencies
+from bench.server import Running, server
+from bench.wire import Wire
+
+SECONDS = 5.0
+MAPS = "/api/v1/namespaces/default/configmaps"
+PODS = "/api/v1/namespaces/default/pods"
+WATCHERS, EVENTS, LISTED = 1000, 200, 5000
+
+
+def config_map(name: str) -> bytes:
+    """An object of 2.4 kB."""
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"text": "x" * 2300}}
+    return json.dumps(body).encode()
+
+
+def pod(name: str) -> bytes:
+    """A pod that grows to some 5.5 kB with what is filled in."""
+    env = [{"name": f"VARIABLE_{n}", "value": "value " * 8} for n in range(40)]
+    container = {"name": "main", "image": "registry.example.com/team/app:1", "env": env}
+    spec = {"containers": [container], "nodeName": "nowhere", "automountServiceAccountToken": False}
+    return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}).encode()
+
+
+async def load(
+    running: Running, connections: int, one: Callable[[Wire, int], Awaitable[None]]
+) -> tuple[list[float], float]:
+    """Repeat `one` on every connection for SECONDS; (latencies in seconds, CPU seconds of the server)."""
+    context = running.access.context()
+    wires = [await Wire.dial(running.access, context) for _ in range(connections)]
+    numbers = itertools.count()
+    took: list[float] = []
+
+    async def repeat(wire: Wire, until: float) -> None:
+        while (begun := time.perf_counter()) < until:
+            await one(wire, next(numbers))
+            took.append(time.perf_counter() - begun)
+
+    before = running.cpu()
+    until = time.perf_counter() + SECONDS
+    await asyncio.gather(*(repeat(wire, until) for wire in wires))
+    used = running.cpu() - before
+    for wire in wires:
+        wire.close()
+    return took, used
+
+
+async def get_one(wire: Wire, _: int) -> None:
+    """GET of one object."""
+    status, _body = await wire.ask("GET", f"{MAPS}/one")
+    assert status == 200, status
+
+
+def creator(label: str) -> Callable[[Wire, int], Awaitable[None]]:
+    """POST of one object after the other."""
+
+    async def create_one(wire: Wire, number: int) -> None:
+        status, body = await wire.ask("POST", MAPS, config_map(f"{label}-{number}"))
+        assert status == 201, body
+
+    return create_one
+
+
+def row(what: str, took: list[float], cpu: float, goal: str) -> Row:
+    """Rate, latencies and CPU of one load."""
+    return Row(what, f"{len(took) / SECONDS:,.0f}/s, {latencies(took)}, {cpu / len(took) * 1e6:.0f} us CPU each", goal)
+
+
+async def requests(running: Running) -> list[Row]:
+    """Get and create."""
+    wire = await Wire.dial(running.access, running.access.context())
+    await wire.ask("POST", MAPS, config_map("one"))
+    wire.close()
+    return [
+        row("get, 64 connections", *await load(running, 64, get_one), ">= 8,000/s, p99 <= 20 ms, <= 120 us"),
+        row("get, 1 connection", *await load(running, 1, get_one), "p50 <= 0.25 ms, p99 <= 1 ms"),
+        row(
+            "durable create, 64 connections",
+            *await load(running, 64, creator("a")),
+            ">= 3,000/s, p99 <= 50 ms, <= 350 us",
+        ),
+        row("durable create, 1 connection", *await load(running, 1, creator("b")), "p50 <= 1 ms, p99 <= 4 ms"),
+    ]
+
+
+async def listing(running: Running) -> Row:
+    """List of 5,000 pods."""
+    wire = await Wire.dial(running.access, running.access.context())
+    for number in range(LISTED):
+        status, body = await wire.ask("POST", PODS, pod(f"p-{number}"))
+        assert status == 201, body
+    took, cpu, size = [], [], 0
+    for _ in range(9):
+        before, begun = running.cpu(), time.perf_counter()
+        _, body = await wire.ask("GET", PODS)
+        took.append(time.perf_counter() - begun)
+        cpu.append(running.cpu() - before)
+        size = len(body)
+    wire.close()
+    middle = sorted(took)[len(took) // 2] * 1000
+    return Row(
+        f"list of {LISTED:,} pods",
+        f"{size / 1e6:.1f} MB, {middle:.0f} ms, {sum(cpu) / len(cpu) * 1000:.0f} ms CPU",
+        "<= 60 ms, <= 40 ms CPU",
+    )
+
+
+async def watching(running: Running) -> list[Row]:
+    """Delivery of events to many watchers, and what one of them costs in memory."""
+    context = running.access.context()
+    before = running.memory()
+    path = "/api/v1/namespaces/watched/configmaps?watch=1&resourceVersion=0"
+    wires = []
+    for _ in range(WATCHERS):
+        wires.append(await _watcher(running, context, path))
+    each = (running.memory() - before) / WATCHERS / 1024
+    writer = await Wire.dial(running.access, context)
+    await writer.ask(
+        "POST", "/api/v1/namespaces", b'{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"watched"}}'
+    )
+    sent: dict[int, float] = {}
+    late: list[float] = []
+
+    async def follow(wire: Wire) -> None:
+        for number in range(EVENTS):
+            await wire.chunk()
+            late.append(time.perf_counter() - sent[number])
+
+    cpu = running.cpu()
+    readers = asyncio.gather(*(follow(wire) for wire in wires))
+    for number in range(EVENTS):
+        sent[number] = time.perf_counter()
+        status, body = await writer.ask("POST", "/api/v1/namespaces/watched/configmaps", config_map(f"w-{number}"))
+        assert status == 201, body
+        await asyncio.sleep(0.05)
+    await readers
+    used = (running.cpu() - cpu) / (WATCHERS * EVENTS) * 1e6
+    for wire in (*wires, writer):
+        wire.close()
+    return [
+        Row(
+            f"watch: {EVENTS} events to {WATCHERS:,} TLS watchers",
+            f"{latencies(late)}, {used:.1f} us CPU",
+            "p50 <= 12 ms, p99 <= 25 ms, <= 15 us",
+        ),
+        Row("memory per TLS watcher", f"{each:.0f} KiB", "<= 56 KiB"),
+    ]
+
+
+async def _watcher(running: Running, context: ssl.SSLContext, path: str) -> Wire:
+    wire = await Wire.dial(running.access, context)
+    status = await wire.start(path)
+    assert status == 200, status
+    return wire
+
+
+def rows() -> Iterator[Row]:
+    """Every row of this file."""
+    with server() as running:
+        yield Row("server process to answering", f"{running.started * 1000:.0f} ms", "< 2 s")
+        yield Row("server memory, idle", f"{running.memory() / 2**20:.0f} MiB", "all of wherry <= 150 MB")
+        yield from uvloop.run(requests(running))
+    with server() as running:
+        yield uvloop.run(listing(running))
+    with server() as running:
+        yield from uvloop.run(watching(running))
