@@ -12,9 +12,10 @@ import asyncio
 import contextlib
 import random
 import ssl
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from wherry.aio.clock import Clock
 from wherry.api.registry import RESOURCES
@@ -23,10 +24,12 @@ from wherry.apiserver.admission.plugins import ADMISSION
 from wherry.apiserver.allocators import Allocators
 from wherry.apiserver.api import Api
 from wherry.apiserver.authn.tokens import Tokens
-from wherry.apiserver.authn.user import User
+from wherry.apiserver.authn.user import MASTERS, User, known
+from wherry.apiserver.authz.aggregation import keep_aggregated
 from wherry.apiserver.authz.authorizer import Authorizer
 from wherry.apiserver.authz.node import NodeRights
 from wherry.apiserver.authz.rbac import Rbac
+from wherry.apiserver.bootstrap import bootstrap
 from wherry.apiserver.inprocess import InProcessClient
 from wherry.apiserver.nonresource import Check, NonResource
 from wherry.apiserver.pipeline import Pipeline
@@ -104,11 +107,12 @@ class ApiServer:
             clock=self._clock,
             random=random.SystemRandom(),
             admission=Chain(ADMISSION),
-            authorizer=Authorizer(rbac, NodeRights(windows)),
+            authorizer=Authorizer(rbac, NodeRights(windows, rbac)),
             tokens=Tokens([path.read_bytes() for path in config.token_keys], config.issuer, config.audiences),
-            allocators=Allocators(),
+            allocators=Allocators(windows, config.service_cidr, config.node_ports),
             version=VERSION,
         )
+        await bootstrap(self.client(known("system:apiserver", MASTERS), "kube-apiserver"))
 
     def client(self, user: User, manager: str = "") -> Client:
         """An in-process client that acts as `user`; `manager` names it in managedFields."""
@@ -123,7 +127,12 @@ class ApiServer:
         self._server = Server(Pipeline(self.api, NonResource(self.api, checks, frozenset(config.checks))))
         self.tls = server_context(str(config.certificate), str(config.key), str(config.client_ca))
         await self._server.start(config.host, config.port, self.tls)
-        self._tasks.append(asyncio.get_running_loop().create_task(self.api.windows.compacting()))
+        own = self.client(known("system:apiserver", MASTERS), "kube-apiserver")
+        self._run(self.api.windows.compacting())
+        self._run(keep_aggregated(own))
+
+    def _run(self, job: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(job))
 
     async def stop(self) -> None:
         """Stop listening and following the log, which stays open: it belongs to whoever opened it."""

@@ -10,18 +10,22 @@ from collections.abc import Iterator
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
 from wherry.api.core.pod import POD
 from wherry.api.types.core import Pod
-from wherry.apiserver.authz.rules import Attributes
+from wherry.api.types.rbac import RoleRef
+from wherry.apiserver.authz.rbac import Rbac
+from wherry.apiserver.authz.rules import Attributes, allows
 from wherry.store.entry import Entry, Event
 from wherry.store.windows import Windows
 
 _READ = ("get", "list", "watch")
+_ROLE = RoleRef(api_group="rbac.authorization.k8s.io", kind="ClusterRole", name="system:node")
 _WRITE = (*_READ, "create", "update", "patch", "delete")
 
 
 class NodeRights:
     """Follows pods, to know what each node's pods refer to."""
 
-    def __init__(self, windows: Windows) -> None:
+    def __init__(self, windows: Windows, rbac: Rbac) -> None:
+        self._rbac = rbac
         self._claims = windows.of(PERSISTENTVOLUMECLAIM)
         self._pods: dict[str, dict[str, Entry[Pod]]] = {}
         window = windows.of(POD)
@@ -48,7 +52,7 @@ class NodeRights:
         node = asked.user.node
         match asked.full_resource, asked.group:
             case ("nodes" | "nodes/status"), "":
-                return asked.verb in ("create", "get", "list", "watch") or asked.name == node
+                return asked.verb in ("create", *_READ) or (asked.verb in ("update", "patch") and asked.name == node)
             case "leases", "coordination.k8s.io":
                 return asked.namespace == "kube-node-lease" and asked.verb in _WRITE and asked.name in (node, "")
             case "csinodes", "storage.k8s.io":
@@ -64,7 +68,7 @@ class NodeRights:
             case "serviceaccounts", "":
                 return asked.verb == "get" and self._refers(asked, "serviceaccounts")
             case _:
-                return False
+                return any(allows(rule, asked) for rule in self._rbac.rules_of(_ROLE, ""))
 
     def _refers(self, asked: Attributes, kind: str) -> bool:
         """Whether a pod on the node names this object; lists and watches must name one too."""

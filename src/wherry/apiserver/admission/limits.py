@@ -1,0 +1,116 @@
+"""LimitRanger: containers without requests or limits get the namespace's defaults; what is out of range is refused.
+
+https://kubernetes.io/docs/concepts/policy/limit-range/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from wherry.api.core.limitrange import LIMITRANGE
+from wherry.api.core.pod_resources import container_totals
+from wherry.api.types.core import Container, LimitRangeItem, PersistentVolumeClaim, Pod, ResourceRequirements
+from wherry.apiserver.admission.namespace_lifecycle import forbidden
+from wherry.apiserver.admission.plugin import Plugin
+from wherry.apiserver.context import Context
+from wherry.machinery.quantity import Quantity, amount, compare
+
+if TYPE_CHECKING:
+    from wherry.apiserver.api import Api
+
+
+def _items(api: Api, namespace: str) -> list[LimitRangeItem]:
+    return [item for entry in api.window(LIMITRANGE).list(namespace).items for item in entry.obj.spec.limits]
+
+
+def _default(api: Api, ctx: Context[Any], obj: Any, old: Any) -> Any:
+    if not isinstance(obj, Pod) or old is not None:
+        return obj
+    for item in _items(api, ctx.namespace):
+        if item.type == "Container":
+            spec = obj.spec
+            spec = replace(
+                spec,
+                containers=tuple(_filled(c, item) for c in spec.containers),
+                init_containers=tuple(_filled(c, item) for c in spec.init_containers),
+            )
+            obj = replace(obj, spec=spec)
+    return obj
+
+
+def _filled(container: Container, item: LimitRangeItem) -> Container:
+    present = container.resources or ResourceRequirements()
+    limits = {**item.default, **present.limits}
+    # a request that is not given follows the limit that is
+    requests = {**item.default_request, **present.limits, **present.requests}
+    requests = {k: v for k, v in requests.items() if k in present.requests or k in present.limits
+                or k in item.default_request}  # fmt: skip
+    if limits == dict(present.limits) and requests == dict(present.requests):
+        return container
+    return replace(container, resources=replace(present, limits=limits, requests=requests))
+
+
+def _validate(api: Api, ctx: Context[Any], obj: Any, old: Any) -> None:
+    if isinstance(obj, Pod) and old is not None and ctx.subresource == "" and obj.spec == old.spec:
+        return
+    problems = [problem for item in _items(api, ctx.namespace) for problem in _problems(obj, item)]
+    if problems:
+        raise forbidden(ctx, problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]")
+
+
+def _problems(obj: Any, item: LimitRangeItem) -> Iterator[str]:
+    if isinstance(obj, Pod):
+        if item.type == "Container":
+            for container in (*obj.spec.init_containers, *obj.spec.containers):
+                resources = container.resources or ResourceRequirements()
+                yield from _check(item, resources.requests, resources.limits)
+        elif item.type == "Pod":
+            yield from _check(
+                item, container_totals(obj.spec, "requests"), container_totals(obj.spec, "limits")
+            )
+    elif isinstance(obj, PersistentVolumeClaim) and item.type == "PersistentVolumeClaim":
+        requests = obj.spec.resources.requests if obj.spec.resources else {}
+        for name, least in item.min.items():
+            if name in requests and compare(requests[name], least) < 0:
+                yield f"minimum {name} usage per {item.type} is {least}, but request is {requests[name]}"
+        for name, most in item.max.items():
+            if name in requests and compare(requests[name], most) > 0:
+                yield f"maximum {name} usage per {item.type} is {most}, but request is {requests[name]}"
+
+
+def _check(
+    item: LimitRangeItem, requests: Mapping[str, Quantity], limits: Mapping[str, Quantity]
+) -> Iterator[str]:  # fmt: skip
+    where = f"usage per {item.type}"
+    for name, least in item.min.items():
+        asked = requests.get(name)
+        if asked is None:
+            yield f"minimum {name} {where} is {least}.  No request is specified"
+        elif compare(asked, least) < 0:
+            yield f"minimum {name} {where} is {least}, but request is {asked}"
+    for name, most in item.max.items():
+        limit, asked = limits.get(name), requests.get(name)
+        if limit is None:
+            yield f"maximum {name} {where} is {most}.  No limit is specified"
+        elif compare(limit, most) > 0:
+            yield f"maximum {name} {where} is {most}, but limit is {limit}"
+        elif asked is not None and compare(asked, most) > 0:
+            yield f"maximum {name} {where} is {most}, but request is {asked}"
+    for name, ratio in item.max_limit_request_ratio.items():
+        limit, asked = limits.get(name), requests.get(name)
+        if limit is None or asked is None or not amount(asked):
+            yield f"{name} max limit to request ratio per {item.type} is {ratio}, but no request is specified or request is 0"
+        elif amount(limit) > amount(ratio) * amount(asked):
+            given = float(amount(limit) / amount(asked))
+            yield f"{name} max limit to request ratio per {item.type} is {ratio}, but provided ratio is {given:f}"
+
+
+PLUGIN = Plugin(
+    "LimitRanger",
+    mutate=_default,
+    validate=_validate,
+    resources=frozenset({"pods", "persistentvolumeclaims"}),
+)

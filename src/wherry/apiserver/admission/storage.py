@@ -1,0 +1,71 @@
+"""DefaultStorageClass and StorageObjectInUseProtection: claims get a class, and nothing in use vanishes.
+
+https://kubernetes.io/docs/concepts/storage/persistent-volumes/#storage-object-in-use-protection
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from wherry.api.storage.storageclass import STORAGECLASS
+from wherry.api.types.core import PersistentVolumeClaim
+from wherry.api.types.storage import StorageClass
+from wherry.apiserver import strategy
+from wherry.apiserver.admission.plugin import Plugin
+from wherry.apiserver.context import Context
+from wherry.machinery.meta import T
+from wherry.store.entry import Entry
+
+if TYPE_CHECKING:
+    from wherry.apiserver.api import Api
+
+_DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
+_OLD_CLASS = "volume.beta.kubernetes.io/storage-class"
+FINALIZERS = {
+    "persistentvolumes": "kubernetes.io/pv-protection",
+    "persistentvolumeclaims": "kubernetes.io/pvc-protection",
+    "volumeattributesclasses.storage.k8s.io": "kubernetes.io/vac-protection",
+}
+
+
+def default_class(api: Api) -> str:
+    """The default StorageClass: of several, the newest; "" for none."""
+    entries: list[Entry[StorageClass]] = api.window(STORAGECLASS).list().items
+    found = [e.obj for e in entries if any(e.obj.metadata.annotations.get(key) == "true" for key in _DEFAULT)]
+    found.sort(key=lambda c: c.metadata.name)
+    newest = max(found, key=lambda c: c.metadata.creation_timestamp or "", default=None)
+    return newest.metadata.name if newest is not None else ""
+
+
+def _classify(
+    api: Api, ctx: Context[PersistentVolumeClaim], claim: PersistentVolumeClaim, old: PersistentVolumeClaim | None
+) -> PersistentVolumeClaim:  # fmt: skip
+    if claim.spec.storage_class_name is not None or _OLD_CLASS in claim.metadata.annotations:
+        return claim
+    name = default_class(api)
+    return replace(claim, spec=replace(claim.spec, storage_class_name=name)) if name else claim
+
+
+def _protect(api: Api, ctx: Context[T], obj: T, old: T | None) -> T:
+    finalizer = FINALIZERS[str(ctx.resource)]
+    if finalizer in obj.metadata.finalizers:
+        return obj
+    return strategy.with_meta(obj, finalizers=(*obj.metadata.finalizers, finalizer))
+
+
+PLUGINS = (
+    Plugin(
+        "DefaultStorageClass",
+        mutate=_classify,
+        operations=frozenset({"CREATE"}),
+        resources=frozenset({"persistentvolumeclaims"}),
+    ),
+    Plugin(
+        "StorageObjectInUseProtection",
+        mutate=_protect,
+        operations=frozenset({"CREATE"}),
+        resources=frozenset(FINALIZERS),
+    ),
+)
