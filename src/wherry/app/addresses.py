@@ -8,8 +8,8 @@ from ipaddress import IPv4Address, IPv4Network
 from wherry.app.config import Config, node_name
 from wherry.host import links
 
-PROBE = IPv4Address("192.0.2.1")
-"""A documentation address: the route to it is the default route."""
+PROBE = IPv4Address("1.1.1.1")
+"""Any address of the world: the route to it is the default route. Nothing is sent there."""
 
 
 def primary() -> IPv4Address | None:

@@ -48,9 +48,12 @@ async def serve(config: Config, node: Node, clock: Clock) -> int:
     moved = loop.create_task(_moved(config, node, address))
     await asyncio.wait([stopped, worker, moved], return_when=asyncio.FIRST_COMPLETED)
     status = 0
-    if worker.done():
+    if worker.done() and isinstance(worker.exception(), StartError):
         status = 1
-        log.error("node %s cannot go on: %s", node.name, worker.exception() or "its work ended")
+        log.error("%s", worker.exception())
+    elif worker.done():
+        status = 1
+        log.error("node %s cannot go on", node.name, exc_info=worker.exception())
     for task in (stopped, worker, moved):
         task.cancel()
     await asyncio.gather(stopped, worker, moved, return_exceptions=True)
@@ -59,11 +62,7 @@ async def serve(config: Config, node: Node, clock: Clock) -> int:
 
 
 async def _work(config: Config, node: Node, address: str, clock: Clock) -> None:
-    try:
-        parts = await assemble.node(config, node, address, clock)
-    except StartError as error:
-        log.error("%s", error)  # noqa: TRY400 - the cause is known
-        raise
+    parts = await assemble.node(config, node, address, clock)
     gc.collect()
     gc.freeze()
     try:

@@ -65,10 +65,6 @@ async def node(config: Config, node: Node, address: str, clock: Clock) -> NodePa
         ("containerd", supervisor.keep),
         ("network", network.run),
         ("agent", agent.run),
-        (
-            "client certificate",
-            partial(certificates.follow, own, lambda: tls.load_cert_chain(own.certificate, own.key)),
-        ),
     )
     return NodeParts(agent, network, runtime, client, jobs, clock)
 

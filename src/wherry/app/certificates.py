@@ -1,7 +1,7 @@
 """Certificates of a running cluster: renewed in time, re-issued when this machine's addresses change, taken up live.
 
-The server process looks every minute; it also renews the certificates of this machine's nodes in their folders, and
-their agents take them up by themselves (`follow`).
+The server process looks every minute; it also renews the certificates of this machine's nodes in their folders, where
+their agents' client takes them up by itself.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 from wherry.aio.clock import Clock
 from wherry.app import addresses
 from wherry.app.config import Config
-from wherry.host.keys import Pair, Pki
+from wherry.host.keys import Pki
 
 log = logging.getLogger(__name__)
 EVERY = 60.0
@@ -47,21 +45,3 @@ def ensure(config: Config, pki: Pki) -> bool:
         folder = config.node_root(node.name) / "pki"
         changed |= pki.ensure_node(folder, node.name, addresses.node_addresses(config, node.name))
     return changed
-
-
-async def follow(pair: Pair, reload: Callable[[], None]) -> None:
-    """Call `reload` whenever the files of a certificate have changed, until cancelled."""
-    seen = _stamp(pair.certificate)
-    while True:
-        await asyncio.sleep(EVERY)
-        now = _stamp(pair.certificate)
-        if now != seen:
-            seen = now
-            reload()
-
-
-def _stamp(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
