@@ -79,7 +79,8 @@ class Snapshot:
         self.unschedulable[slot] = node.spec.unschedulable
         self.allocatable[:, slot] = 0
         for resource, amount in amounts(node.status.allocatable).items():
-            self.allocatable[self.column(resource), slot] = amount
+            column = self.column(resource)  # first: it may make the array anew
+            self.allocatable[column, slot] = amount
         for key, (codes, values) in self._labels.items():
             codes[slot] = _code(values, self._label(node, key))
         self._put_taints(slot, node.spec.taints)
