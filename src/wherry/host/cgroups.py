@@ -50,9 +50,19 @@ def create(group: str, limits: Limits, root: Path = ROOT) -> None:
             continue  # a new cpuset has no cpus on version 1; runc initialises the ones it makes
         folder = hierarchy / group.lstrip("/")
         folder.mkdir(parents=True, exist_ok=True)
+        if version(root) == 2:
+            _delegate(root, folder)
         for name, value in _files(hierarchy, limits):
             with contextlib.suppress(FileNotFoundError):
                 (folder / name).write_text(value)
+
+
+def _delegate(root: Path, folder: Path) -> None:
+    """Version 2: let the groups below each parent have the controllers."""
+    for parent in reversed([one for one in folder.parents if one == root or root in one.parents]):
+        for controller in ("cpu", "cpuset", "io", "memory", "pids"):
+            with contextlib.suppress(OSError):
+                (parent / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def _files(hierarchy: Path, limits: Limits) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ from wherry.client.events import Recorder
 from wherry.client.interface import Client, Event, Select
 from wherry.machinery.meta import Key, key_of
 from wherry.node import facts, lastwords, machine, remember
+from wherry.node.api import ROUTES, AgentServer, Route
 from wherry.node.config import AgentConfig
 from wherry.node.hooks.hook import Hook
 from wherry.node.hooks.registry import HOOKS
@@ -73,7 +74,7 @@ class Agent:
 
     def __init__(
         self, config: AgentConfig, client: Client, runtime: Runtime, clock: Clock, *, drained: Drained = at_once,
-        hooks: tuple[Hook, ...] = HOOKS,
+        hooks: tuple[Hook, ...] = HOOKS, routes: tuple[Route, ...] = ROUTES,
     ) -> None:  # fmt: skip
         self.config, self.client, self.runtime, self.clock = config, client, runtime, clock
         self._drained, self._hooks = drained, hooks
@@ -86,6 +87,7 @@ class Agent:
         self.puller = Puller(runtime, client, clock)
         self.housekeeping = Housekeeping(config, runtime, clock)
         self.registration = Registration(config, client, runtime, clock, self.recorder, self.housekeeping.pressures)
+        self.server = AgentServer(self, routes)
         self._parts: Parts | None = None
         self._group: asyncio.TaskGroup | None = None
 
@@ -105,7 +107,7 @@ class Agent:
                 for name, part in (
                     ("observer", self.observer.run), ("events", self.recorder.run), ("status", self.publisher.run),
                     ("services", self._watch_services), ("node", self.registration.run), ("pods", self._pods),
-                    ("housekeeping", self._keep_house),
+                    ("housekeeping", self._keep_house), ("server", self.server.run),
                 ):  # fmt: skip
                     group.create_task(self._supervised(name, part))
 

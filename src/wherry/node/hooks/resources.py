@@ -63,6 +63,10 @@ class Limits(Hook):
     def _group(self, scope: Scope) -> str:
         return f"{scope.config.cgroups}/pod{scope.pod.metadata.uid}"
 
+    def _slice(self, scope: Scope) -> str:
+        """Where systemd owns the tree: a slice of its own, below wherry.slice. A dash would mean another level."""
+        return f"wherry-pod{scope.pod.metadata.uid.replace('-', '_')}.slice"
+
     def sandbox(self, scope: Scope, config: SandboxConfig) -> SandboxConfig:
         """Make the group with the pod's sums before anything runs in it; name it as everything's parent."""
         spec = scope.pod.spec
@@ -73,6 +77,8 @@ class Limits(Hook):
             cpu_quota=quota(limit.get("cpu", 0)) if all("cpu" in one.resources.limits for one in everyone) else 0,
             memory=limit.get("memory", 0) if all("memory" in one.resources.limits for one in everyone) else 0,
         )
+        if cgroups.driver() == "systemd":
+            return replace(config, cgroup_parent=self._slice(scope))
         group = self._group(scope)
         cgroups.create(group, sums)
         return replace(config, cgroup_parent=group)
