@@ -1,6 +1,7 @@
 """The Service `kubernetes` and its endpoints: where pods reach the API. Follows this machine's address.
 
-Owns: Service, Endpoints and EndpointSlice default/kubernetes, and Service kube-system/kube-dns. Woken by: time. Writes
+Owns: Service, Endpoints and EndpointSlice default/kubernetes, Service kube-system/kube-dns, and the agents' right to
+read what a proxy must know (`grants.py`). Woken by: time. Writes
 only what differs. With a Service whose clusterIP is given, the pods' view of the API never changes; what lies behind it
 does.
 https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
@@ -17,6 +18,7 @@ from msgspec.structs import replace
 from wherry.api.core.endpoints import ENDPOINTS
 from wherry.api.core.service import SERVICE
 from wherry.api.discovery.endpointslice import ENDPOINTSLICE
+from wherry.api.rbac.clusterrolebinding import CLUSTERROLEBINDING
 from wherry.api.types import discovery
 from wherry.api.types.core import (
     EndpointAddress,
@@ -29,6 +31,7 @@ from wherry.api.types.core import (
 )
 from wherry.app import addresses
 from wherry.app.config import Config
+from wherry.app.grants import NODE_PROXIER
 from wherry.client.interface import Client
 from wherry.machinery.errors import AlreadyExists, APIError, Conflict, NotFound
 from wherry.machinery.meta import Key, ObjectMeta, T
@@ -46,6 +49,7 @@ async def publish(config: Config, client: Client) -> None:
     """Keep them as they should be, until cancelled."""
     while True:
         try:
+            await _ensure(client, CLUSTERROLEBINDING, NODE_PROXIER)
             await _ensure(client, SERVICE, service(config))
             await _ensure(client, SERVICE, kube_dns(config.dns_address))
             address = await asyncio.to_thread(addresses.primary) or IPv4Address(config.bridge_address)
