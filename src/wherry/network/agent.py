@@ -38,7 +38,7 @@ from wherry.network.dns_forward import Forwarder
 from wherry.network.dns_records import Zone
 from wherry.network.dns_service import CLUSTER_IP, DOMAIN
 from wherry.network.drain import Drain
-from wherry.network.health import Health
+from wherry.network.health import PORT, Health
 from wherry.network.loopback import Loopback
 from wherry.network.proxy import Proxy, pod_subnet
 from wherry.network.rules import nft as rules
@@ -63,6 +63,7 @@ class Settings:
     domain: str = DOMAIN
     own_namespace: bool = False
     upstream: tuple[str, ...] = ()  # resolvers to use instead of the machine's
+    reserved: tuple[int, ...] = (6443, 10250, PORT)  # the node's own TCP ports, which no service takes over
 
     @property
     def cni_folder(self) -> Path:
@@ -82,7 +83,7 @@ class NodeNetwork:
         self._clock = clock
         self._own = caches is None
         self._caches = caches if caches is not None else Caches(WATCHED)
-        networks = rules.Networks(settings.pods, settings.services)
+        networks = rules.Networks(settings.pods, settings.services, reserved=settings.reserved)
         self._proxy = Proxy(self._caches, clock, settings.node, networks, own=(settings.dns,))
         self._loopback = Loopback()
         self._proxy.listen(self._loopback.take)

@@ -11,13 +11,21 @@ from functools import partial
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.host.network.world import NODE_ADDRESS, OUTSIDE, RESOURCES, Feed, World, node, service, slice_of, world
 from wherry.aio.clock import SystemClock
 from wherry.api.core.node import NODE
 from wherry.api.core.service import SERVICE
 from wherry.api.discovery.endpointslice import ENDPOINTSLICE
-from wherry.api.types.core import ClientIPConfig, ServicePort, SessionAffinityConfig
+from wherry.api.types.core import (
+    ClientIPConfig,
+    LoadBalancerIngress,
+    LoadBalancerStatus,
+    ServicePort,
+    ServiceStatus,
+    SessionAffinityConfig,
+)
 from wherry.host import links, nft
 from wherry.machinery.meta import Key
 from wherry.network import routes
@@ -60,7 +68,7 @@ async def running() -> AsyncIterator[Running]:
     feed = Feed()
     feed.put(NODE, node())
     caches, clock = Caches(RESOURCES), SystemClock()
-    proxy, loopback = Proxy(caches, clock, "n1", Networks()), Loopback()
+    proxy, loopback = Proxy(caches, clock, "n1", Networks(reserved=(22022,))), Loopback()
     proxy.listen(loopback.take)
     tasks = [
         asyncio.ensure_future(work)
@@ -233,6 +241,39 @@ def test_a_deleted_service_leaves_nothing(place: World) -> None:
             at.feed.drop(SERVICE, Key("d", "web"))
             await at.settle()
             assert "elements" not in nft.run("list table ip wherry\n")
+
+    place.run(main)
+
+
+def test_the_nodes_own_ports_stay_its_own(place: World) -> None:
+    async def main() -> None:
+        async with running() as at:
+            ports = (ServicePort(name="http", port=22022), ServicePort(name="udp", port=22023, protocol="UDP"))
+            at.feed.put(SERVICE, service("web", VIP, external_ips=(NODE_ADDRESS,), ports=ports))
+            at.feed.put(ENDPOINTSLICE, slice_of("web", place.pods[:1]))
+            await at.settle()
+            assert await place.asked(place.outside, "tcp", NODE_ADDRESS, 22022) == "ConnectionRefusedError"
+            assert await place.asked(place.node, "tcp", NODE_ADDRESS, 22022) == "ConnectionRefusedError"
+            assert await place.asked(place.outside, "udp", NODE_ADDRESS, 22023) == f"p0 {OUTSIDE}"
+            assert (await place.asked(place.node, "tcp", VIP, 22022)).startswith("p0")
+
+    place.run(main)
+
+
+def test_source_ranges_fence_a_load_balancer(place: World) -> None:
+    async def main() -> None:
+        ingress = ServiceStatus(load_balancer=LoadBalancerStatus(ingress=(LoadBalancerIngress(ip=NODE_ADDRESS),)))
+        async with running() as at:
+            for ranges, answer in (
+                (("10.0.0.0/8",), "TimeoutError"),
+                (("10.0.0.0/8", "192.168.77.0/24"), f"p0 {OUTSIDE}"),
+                ((), f"p0 {OUTSIDE}"),
+            ):
+                made = service("web", VIP, type="LoadBalancer", load_balancer_source_ranges=ranges)
+                at.feed.put(SERVICE, replace(made, status=ingress))
+                at.feed.put(ENDPOINTSLICE, slice_of("web", place.pods[:1]))
+                await at.settle()
+                assert await place.asked(place.outside, "tcp", NODE_ADDRESS, 80) == answer
 
     place.run(main)
 

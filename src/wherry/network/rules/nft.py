@@ -34,11 +34,13 @@ SERVICES = IPv4Network("10.96.0.0/16")
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """The cluster's address ranges. `subnet` is this node's part of `pods`, None until it has one."""
+    """The cluster's address ranges. `subnet` is this node's part of `pods`, None until it has one. `reserved`: TCP
+    ports of the node itself that no service may take over (API server, agent)."""
 
     pods: IPv4Network = PODS
     services: IPv4Network = SERVICES
     subnet: IPv4Network | None = None
+    reserved: tuple[int, ...] = ()
 
 
 class Gone(NamedTuple):
@@ -122,13 +124,13 @@ table ip wherry {{
   }}
   chain translate_prerouting {{
     type nat hook prerouting priority dstnat
-    dnat ip to ip saddr . meta l4proto . ip daddr . th dport map @affinity
+{reserved}    dnat ip to ip saddr . meta l4proto . ip daddr . th dport map @affinity
     ip saddr != {pods} jump translate_outside
     jump translate
   }}
   chain translate_output {{
     type nat hook output priority -100
-    dnat ip to ip saddr . meta l4proto . ip daddr . th dport map @affinity
+{reserved}    dnat ip to ip saddr . meta l4proto . ip daddr . th dport map @affinity
     jump translate
   }}
   chain stick {{
@@ -159,6 +161,8 @@ table ip wherry {{
     ct status dnat ip saddr . ip daddr @hairpin masquerade
 {masquerade}  }}
 }}
+"""
+_RESERVED = """    fib daddr type local tcp dport {{ {ports} }} accept
 """
 _MASQUERADE = """    ct status dnat ip saddr != {pods} ip daddr != {subnet} masquerade
     ip saddr {subnet} ip daddr != {pods} ip daddr != 224.0.0.0/4 masquerade fully-random
@@ -323,7 +327,7 @@ class Ruleset:
             return
         old, new = _sides(before), _sides(entry)
         for outside in (False, True):
-            if old[outside] != new[outside]:
+            if old[outside] != new[outside] and not _loopback(front):
                 self._seat(front, old[outside], new[outside], outside=outside)
         if _closed(front, before) != _closed(front, entry):
             self._put(_Element("closed" if front.address else "closed_ports", _key(front)), _closed(front, entry))
@@ -407,9 +411,14 @@ def _within(ip: str, subnet: IPv4Network) -> bool:
     return IPv4Address(ip) in subnet
 
 
+def _loopback(front: Front) -> bool:
+    """Packets to 127.0.0.0/8 cannot be translated to another address (`wherry.network.loopback` relays them)."""
+    return front.address.startswith("127.")
+
+
 def _closed(front: Front, entry: Entry | None) -> str | None:
     """The verdict on a front without targets, where nothing else would give one."""
-    if entry is None or entry.inside or (not front.address and entry.outside is not None):
+    if entry is None or entry.inside or _loopback(front) or (not front.address and entry.outside is not None):
         return None
     return "goto refuse" if entry.refuse else "drop"
 
@@ -426,7 +435,11 @@ def table(networks: Networks) -> str:
     """The table without elements, replacing any before it in the same transaction."""
     subnet = networks.subnet
     masquerade = _MASQUERADE.format(pods=networks.pods, subnet=subnet) if subnet else ""
-    return _TABLE.format(pods=networks.pods, services=networks.services, masquerade=masquerade).lstrip()
+    ports = ", ".join(map(str, networks.reserved))
+    reserved = _RESERVED.format(ports=ports) if ports else ""
+    return _TABLE.format(
+        pods=networks.pods, services=networks.services, masquerade=masquerade, reserved=reserved
+    ).lstrip()
 
 
 def remove() -> str:
