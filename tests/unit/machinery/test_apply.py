@@ -72,6 +72,15 @@ def test_left_out_is_removed_unless_somebody_else_owns_it() -> None:
     assert [entry.manager for entry in gone.entries] == ["other"]
 
 
+def test_what_nobody_owns_outlives_its_neighbours() -> None:
+    first = put(None, pod(dnsConfig={"searches": ["a"]}), "me")
+    defaulted = Applied(pod(dnsConfig={"searches": ["a"], "options": [{"name": "x"}]}), first.entries)
+    shared = put(defaulted, config(spec={"dnsConfig": {"nameservers": ["n"]}}), "other")
+    left = put(shared, config(), "me")
+    assert left.obj["spec"]["dnsConfig"] == {"options": [{"name": "x"}], "nameservers": ["n"]}
+    assert "dnsConfig" not in put(defaulted, config(spec={"nodeName": "n"}), "me").obj["spec"]
+
+
 def test_conflicts_name_managers_and_fields() -> None:
     live = put(None, pod({"name": "web", "image": "a"}, nodeName="n"), "first")
     with pytest.raises(Conflict) as caught:

@@ -22,7 +22,8 @@ from wherry.machinery.fields import (
     shape_of,
     show_path,
     union,
-)  # fmt: skip
+    without,
+)
 from wherry.machinery.meta import ManagedFieldsEntry
 from wherry.machinery.patch.managed import Entries, Writer, after_update, disowned, entry_of, order
 from wherry.machinery.patch.merge import merge_typed
@@ -162,15 +163,11 @@ def _pruned(merged: Object, last: FieldSet, managed: FieldSet, info: TypeInfo) -
     if not difference(last, managed):
         return merged
     last = _with_structs(last, info)
-    present = _members(merged, info)
-    left = _members(_removed(merged, last, info), info)
-    spared = _removed(merged, difference(present, union(left, _with_structs(managed, info))), info)
-    gone = intersection(difference(present, _members(spared, info)), last)
+    present = _with_structs(owned(merged, info), info)
+    left = without(present, last)
+    spared = without(present, difference(present, union(left, _with_structs(managed, info))))
+    gone = intersection(difference(present, spared), last)
     return _removed(merged, gone, info) or {}
-
-
-def _members(obj: Any, info: TypeInfo) -> FieldSet:
-    return _with_structs(owned(obj, info), info) if obj else {}
 
 
 def _with_structs(tree: FieldSet, info: TypeInfo) -> FieldSet:
