@@ -16,6 +16,7 @@ from wherry.apiserver.context import Context, no_such_verb
 from wherry.apiserver.decode import decode_object, to_json, untyped
 from wherry.apiserver.http import Answer, Query, Request, Response
 from wherry.apiserver.negotiate import Wanted, negotiate
+from wherry.apiserver.reviews import REVIEWS
 from wherry.apiserver.routes import RequestInfo
 from wherry.apiserver.select import select
 from wherry.apiserver.shapes import without_nulls
@@ -197,6 +198,9 @@ async def create_one(api: Api, request: Request, info: RequestInfo, resource: Re
         raise BadRequest(f"EOF: the request body is empty, expected a {resource.kind}")
     sent = decode_object(resource, body, request.headers.get("Content-Type", ""), validation(request.query))
     ctx.warnings.extend(sent.warnings)
+    review = REVIEWS.get(str(resource))
+    if review is not None:
+        return Response(codec.encode(await review(api, ctx, sent.obj)), 201, warnings=tuple(ctx.warnings))
     entry = await create(api, ctx, sent.obj)
     return answer_object(ctx, entry, request, api, 201)
 

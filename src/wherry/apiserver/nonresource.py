@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wherry.apiserver.discovery import Discovery
 from wherry.apiserver.http import Answer, Request, Response
+from wherry.apiserver.openapi import OpenApi
 from wherry.apiserver.routes import RequestInfo
 from wherry.machinery import codec
 from wherry.machinery.errors import MethodNotAllowed, NotFound
@@ -36,6 +37,7 @@ class NonResource:
         self._checks = checks
         self._ready_only = ready_only
         self._discovery = Discovery(api.served)
+        self._openapi = OpenApi(api.served, api.version.get("gitVersion", ""))
         self._requests: Counter[str] = Counter()
 
     def count(self, verb: str) -> None:
@@ -57,6 +59,8 @@ class NonResource:
                 return self._discovery.answer(request, path)
             case "healthz" | "livez" | "readyz":
                 return self._health(request, first, path.removeprefix(f"/{first}").strip("/"))
+            case "openapi":
+                return await self._openapi.answer(request, path)
             case "version" if path == "/version":
                 return Response(codec.encode(dict(self._api.version)))
             case "metrics" if path == "/metrics":

@@ -62,7 +62,7 @@ async def patch(
     def change(entry: Entry[T]) -> T:
         present = msgspec.json.decode(entry.data)
         try:
-            return _typed(ctx, step(present), validation)
+            return _typed(ctx, step(present), validation, document if kind == STRATEGIC_PATCH else None)
         except RecursionError:
             raise BadRequest("the patch is nested too deeply") from None
 
@@ -87,8 +87,8 @@ def _step(kind: str, document: Any, ctx: Context[Any]) -> Callable[[Any], Any]:
     return lambda present: strategic_merge(present, document, info)
 
 
-def _typed(ctx: Context[T], raw: Any, validation: str) -> T:
-    """The patched JSON as an object; what does not fit is the patch's fault."""
+def _typed(ctx: Context[T], raw: Any, validation: str, document: Any = None) -> T:
+    """The patched JSON as an object; what does not fit is the patch's fault, and is shown (`document`, or the result)."""
     resource = ctx.resource
     if not isinstance(raw, dict):
         raise BadRequest("the patched object is not an object")
@@ -101,11 +101,29 @@ def _typed(ctx: Context[T], raw: Any, validation: str) -> T:
         found: Decoded[T] = convert(resource, raw, body, validation)
     except (BadRequest, OverflowError) as error:
         why = str(error).partition(f"cannot be handled as a {resource.kind}: ")[2] or str(error)
-        shown = codec.encode(raw).decode() if not isinstance(error, OverflowError) else "{}"
+        if document is not None:
+            shown = _go(document)
+        else:
+            shown = codec.encode(raw).decode() if not isinstance(error, OverflowError) else "{}"
         raise refuse("", "", "", [invalid("patch", shown, why)]) from None
     for text in found.warnings:
         ctx.warn(text)
     return found.obj
+
+
+def _go(value: Any) -> str:
+    """JSON as Go prints its maps, which is how strategic merge patches are shown."""
+    match value:
+        case dict():
+            return "map[" + " ".join(f"{key}:{_go(value[key])}" for key in sorted(value)) + "]"
+        case list():
+            return "[" + " ".join(map(_go, value)) + "]"
+        case None:
+            return "<nil>"
+        case bool():
+            return "true" if value else "false"
+        case _:
+            return str(value)
 
 
 async def _apply(

@@ -1,0 +1,270 @@
+"""OpenAPI documents: /openapi/v2 whole, /openapi/v3 per group and version. For explain, apply, diff, validation.
+
+Paths derive from what is served, schemas from `wherry.api.definitions`; documents are built in a thread when somebody
+asks, and only the last few are kept. https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-interface-definition
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from wherry.api import definitions
+from wherry.apiserver.http import JSON, Request, Response
+from wherry.apiserver.served import Served
+from wherry.machinery import codec
+from wherry.machinery.errors import NotAcceptable, NotFound
+from wherry.machinery.resource import Resource
+
+_KEPT = 4
+_REF = "#/definitions/"
+_REF3 = "#/components/schemas/"
+_PATCHES = (
+    "application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+)  # fmt: skip
+_WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
+_LIST_PARAMETERS = (
+    ("allowWatchBookmarks", "boolean"), ("continue", "string"), ("fieldSelector", "string"), ("labelSelector", "string"),
+    ("limit", "integer"), ("resourceVersion", "string"), ("resourceVersionMatch", "string"),
+    ("sendInitialEvents", "boolean"), ("timeoutSeconds", "integer"), ("watch", "boolean"),
+)  # fmt: skip
+_ACTIONS = {"get": "get", "list": "list", "create": "post", "update": "put", "patch": "patch", "delete": "delete"}
+
+
+class OpenApi:
+    """Builds and keeps documents. `version` is the server's gitVersion."""
+
+    def __init__(self, served: Served, version: str) -> None:
+        self._served = served
+        self._version = version
+        self._documents: OrderedDict[str, bytes] = OrderedDict()
+        served.on_change(self._documents.clear)
+
+    async def answer(self, request: Request, path: str) -> Response:
+        """The document at a path under /openapi. Raises NotFound, NotAcceptable."""
+        accept = request.headers.get("Accept", "")
+        if accept and "protobuf" in accept and "json" not in accept and "*/*" not in accept:
+            raise NotAcceptable("only the following media types are accepted: application/json")
+        if path == "/openapi/v2":
+            return await self._document(request, "v2", None)
+        if path == "/openapi/v3":
+            return Response(codec.encode({"paths": {place: self._link(place) for place in self._places()}}))
+        place = path.removeprefix("/openapi/v3/")
+        if not path.startswith("/openapi/v3/") or place not in self._places():
+            raise NotFound("the server could not find the requested resource")
+        return await self._document(request, place, place)
+
+    def _places(self) -> list[str]:
+        return [
+            f"apis/{group}/{version}" if group else f"api/{version}"
+            for group, versions in self._served.versions().items()
+            for version in versions
+        ]
+
+    def _link(self, place: str) -> dict[str, str]:
+        return {"serverRelativeURL": f"/openapi/v3/{place}?hash={self._hash(place)}"}
+
+    def _hash(self, place: str) -> str:
+        text = f"{self._version}/{self._served.generation}/{place}"
+        return hashlib.sha256(text.encode()).hexdigest().upper()
+
+    async def _document(self, request: Request, key: str, place: str | None) -> Response:
+        tag = f'"{self._hash(key)}"'
+        headers = {"ETag": tag}
+        if request.headers.get("If-None-Match") == tag:
+            return Response(b"", 304, JSON, headers)
+        found = self._documents.get(key)
+        if found is None:
+            loop = asyncio.get_running_loop()
+            found = await loop.run_in_executor(None, self._build, place, tuple(self._served))
+            self._documents[key] = found
+            while len(self._documents) > _KEPT:
+                self._documents.popitem(last=False)
+        return Response(found, headers=headers)
+
+    def _build(self, place: str | None, resources: tuple[Resource[Any], ...]) -> bytes:
+        known = definitions.load()
+        if place is None:
+            return codec.encode(_v2(resources, known, self._version))
+        parts = place.split("/")
+        group, version = ("", parts[1]) if len(parts) == 2 else (parts[1], parts[2])
+        wanted = [r for r in resources if (r.group, r.version) == (group, version)]
+        return codec.encode(_v3(wanted, known, self._version))
+
+
+def _names(known: Mapping[str, Any]) -> dict[tuple[str, str, str], str]:
+    """(group, version, kind) -> definition."""
+    out: dict[tuple[str, str, str], str] = {}
+    for name, schema in known.items():
+        kinds = schema.get("x-kubernetes-group-version-kind", ())
+        if len(kinds) == 1:
+            out[kinds[0]["group"], kinds[0]["version"], kinds[0]["kind"]] = name
+    return out
+
+
+def _custom(resources: Iterable[Resource[Any]], known: dict[str, Any]) -> None:
+    """Add the schemas of custom resources to the definitions."""
+    for resource in resources:
+        if resource.custom is None:
+            continue
+        name = ".".join((*reversed(resource.group.split(".")), resource.version, resource.kind))
+        schema = dict(getattr(resource.custom, "schema", None) or {"type": "object"})
+        schema["x-kubernetes-group-version-kind"] = [_gvk(resource)]
+        known[name] = schema
+
+
+def _gvk(resource: Resource[Any]) -> dict[str, str]:
+    return {"group": resource.group, "version": resource.version, "kind": resource.kind}
+
+
+def _v2(resources: Iterable[Resource[Any]], known: dict[str, Any], version: str) -> dict[str, Any]:
+    resources = tuple(resources)
+    _custom(resources, known)
+    names = _names(known)
+    paths: dict[str, Any] = {}
+    for resource in resources:
+        ref = names.get((resource.group, resource.version, resource.kind))
+        for path, actions in _paths(resource):
+            paths[path] = {
+                method: _operation2(resource, action, ref) for action, method in _ACTIONS.items() if action in actions
+            }
+    return {
+        "swagger": "2.0",
+        "info": {"title": "Kubernetes", "version": version},
+        "paths": paths,
+        "definitions": known,
+    }
+
+
+def _v3(resources: Iterable[Resource[Any]], known: dict[str, Any], version: str) -> dict[str, Any]:
+    resources = tuple(resources)
+    _custom(resources, known)
+    names = _names(known)
+    paths: dict[str, Any] = {}
+    roots: list[str] = []
+    for resource in resources:
+        ref = names.get((resource.group, resource.version, resource.kind))
+        roots += [ref] if ref else []
+        listed = names.get((resource.group, resource.version, f"{resource.kind}List"))
+        roots += [listed] if listed else []
+        for path, actions in _paths(resource):
+            paths[path] = {
+                method: _operation3(resource, action, ref) for action, method in _ACTIONS.items() if action in actions
+            }
+    roots.append("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions")
+    schemas = {name: _third(known[name]) for name in sorted(_reachable(roots, known))}
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "Kubernetes", "version": version},
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+
+
+def _paths(resource: Resource[Any]) -> Iterable[tuple[str, set[str]]]:
+    root = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
+    verbs = set(resource.verbs)
+    place = f"{root}/namespaces/{{namespace}}/{resource.plural}" if resource.namespaced else f"{root}/{resource.plural}"
+    yield place, verbs & {"list", "create"}
+    yield f"{place}/{{name}}", verbs & {"get", "update", "patch", "delete"}
+    if resource.namespaced:
+        yield f"{root}/{resource.plural}", verbs & {"list"}
+    for sub in resource.subresources:
+        if sub in ("status", "scale"):
+            yield f"{place}/{{name}}/{sub}", {"get", "update", "patch"}
+
+
+def _parameters(action: str) -> list[tuple[str, str]]:
+    if action == "list":
+        return list(_LIST_PARAMETERS)
+    if action in ("create", "update", "patch"):
+        force = [("force", "boolean")] if action == "patch" else []
+        return [(name, "string") for name in _WRITE_PARAMETERS] + force
+    if action == "delete":
+        return [("dryRun", "string"), ("gracePeriodSeconds", "integer"), ("propagationPolicy", "string")]
+    return []
+
+
+def _shared(resource: Resource[Any], action: str) -> dict[str, Any]:
+    return {
+        "operationId": f"{action}{resource.group.title().replace('.', '')}{resource.version.title()}{resource.kind}",
+        "x-kubernetes-action": action,
+        "x-kubernetes-group-version-kind": _gvk(resource),
+    }
+
+
+def _operation2(resource: Resource[Any], action: str, ref: str | None) -> dict[str, Any]:
+    schema = {"$ref": f"{_REF}{ref}"} if ref else {"type": "object"}
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "query", "type": kind, "uniqueItems": True} for name, kind in _parameters(action)
+    ]
+    if action in ("create", "update", "patch"):
+        parameters.append({"name": "body", "in": "body", "required": True, "schema": schema})
+    return {
+        **_shared(resource, action),
+        "consumes": list(_PATCHES) if action == "patch" else ["*/*"],
+        "produces": [JSON],
+        "parameters": parameters,
+        "responses": {"200": {"description": "OK", "schema": schema}, "401": {"description": "Unauthorized"}},
+    }
+
+
+def _operation3(resource: Resource[Any], action: str, ref: str | None) -> dict[str, Any]:
+    schema = {"$ref": f"{_REF3}{ref}"} if ref else {"type": "object"}
+    out: dict[str, Any] = {
+        **_shared(resource, action),
+        "parameters": [
+            {"name": name, "in": "query", "schema": {"type": kind, "uniqueItems": True}}
+            for name, kind in _parameters(action)
+        ],
+        "responses": {
+            "200": {"description": "OK", "content": {JSON: {"schema": schema}}},
+            "401": {"description": "Unauthorized"},
+        },
+    }
+    if action in ("create", "update", "patch"):
+        media = _PATCHES if action == "patch" else ("*/*",)
+        out["requestBody"] = {"required": True, "content": {m: {"schema": schema} for m in media}}
+    return out
+
+
+def _reachable(roots: Iterable[str], known: Mapping[str, Any]) -> set[str]:
+    found: set[str] = set()
+    waiting = [name for name in roots if name in known]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        waiting += [ref for ref in _references(known[name]) if ref in known]
+    return found
+
+
+def _references(schema: Any) -> Iterable[str]:
+    if isinstance(schema, dict):
+        ref = schema.get("$ref")
+        if isinstance(ref, str):
+            yield ref.removeprefix(_REF)
+        for value in schema.values():
+            yield from _references(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _references(value)
+
+
+def _third(schema: Any) -> Any:
+    """A version 2 schema as version 3: references move, and one with siblings goes into allOf."""
+    if isinstance(schema, list):
+        return [_third(value) for value in schema]
+    if not isinstance(schema, dict):
+        return schema
+    ref = schema.get("$ref")
+    if isinstance(ref, str):
+        moved = {"$ref": ref.replace(_REF, _REF3, 1)}
+        rest = {key: _third(value) for key, value in schema.items() if key != "$ref"}
+        return {**rest, "allOf": [moved]} if rest else moved
+    return {key: _third(value) for key, value in schema.items()}
