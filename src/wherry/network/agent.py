@@ -78,7 +78,7 @@ class NodeNetwork:
         """`caches`: followed by the caller, with at least `WATCHED`; None for own ones."""
         self.settings = settings
         self.ready = asyncio.Event()
-        """Set once pods can be started: rules in force, CNI configuration written."""
+        """Set once pods can be started: rules in force, routes made, CNI configuration written."""
         self._client = client
         self._clock = clock
         self._own = caches is None
@@ -88,7 +88,7 @@ class NodeNetwork:
         self._loopback = Loopback()
         self._proxy.listen(self._loopback.take)
         self._drain = Drain(self._caches, self._proxy, settings.node)
-        self._routes = routes.Routes(self._caches, clock, settings.node, settings.services)
+        self._routes = routes.Routes(self._caches, settings.node, settings.services, IPv4Address(settings.dns))
         self._health = Health(self._caches, self._proxy, clock, settings.node)
         zone = Zone(settings.domain, (settings.services, settings.pods), settings.dns)
         self._dns = Server(self._caches, zone, Forwarder(self._resolvers), settings.dns)
@@ -152,6 +152,7 @@ class NodeNetwork:
             mtu = await asyncio.to_thread(links.mtu_of_default_route)
             await asyncio.to_thread(cni.write, self.settings.cni_folder, subnet, mtu)
         await self._proxy.wait_applied(1)
+        await self._routes.made.wait()
         self.ready.set()
 
 

@@ -11,7 +11,6 @@ import asyncio
 import logging
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
-from wherry.aio.clock import Clock
 from wherry.api.core.node import NODE
 from wherry.api.core.node_state import address
 from wherry.api.types.core import Node
@@ -39,13 +38,15 @@ def _facts(node: Object | None) -> tuple[str, str]:
 class Routes:
     """The routes of one node."""
 
-    def __init__(self, caches: Caches, clock: Clock, node: str, services: IPv4Network) -> None:
+    def __init__(self, caches: Caches, node: str, services: IPv4Network, dns: IPv4Address) -> None:
         self._nodes = caches.of(NODE)
         self._caches = caches
-        self._clock = clock
+        self._dns = dns
         self._node = node
         self._services = services
         self._wake = asyncio.Event()
+        self.made = asyncio.Event()
+        """Set once the routes to the nodes then known were made."""
         self._nodes.listen(self._on_node)
 
     def _on_node(self, old: Object | None, new: Object | None) -> None:
@@ -68,7 +69,8 @@ class Routes:
         await self._caches.synced((NODE,))
         while True:
             wanted, source = self._wanted()
-            await asyncio.to_thread(apply, wanted, source, self._services)
+            await asyncio.to_thread(apply, wanted, source, self._services, self._dns)
+            self.made.set()
             try:
                 async with asyncio.timeout(_AGAIN):
                     await self._wake.wait()
@@ -77,9 +79,17 @@ class Routes:
             self._wake.clear()
 
 
-def apply(wanted: dict[IPv4Network, IPv4Address], source: IPv4Address | None, services: IPv4Network) -> None:
-    """Make the kernel's marked routes those of `wanted` (network -> next hop), as far as next hops are on a link."""
+def apply(
+    wanted: dict[IPv4Network, IPv4Address],
+    source: IPv4Address | None,
+    services: IPv4Network,
+    dns: IPv4Address | None = None,
+) -> None:
+    """Make the kernel's marked routes those of `wanted` (network -> next hop), as far as next hops are on a link, and
+    see that the address `dns` is still there."""
     own = links.addresses()
+    if dns is not None and dns not in own:
+        links.add_loopback(dns)
     there = links.routes()
     for network in there.keys() - wanted.keys():
         links.remove_route(network)
