@@ -1,7 +1,7 @@
 """Rights that wherry's own parts need beyond upstream's default roles.
 
-A node's agent is also its service proxy and its DNS server. Upstream's proxy is a user of its own; here the agents' group
-gets that user's role (`system:node-proxier`: read Services, EndpointSlices and Nodes).
+A node's agent is also its service proxy and its DNS server. Upstream's proxy is a user of its own; here the agents'
+group gets that user's role (`system:node-proxier`: read Services, EndpointSlices and Nodes).
 https://kubernetes.io/docs/reference/access-authn-authz/rbac/#other-component-roles
 """
 

@@ -1,9 +1,8 @@
 """The Service `kubernetes` and its endpoints: where pods reach the API. Follows this machine's address.
 
 Owns: Service, Endpoints and EndpointSlice default/kubernetes, Service kube-system/kube-dns, and the agents' right to
-read what a proxy must know (`grants.py`). Woken by: time. Writes
-only what differs. With a Service whose clusterIP is given, the pods' view of the API never changes; what lies behind it
-does.
+read what a proxy must know (`grants.py`). Woken by: time. Writes only what differs. With a Service whose clusterIP is
+given, the pods' view of the API never changes; what lies behind it does.
 https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
 """
 
