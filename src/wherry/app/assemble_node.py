@@ -18,7 +18,6 @@ from wherry.host.keys import pair
 from wherry.network.agent import NodeNetwork, Settings
 from wherry.node import images
 from wherry.node.agent import Agent
-from wherry.node.api import AgentServer
 from wherry.node.config import AgentConfig
 from wherry.node.runtime.containerd import Containerd
 
@@ -66,7 +65,6 @@ async def node(config: Config, node: Node, address: str, clock: Clock) -> NodePa
         ("containerd", supervisor.keep),
         ("network", network.run),
         ("agent", agent.run),
-        ("agent's API", AgentServer(agent).run),
     )
     return NodeParts(agent, network, runtime, client, jobs, clock)
 
