@@ -5,13 +5,24 @@ https://kubernetes.io/docs/concepts/scheduling-eviction/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from wherry.api.types.core import Node, NodeSelector, NodeSelectorTerm, PodSpec, Taint, Toleration
+from wherry.api.core.pod import POD
+from wherry.api.types.core import Node, NodeSelector, NodeSelectorTerm, Pod, PodSpec, Taint, Toleration
 from wherry.machinery.selectors import node_requirement
+from wherry.reconcile.view import Index
 
 HOSTNAME = "kubernetes.io/hostname"
 NOT_READY, UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
+
+
+def _node_name(pod: Pod) -> Iterator[str]:
+    if pod.spec.node_name:
+        yield pod.spec.node_name
+
+
+PODS_BY_NODE = Index(POD, _node_name)
+"""Pods by spec.nodeName."""
 
 
 def selects_node(selector: NodeSelector, node: Node) -> bool:

@@ -12,12 +12,16 @@ from wherry.controllers import (
     localprovisioner,
     namespace,
     nodeipam,
+    nodelifecycle,
     persistentvolume,
     persistentvolumeclaim,
+    podgc,
     protection,
     replicaset,
     rootca,
     serviceaccount,
+    statefulset,
+    tainteviction,
 )
 from wherry.controllers.settings import Settings
 from wherry.reconcile.controller import AnyController
@@ -25,6 +29,7 @@ from wherry.reconcile.controller import AnyController
 CONTROLLERS: tuple[AnyController, ...] = (
     replicaset.CONTROLLER,
     deployment.CONTROLLER,
+    statefulset.CONTROLLER,
     serviceaccount.CONTROLLER,
     endpointslice.CONTROLLER,
     endpoints.CONTROLLER,
@@ -34,6 +39,7 @@ CONTROLLERS: tuple[AnyController, ...] = (
     protection.VOLUMES,
     localprovisioner.PROVISION,
     localprovisioner.RECLAIM,
+    tainteviction.CONTROLLER,
 )
 """Those that need to be told nothing."""
 
@@ -42,6 +48,8 @@ CONFIGURED: tuple[Callable[[Settings], AnyController], ...] = (
     namespace.controller,
     garbagecollector.controller,
     nodeipam.controller,
+    nodelifecycle.controller,
+    podgc.controller,
 )
 """Those that depend on the cluster's settings."""
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from wherry.aio.backoff import Backoff
 from wherry.aio.clock import Clock
+from wherry.client.events import Recorder
 from wherry.client.interface import Client
 from wherry.machinery.errors import APIError, Conflict
 from wherry.machinery.meta import Key, Object, controller_of, key_of
@@ -23,7 +24,6 @@ from wherry.reconcile.actions import Emit
 from wherry.reconcile.cache import Caches, CacheView, Pace
 from wherry.reconcile.context import Context, Tracked
 from wherry.reconcile.controller import AnyController, AsyncController, Changed, Controller, Mapper, resources_of
-from wherry.reconcile.events import EventRecorder
 from wherry.reconcile.executor import execute
 from wherry.reconcile.queue import KeyQueue
 
@@ -39,8 +39,7 @@ class Runner:
     """One controller at work on the shared caches."""
 
     def __init__(
-        self, controller: AnyController, client: Client, clock: Clock, caches: Caches, *,
-        recorder: EventRecorder, pace: Pace,
+        self, controller: AnyController, client: Client, clock: Clock, caches: Caches, pace: Pace
     ) -> None:  # fmt: skip
         self.controller = controller
         self.queue = KeyQueue()
@@ -48,7 +47,7 @@ class Runner:
         self._errors: dict[Key, APIError] = {}
         self._backoffs: dict[Key, Backoff] = {}
         component = controller.component or f"{controller.name}-controller"
-        self._tell = partial(recorder.record, component)
+        self._recorder = Recorder(client, clock, component)
         self._listen()
 
     async def run(self) -> None:
@@ -56,6 +55,7 @@ class Runner:
         await self._caches.synced(resources_of(self.controller))
         try:
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._recorder.run(), name=f"{self.controller.name}/events")
                 for n in range(self.controller.concurrency):
                     group.create_task(self._work(group), name=f"{self.controller.name}/{n}")
         finally:
@@ -132,7 +132,10 @@ class Runner:
         return await controller.reconcile(context, key)
 
     def _emit(self, obj: Object, type_: Any, reason: str, message: str) -> None:
-        self._tell(Emit(obj, type_, reason, message))
+        self._recorder.event(obj, type_, reason, message)
+
+    def _tell(self, emit: Emit) -> None:
+        self._recorder.event(emit.obj, emit.type, emit.reason, emit.message)
 
     def _failed(self, key: Key, error: APIError) -> None:
         backoff = self._backoffs.get(key)
@@ -159,19 +162,12 @@ def _owner(primary: Resource[Any], view: object, obj: Object) -> Iterable[Key]:
         yield Key(obj.metadata.namespace if primary.namespaced else "", ref.name)
 
 
-async def run_controllers(
-    client: Client, clock: Clock, controllers: Sequence[AnyController], *, recorder: EventRecorder | None = None
-) -> None:
-    """Run all of them until cancelled, with one cache per resource between them.
-
-    `recorder`: who writes the Events; without one, an EventRecorder of our own on the same client.
-    """
-    recorder = recorder or EventRecorder(client, clock)
+async def run_controllers(client: Client, clock: Clock, controllers: Sequence[AnyController]) -> None:
+    """Run all of them until cancelled, with one cache per resource between them."""
     resources = dict.fromkeys(resource for controller in controllers for resource in resources_of(controller))
     caches, pace = Caches(resources), Pace(clock)
-    runners = [Runner(c, client, clock, caches, recorder=recorder, pace=pace) for c in controllers]
+    runners = [Runner(controller, client, clock, caches, pace) for controller in controllers]
     async with asyncio.TaskGroup() as group:
-        group.create_task(recorder.run(), name="controllers/events")
         group.create_task(caches.follow(client, clock, pace), name="controllers/caches")
         for runner in runners:
             group.create_task(runner.run(), name=f"controllers/{runner.controller.name}")

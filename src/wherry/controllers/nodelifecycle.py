@@ -1,0 +1,178 @@
+"""Node lifecycle: notice that a node is lost, say so in its status, and taint it.
+
+Wakes on: Node; Lease of the same name in kube-node-lease.
+Writes:   Node/status (conditions become Unknown), Node.spec.taints, Pod/status of its pods (Ready becomes False);
+          Events NodeReady, NodeNotReady.
+Upstream: https://kubernetes.io/docs/concepts/architecture/nodes/#node-heartbeats
+
+The promise: pods of a Deployment on a lost node are replaced within 30 seconds. How: agents renew their Lease every 10
+seconds; GRACE after the last renewal *that this process has seen change* the node is Unknown, at most 20 seconds after
+it was lost. Its pods leave the endpoints at once, because they are marked not ready; the taint `unreachable` keeps new
+pods away and lets `tainteviction` delete the stateless ones at once, so that their ReplicaSet makes others.
+
+Times are ours, not the node's: clocks may differ, and after a restart of the server (when no agent could renew
+anything) every node has its full grace again. That memory is the one thing here that is not in the API.
+Invariant: conditions that the agent wrote are touched only after GRACE; what it writes later simply wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from wherry.api.coordination.lease import LEASE
+from wherry.api.core.node import NODE
+from wherry.api.core.pod import POD, is_ready, is_terminal
+from wherry.api.types.coordination import Lease
+from wherry.api.types.core import Node, NodeCondition, PodCondition, Taint
+from wherry.controllers.nodes import NOT_READY, PODS_BY_NODE, UNREACHABLE
+from wherry.controllers.settings import Settings
+from wherry.machinery import conditions
+from wherry.machinery.meta import Key
+from wherry.machinery.time import time_at
+from wherry.reconcile.actions import Action, Emit, Replace, Requeue
+from wherry.reconcile.controller import Controller, Watch
+from wherry.reconcile.view import View
+
+GRACE = 20.0
+"""Seconds without a sign of life after which a node is lost."""
+
+STARTUP_GRACE = 60.0
+"""The same for a node that has never reported."""
+
+LEASES = "kube-node-lease"
+_WATCHED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
+_BY_CONDITION = {
+    "MemoryPressure": "node.kubernetes.io/memory-pressure",
+    "DiskPressure": "node.kubernetes.io/disk-pressure",
+    "PIDPressure": "node.kubernetes.io/pid-pressure",
+    "NetworkUnavailable": "node.kubernetes.io/network-unavailable",
+}
+UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
+
+
+@dataclass(slots=True)
+class Heartbeats:
+    """When each node was last seen to change its sign of life."""
+
+    _last: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+    def age(self, node: Node, lease: Lease | None, now: float) -> float:
+        """Seconds since the last change."""
+        ready = conditions.get(node.status.conditions, "Ready")
+        renewed = lease.spec.renew_time if lease is not None else ""
+        posted = ready.last_heartbeat_time if ready is not None and ready.status != "Unknown" else ""
+        sign = f"{node.metadata.uid} {renewed} {posted}"
+        before = self._last.get(node.metadata.name)
+        if before is None or before[0] != sign:
+            self._last[node.metadata.name] = (sign, now)
+            return 0.0
+        return now - before[1]
+
+    def forget(self, name: str) -> None:
+        """The node is gone."""
+        self._last.pop(name, None)
+
+
+def controller(settings: Settings) -> Controller:
+    """The controller, with a memory of its own."""
+    heartbeats = Heartbeats()
+
+    def plan(view: View, key: Key) -> Iterator[Action]:
+        """One run for one Node. At most one write to the Node itself, the next follows when that one is seen."""
+        node = view.get(NODE, key)
+        if node is None:
+            heartbeats.forget(key.name)
+            return
+        age = heartbeats.age(node, view.get(LEASE, Key(LEASES, key.name)), view.now)
+        ready = conditions.get(node.status.conditions, "Ready")
+        grace = GRACE if ready is not None else STARTUP_GRACE
+        lost = age >= grace
+        found = _unknown(node, view.now) if lost else node.status.conditions
+        if found != node.status.conditions:
+            status = replace(node.status, conditions=found)
+            yield Replace(NODE, replace(node, status=status), subresource="status")
+            name = node.metadata.name
+            yield Emit(node, "Normal", "NodeNotReady", f"Node {name} status is now: NodeNotReady")
+        else:
+            taints = _taints(node, view.now)
+            if taints != node.spec.taints:
+                yield Replace(NODE, replace(node, spec=replace(node.spec, taints=taints)))
+        if conditions.get(found, "Ready") is not None and not conditions.is_true(found, "Ready"):
+            yield from _mark_pods(view, node)
+        if not lost:
+            yield Requeue(grace - age + 0.1, "heartbeat")
+
+    return Controller(
+        "nodelifecycle", NODE, plan, watches=(Watch(LEASE, _node),), reads=(POD,), component="node-controller"
+    )
+
+
+# --- Conditions ---
+
+
+def _unknown(node: Node, now: float) -> tuple[NodeCondition, ...]:
+    found, moment = node.status.conditions, time_at(now)
+    for kind in _WATCHED:
+        old = conditions.get(found, kind)
+        if old is None:
+            never = NodeCondition(
+                type=kind, status="Unknown", reason="NodeStatusNeverUpdated",
+                message="Kubelet never posted node status.",
+                last_heartbeat_time=node.metadata.creation_timestamp,
+            )  # fmt: skip
+            found = conditions.put(found, never, moment)
+        elif old.status != "Unknown":
+            silent = replace(
+                old, status="Unknown", reason="NodeStatusUnknown", message="Kubelet stopped posting node status.",
+                last_transition_time=None,
+            )  # fmt: skip
+            found = conditions.put(found, silent, moment)
+    return found
+
+
+def _mark_pods(view: View, node: Node) -> Iterator[Action]:
+    """Nobody can say that these pods are ready; Services stop sending them requests."""
+    for pod in view.indexed(PODS_BY_NODE, node.metadata.name):
+        if is_ready(pod) and not is_terminal(pod):
+            old = conditions.get(pod.status.conditions, "Ready") or PodCondition(type="Ready")
+            silent = replace(old, status="False", last_transition_time=None)
+            found = conditions.put(pod.status.conditions, silent, time_at(view.now))
+            yield Replace(POD, replace(pod, status=replace(pod.status, conditions=found)), subresource="status")
+            yield Emit(pod, "Warning", "NodeNotReady", "Node is not ready")
+
+
+# --- Taints ---
+
+
+def _taints(node: Node, now: float) -> tuple[Taint, ...]:
+    """Ours as they have to be, everybody else's as they are."""
+    wanted = set(_wanted(node))
+    ready = conditions.get(node.status.conditions, "Ready")
+    ours = {(key, "NoSchedule") for key in (*_BY_CONDITION.values(), UNSCHEDULABLE)}
+    if ready is not None:  # a node that has not reported yet keeps what it was registered with
+        ours |= {(key, effect) for key in (NOT_READY, UNREACHABLE) for effect in ("NoSchedule", "NoExecute")}
+    kept = tuple(t for t in node.spec.taints if (t.key, t.effect) not in ours or (t.key, t.effect) in wanted)
+    have = {(t.key, t.effect) for t in kept}
+    new = (Taint(key=k, effect=e, time_added=time_at(now)) for k, e in sorted(wanted - have))
+    return (*kept, *new)
+
+
+def _wanted(node: Node) -> Iterator[tuple[str, str]]:
+    if node.spec.unschedulable:
+        yield UNSCHEDULABLE, "NoSchedule"
+    for condition in node.status.conditions:
+        key = _BY_CONDITION.get(condition.type)
+        if key is not None and condition.status == "True":
+            yield key, "NoSchedule"
+        if condition.type == "Ready" and condition.status != "True":
+            lost = NOT_READY if condition.status == "False" else UNREACHABLE
+            yield lost, "NoSchedule"
+            yield lost, "NoExecute"
+
+
+def _node(view: View, lease: Lease) -> Iterator[Key]:
+    if lease.metadata.namespace == LEASES:
+        yield Key("", lease.metadata.name)

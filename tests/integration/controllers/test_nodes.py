@@ -1,0 +1,159 @@
+"""A node is lost: who notices, who is told, and how long it takes; with leases renewed by a stand-in for the agents."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from msgspec.structs import replace
+
+from tests.support.cluster import Cluster
+from wherry.aio.clock import LoopClock
+from wherry.api.apps.replicaset import REPLICASET
+from wherry.api.coordination.lease import LEASE
+from wherry.api.core.node import NODE
+from wherry.api.core.pod import POD, is_ready
+from wherry.api.types.apps import ReplicaSet, ReplicaSetSpec
+from wherry.api.types.coordination import Lease, LeaseSpec
+from wherry.api.types.core import (
+    Node,
+    NodeCondition,
+    NodeStatus,
+    Pod,
+    PodCondition,
+    PodSpec,
+    PodTemplateSpec,
+    Toleration,
+)
+from wherry.controllers import nodelifecycle, podgc, replicaset, tainteviction
+from wherry.controllers.settings import Settings
+from wherry.machinery import conditions
+from wherry.machinery.meta import Key, LabelSelector, ObjectMeta
+from wherry.machinery.time import micro_time_at, time_at
+from wherry.reconcile.runner import run_controllers
+
+LABELS = {"app": "web"}
+DEFAULTS = tuple(
+    Toleration(key=f"node.kubernetes.io/{what}", operator="Exists", effect="NoExecute", toleration_seconds=300)
+    for what in ("not-ready", "unreachable")
+)
+
+
+@asynccontextmanager
+async def nodes(*names: str) -> AsyncIterator[tuple[Cluster, set[str]]]:
+    """A cluster whose nodes renew their leases as long as they are in the set."""
+    cluster = Cluster(LoopClock(), 0.05, graceful=True)
+    alive = set(names)
+    for name in names:
+        ready = NodeCondition(type="Ready", status="True", reason="KubeletReady")
+        await cluster.set(NODE, Node(metadata=ObjectMeta(name=name), status=NodeStatus(conditions=(ready,))))
+
+    async def renew() -> None:
+        while True:
+            for name in sorted(alive):
+                spec = LeaseSpec(renew_time=micro_time_at(cluster.clock.now()))
+                await cluster.set(LEASE, Lease(metadata=ObjectMeta(name=name, namespace="kube-node-lease"), spec=spec))
+            await asyncio.sleep(10)
+
+    settings = Settings()
+    controllers = (
+        nodelifecycle.controller(settings),
+        podgc.controller(settings),
+        tainteviction.CONTROLLER,
+        replicaset.CONTROLLER,
+    )
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(run_controllers(cluster, cluster.clock, controllers)), group.create_task(renew())]
+        yield cluster, alive
+        for task in tasks:
+            task.cancel()
+
+
+async def place(cluster: Cluster, node: str) -> None:
+    """What scheduler and agent do."""
+    for pod in cluster.all(POD):
+        if not pod.spec.node_name:
+            ready = PodCondition(type="Ready", status="True", last_transition_time=time_at(cluster.clock.now()))
+            spec = replace(pod.spec, node_name=node, tolerations=(*pod.spec.tolerations, *DEFAULTS))
+            status = replace(pod.status, phase="Running", conditions=(ready,))
+            await cluster.set(POD, replace(pod, spec=spec, status=status))
+
+
+async def web(cluster: Cluster, node: str) -> None:
+    await cluster.create(
+        REPLICASET,
+        ReplicaSet(
+            metadata=ObjectMeta(name="web", namespace="default"),
+            spec=ReplicaSetSpec(
+                replicas=2,
+                selector=LabelSelector(match_labels=LABELS),
+                template=PodTemplateSpec(metadata=ObjectMeta(labels=LABELS)),
+            ),
+        ),
+    )
+    bare = Pod(metadata=ObjectMeta(name="bare", namespace="default"), spec=PodSpec())
+    await cluster.create(POD, bare)
+    await asyncio.sleep(5)
+    await place(cluster, node)
+
+
+async def test_stateless_pods_of_a_lost_node_are_replaced_in_time() -> None:
+    async with nodes("n1", "n2", "n3") as (cluster, alive):
+        await web(cluster, "n1")
+        await asyncio.sleep(100)
+        before = {pod.metadata.name for pod in cluster.all(POD)}
+        assert (await cluster.get(NODE, Key("", "n1"))).spec.taints == ()
+
+        alive.discard("n1")
+        await asyncio.sleep(22)
+        node = await cluster.get(NODE, Key("", "n1"))
+        ready = conditions.get(node.status.conditions, "Ready")
+        assert ready is not None
+        assert (ready.status, ready.reason) == ("Unknown", "NodeStatusUnknown")
+        assert {(t.key, t.effect) for t in node.spec.taints} == {
+            ("node.kubernetes.io/unreachable", "NoSchedule"),
+            ("node.kubernetes.io/unreachable", "NoExecute"),
+        }
+        new = [pod for pod in cluster.all(POD) if pod.metadata.name not in before]
+        assert len(new) == 2
+        assert not any(is_ready(pod) for pod in cluster.all(POD) if pod.spec.node_name == "n1")
+        bare = await cluster.get(POD, Key("default", "bare"))
+        assert bare.metadata.deletion_timestamp is None, "nobody would replace it: its 300 seconds count"
+        await asyncio.sleep(300)
+        bare = await cluster.get(POD, Key("default", "bare"))
+        assert bare.metadata.deletion_timestamp is not None
+        assert conditions.is_true(bare.status.conditions, "DisruptionTarget")
+
+
+async def test_a_node_that_comes_back_loses_its_taints() -> None:
+    async with nodes("n1", "n2") as (cluster, alive):
+        alive.discard("n1")
+        await asyncio.sleep(40)
+        node = await cluster.get(NODE, Key("", "n1"))
+        assert node.spec.taints
+        alive.add("n1")
+        ready = NodeCondition(type="Ready", status="True", last_heartbeat_time=time_at(cluster.clock.now()))
+        await cluster.set(NODE, replace(node, status=replace(node.status, conditions=(ready,))))
+        await asyncio.sleep(15)
+        assert (await cluster.get(NODE, Key("", "n1"))).spec.taints == ()
+
+
+@pytest.mark.parametrize("names", [("n1",), ("n1", "n2", "n3")])
+async def test_when_all_nodes_are_lost_nothing_is_evicted(names: tuple[str, ...]) -> None:
+    async with nodes(*names) as (cluster, alive):
+        await web(cluster, "n1")
+        alive.clear()
+        await asyncio.sleep(1000)
+        assert [pod for pod in cluster.all(POD) if pod.metadata.deletion_timestamp] == []
+
+
+async def test_pods_of_a_node_that_is_no_more_are_removed() -> None:
+    async with nodes("n1", "n2") as (cluster, alive):
+        await web(cluster, "n1")
+        alive.discard("n1")
+        await cluster.delete(NODE, Key("", "n1"))
+        await asyncio.sleep(100)
+        assert [pod for pod in cluster.all(POD) if pod.spec.node_name == "n1"] == []
+        assert len(cluster.all(POD)) == 2
