@@ -80,10 +80,14 @@ def _processes() -> set[str]:
 
 
 def _groups() -> set[str]:
-    names: set[str] = set()
+    """Control groups whose path has a part that a cluster, its containerd or systemd units for it would make."""
+    names = ("wherry", "kubepods", "k8s.io", "cri-containerd", "pod", "buildah")
+    found: set[str] = set()
     for folder, below, _ in os.walk(CGROUPS):
-        names.update(os.path.join(folder, name) for name in below)
-    return names
+        parts = folder.split("/")[4:]
+        ours = any(part.startswith(names) for part in parts)
+        found.update(os.path.join(folder, name) for name in below if ours or name.startswith(names))
+    return found
 
 
 def _lines(*argv: str, cut: bool = False) -> list[str]:

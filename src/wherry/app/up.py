@@ -6,6 +6,7 @@ idempotent, so whatever was interrupted is finished by running it again.
 
 from __future__ import annotations
 
+import datetime
 import os
 import select
 from collections.abc import Mapping
@@ -41,6 +42,7 @@ class Outcome:
 def up(config: Config, clock: Clock, steps: Steps, env: Mapping[str, str]) -> Outcome:
     """Bring the cluster up. Raises Failed."""
     config.validate()
+    begun = clock.now()
     with steps.step("check this machine") as step:
         warnings = doctor.ensure(config, clock)
         step.detail, step.changed = f"{len(warnings)} warnings, see `wherry doctor`" if warnings else "fit", False
@@ -58,7 +60,7 @@ def up(config: Config, clock: Clock, steps: Steps, env: Mapping[str, str]) -> Ou
         step.detail = config.api_url()
     with steps.step("wait for Ready nodes") as step:
         step.changed = started
-        step.detail = ", ".join(wait_for_nodes(config, clock))
+        step.detail = ", ".join(wait_for_nodes(config, clock, begun if started else 0.0))
     with steps.step("merge the kubeconfig") as step:
         path, step.changed = _kubeconfig(config, env)
         step.detail = f"{path}, context {kubeconfig.NAME}"
@@ -138,13 +140,14 @@ def wait_for_server(config: Config, clock: Clock) -> None:
             return
 
 
-def wait_for_nodes(config: Config, clock: Clock) -> list[str]:
-    """Until every node of this machine is Ready; returns their names. Raises Failed, naming those that are not."""
+def wait_for_nodes(config: Config, clock: Clock, since: float) -> list[str]:
+    """Until every node of this machine is Ready and its agent has said so after `since` (epoch seconds): what it said
+    before it was stopped does not count. Returns their names. Raises Failed, naming those that are not."""
     rest = Rest(config)
     wanted = {node.name for node in config.machines()}
     until = clock.monotonic() + READY_SECONDS
     while True:
-        states = node_states(rest)
+        states = node_states(rest, since)
         waiting = {name: states.get(name, "has not registered") for name in wanted if states.get(name) != ""}
         if not waiting:
             return sorted(wanted)
@@ -158,20 +161,30 @@ def wait_for_nodes(config: Config, clock: Clock) -> list[str]:
         pause(POLL)
 
 
-def node_states(rest: Rest) -> dict[str, str]:
+def node_states(rest: Rest, since: float) -> dict[str, str]:
     """Node name -> "" when Ready, else why not. An API that does not answer knows no nodes."""
     try:
         items = rest.items("/api/v1/nodes")
+        leases = rest.items("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases") if since else []
     except (ApiUnreachable, ApiRefused):
         return {}
+    alive = {lease["metadata"]["name"] for lease in leases if _renewed(lease) >= since}
     states = {}
     for item in items:
+        name = item["metadata"]["name"]
         conditions = item.get("status", {}).get("conditions", ())
         ready: dict[str, str] = next((c for c in conditions if c.get("type") == "Ready"), {})
-        states[item["metadata"]["name"]] = (
-            "" if ready.get("status") == "True" else str(ready.get("message") or "no status yet")
-        )
+        if ready.get("status") != "True":
+            states[name] = str(ready.get("message") or "no status yet")
+        else:
+            states[name] = "its agent has not reported since it was started" if since and name not in alive else ""
     return states
+
+
+def _renewed(lease: dict[str, Any]) -> float:
+    """When a lease was renewed, epoch seconds."""
+    text = lease.get("spec", {}).get("renewTime", "")
+    return datetime.datetime.fromisoformat(text).timestamp() if text else 0.0
 
 
 def last_words(log: Path) -> str:
