@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wherry.controllers import (
+    daemonset,
     deployment,
     endpoints,
     endpointslice,
@@ -30,6 +31,7 @@ CONTROLLERS: tuple[AnyController, ...] = (
     replicaset.CONTROLLER,
     deployment.CONTROLLER,
     statefulset.CONTROLLER,
+    daemonset.CONTROLLER,
     serviceaccount.CONTROLLER,
     endpointslice.CONTROLLER,
     endpoints.CONTROLLER,

@@ -25,10 +25,10 @@ from msgspec.structs import replace
 from wherry.api.apps.controllerrevision import CONTROLLERREVISION
 from wherry.api.apps.statefulset import STATEFULSET
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
-from wherry.api.core.pod import POD, is_available, is_ready, is_terminal, ready_since
+from wherry.api.core.pod import POD, is_available, is_ready, is_terminal
 from wherry.api.types.apps import ControllerRevision, StatefulSet, StatefulSetStatus
 from wherry.api.types.core import PersistentVolumeClaim, Pod
-from wherry.controllers.crowd import wanted
+from wherry.controllers.crowd import until_next_available, wanted
 from wherry.controllers.portions import portion
 from wherry.controllers.revisions import POD_HASH, Subject, history, named, superfluous
 from wherry.controllers.statefulset_pod import claim_keys, claims, new_pod, ordinal
@@ -127,11 +127,8 @@ def plan(view: View, key: Key) -> Iterator[Action]:
     status = _status(state)
     if status != s.status:
         yield Replace(STATEFULSET, replace(s, status=status), subresource="status")
-    waits = [
-        since + s.spec.min_ready_seconds - view.now for p in pods.values() if (since := ready_since(p)) is not None
-    ]
-    if later := [wait for wait in waits if wait > 0]:
-        yield Requeue(min(later), "minReadySeconds")
+    if (wait := until_next_available(s.spec.min_ready_seconds, tuple(pods.values()), view.now)) is not None:
+        yield Requeue(wait, "minReadySeconds")
 
 
 def _is_member(s: StatefulSet, action: Action) -> bool:
