@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
+from wherry.api.batch.job_validation import host_name, job_spec, job_status, job_update, own_selector
+from wherry.api.checks import Errors
 from wherry.api.columns import AGE, workload_columns
 from wherry.api.core.podspec_defaults import default_template
 from wherry.api.declare import declare
@@ -11,6 +15,7 @@ from wherry.api.defaulting import each, fill, within
 from wherry.api.types.batch import Job, JobSpec, PodFailurePolicy, PodFailurePolicyRule
 from wherry.machinery.conditions import is_true
 from wherry.machinery.meta import LabelSelector
+from wherry.machinery.names import dns_label
 from wherry.machinery.resource import Column
 from wherry.machinery.table import duration
 from wherry.machinery.time import seconds
@@ -114,10 +119,46 @@ def prepare(new: Job, old: Job | None) -> Job:
     return replace(new, spec=spec)
 
 
+def _own_labels(job: Job) -> dict[str, str]:
+    meta = job.metadata
+    return {
+        LEGACY_UID_LABEL: meta.uid,
+        LEGACY_NAME_LABEL: meta.name,
+        UID_LABEL: meta.uid,
+        NAME_LABEL: meta.name,
+    }
+
+
+def validate(new: Job, old: Job | None) -> Errors:
+    """A new Job, or what may change in one."""
+    yield from own_selector(new, _own_labels(new))
+    yield from job_spec("spec", new.spec)
+    yield from host_name(new)
+    if old is not None:
+        yield from job_update(new, old)
+
+
+def validate_status(new: Job, old: Job | None) -> Errors:
+    """Counts that can be true together, and ends that stay ends."""
+    return job_status(new.status, old.status if old else None)
+
+
+def warn(new: Job, old: Job | None) -> Iterator[str]:
+    """Names that make poor host names."""
+    if old is None and (problems := dns_label(new.metadata.name)):
+        yield (
+            "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; "
+            f"a DNS label is recommended: [{' '.join(problems)}]"
+        )
+
+
 JOB = declare(
     Job,
     columns=COLUMNS,
     fields={"status.successful": lambda job: str(job.status.succeeded)},
     default=default,
     prepare=prepare,
+    validate=validate,
+    validate_status=validate_status,
+    warn=warn,
 )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from wherry.api.checks import Errors
 from wherry.api.columns import AGE, balancer_addresses, or_none
+from wherry.api.core.service_validation import balancer_status, externally_accessible, needs_health_check, validate
 from wherry.api.declare import declare
 from wherry.api.defaulting import each, fill, within
 from wherry.api.types.core import (
     ClientIPConfig,
     LoadBalancerIngress,
+    LoadBalancerStatus,
     Service,
     ServicePort,
     ServiceSpec,
@@ -56,11 +59,6 @@ def _default_port(port: ServicePort) -> ServicePort:
     return replace(port, target_port=port.port) if port.target_port in (None, 0, "") else port
 
 
-def externally_accessible(spec: ServiceSpec) -> bool:
-    """Whether traffic from outside the cluster can reach it, so that externalTrafficPolicy means something."""
-    return spec.type in ("NodePort", "LoadBalancer") or (spec.type == "ClusterIP" and bool(spec.external_ips))
-
-
 def _default_affinity(spec: ServiceSpec) -> ServiceSpec:
     spec = fill(spec, session_affinity="None")
     own = spec.session_affinity_config
@@ -75,8 +73,10 @@ def _default_affinity(spec: ServiceSpec) -> ServiceSpec:
 
 
 def default(service: Service) -> Service:
-    """A ClusterIP service of TCP ports, spread over all endpoints."""
+    """A ClusterIP service of TCP ports, spread over all endpoints; clusterIP is the first of clusterIPs."""
     spec = _default_affinity(fill(service.spec, type="ClusterIP"))
+    if spec.cluster_ip and not spec.cluster_ips:
+        spec = replace(spec, cluster_ips=(spec.cluster_ip,))
     spec = within(spec, ports=each(_default_port))
     if externally_accessible(spec):
         spec = fill(spec, external_traffic_policy="Cluster")
@@ -93,4 +93,53 @@ def _default_ingress(point: LoadBalancerIngress) -> LoadBalancerIngress:
     return fill(point, ip_mode="VIP") if point.ip else point
 
 
-SERVICE = declare(Service, columns=COLUMNS, fields=FIELDS, default=default)
+def prepare(new: Service, old: Service | None) -> Service:
+    """What the old type needed goes with it, unless the client says otherwise in the same breath."""
+    if old is None or old.spec.type == new.spec.type:
+        return new if old is None else replace(new, spec=_without_health_check(new.spec, old.spec))
+    spec, before = new.spec, old.spec
+    if spec.type == "ExternalName" and (spec.cluster_ip, spec.cluster_ips) == (before.cluster_ip, before.cluster_ips):
+        spec = replace(spec, cluster_ip="", cluster_ips=(), ip_families=(), ip_family_policy=None)
+    if spec.type in ("ClusterIP", "ExternalName") and _node_ports(spec) <= _node_ports(before):
+        spec = replace(spec, ports=tuple(replace(port, node_port=0) for port in spec.ports))
+    if spec.type != "LoadBalancer":
+        spec = _without_balancer(spec, before)
+    if not externally_accessible(spec) and spec.external_traffic_policy == before.external_traffic_policy:
+        spec = replace(spec, external_traffic_policy="")
+    if spec.type == "ExternalName" and spec.internal_traffic_policy == before.internal_traffic_policy:
+        spec = replace(spec, internal_traffic_policy=None)
+    status = new.status if spec.type == "LoadBalancer" else replace(new.status, load_balancer=LoadBalancerStatus())
+    return replace(new, spec=_without_health_check(spec, before), status=status)
+
+
+def _node_ports(spec: ServiceSpec) -> set[int]:
+    return {port.node_port for port in spec.ports} - {0}
+
+
+def _without_balancer(spec: ServiceSpec, before: ServiceSpec) -> ServiceSpec:
+    if spec.allocate_load_balancer_node_ports == before.allocate_load_balancer_node_ports:
+        spec = replace(spec, allocate_load_balancer_node_ports=None)
+    if spec.load_balancer_class == before.load_balancer_class:
+        spec = replace(spec, load_balancer_class=None)
+    return spec
+
+
+def _without_health_check(spec: ServiceSpec, before: ServiceSpec) -> ServiceSpec:
+    kept = needs_health_check(spec) or spec.health_check_node_port != before.health_check_node_port
+    return spec if kept else replace(spec, health_check_node_port=0)
+
+
+def validate_status(new: Service, old: Service | None) -> Errors:
+    """Where the load balancer is reached."""
+    return balancer_status("status.loadBalancer", new.status.load_balancer, new.spec)
+
+
+SERVICE = declare(
+    Service,
+    columns=COLUMNS,
+    fields=FIELDS,
+    default=default,
+    prepare=prepare,
+    validate=validate,
+    validate_status=validate_status,
+)

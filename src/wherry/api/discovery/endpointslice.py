@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from msgspec.structs import replace
 
+from wherry.api.checks import Errors, immutable, label_map, named, one_of, parsed_ip, unique
 from wherry.api.columns import AGE, first_few
+from wherry.api.core.service_validation import PROTOCOLS, usable_ip
 from wherry.api.declare import declare
 from wherry.api.defaulting import each, fill, within
-from wherry.api.types.discovery import EndpointPort, EndpointSlice
+from wherry.api.types.discovery import Endpoint, EndpointPort, EndpointSlice
+from wherry.machinery.names import dns_label, dns_subdomain, label_value, qualified_name
 from wherry.machinery.resource import Column
+from wherry.machinery.validation import duplicate, invalid, required, too_many
 
 
 def _port(port: EndpointPort) -> str:
@@ -35,4 +41,79 @@ def default(slice_: EndpointSlice) -> EndpointSlice:
     return within(slice_, ports=each(_default_port))
 
 
-ENDPOINTSLICE = declare(EndpointSlice, columns=COLUMNS, default=default)
+MAX_ENDPOINTS = 1000
+MAX_PORTS = 20000
+MAX_ADDRESSES = 100
+MAX_HINTS = 8
+
+
+def validate(new: EndpointSlice, old: EndpointSlice | None) -> Errors:
+    """Addresses of its type, ports with different names."""
+    yield from one_of("addressType", new.address_type, ("FQDN", "IPv4", "IPv6"))
+    if len(new.ports) > MAX_PORTS:
+        yield too_many("ports", len(new.ports), MAX_PORTS)
+    names: set[str] = set()
+    for index, port in enumerate(new.ports):
+        yield from _check_port(f"ports[{index}]", port, names)
+    if old is None or old.endpoints != new.endpoints:
+        if len(new.endpoints) > MAX_ENDPOINTS:
+            yield too_many("endpoints", len(new.endpoints), MAX_ENDPOINTS)
+        for index, endpoint in enumerate(new.endpoints):
+            yield from _endpoint(f"endpoints[{index}]", endpoint, new.address_type)
+    if old is not None:
+        yield from immutable("addressType", new.address_type, old.address_type)
+
+
+def _check_port(path: str, port: EndpointPort, names: set[str]) -> Errors:
+    name = port.name or ""
+    if name:
+        yield from named(f"{path}.name", name, dns_label)
+    if name in names:
+        yield duplicate(f"{path}.name", name)
+    names.add(name)
+    if port.protocol is None:
+        yield required(f"{path}.protocol")
+    else:
+        yield from one_of(f"{path}.protocol", port.protocol, PROTOCOLS)
+    if port.app_protocol is not None:
+        yield from named(f"{path}.appProtocol", port.app_protocol, qualified_name)
+
+
+def _endpoint(path: str, endpoint: Endpoint, kind: str) -> Errors:
+    if not endpoint.addresses:
+        yield required(f"{path}.addresses", "must contain at least 1 address")
+    elif len(endpoint.addresses) > MAX_ADDRESSES:
+        yield too_many(f"{path}.addresses", len(endpoint.addresses), MAX_ADDRESSES)
+    for index, address in enumerate(endpoint.addresses):
+        yield from _address(f"{path}.addresses[{index}]", address, kind)
+    if endpoint.node_name is not None:
+        yield from named(f"{path}.nodeName", endpoint.node_name, dns_subdomain)
+    yield from label_map(f"{path}.deprecatedTopology", endpoint.deprecated_topology)
+    if endpoint.hostname is not None:
+        yield from named(f"{path}.hostname", endpoint.hostname, dns_label)
+    if endpoint.hints is not None:
+        zones = [zone.name for zone in endpoint.hints.for_zones]
+        nodes = [node.name for node in endpoint.hints.for_nodes]
+        yield from _hints(f"{path}.hints.forZones", zones, label_value)
+        yield from _hints(f"{path}.hints.forNodes", nodes, dns_subdomain)
+
+
+def _hints(path: str, hints: Sequence[str], check: Callable[[str], list[str]]) -> Errors:
+    if len(hints) > MAX_HINTS:
+        yield too_many(path, len(hints), MAX_HINTS)
+    yield from unique(path, hints, ".name")
+    for index, name in enumerate(hints):
+        yield from named(f"{path}[{index}].name", name, check)
+
+
+def _address(path: str, address: str, kind: str) -> Errors:
+    if kind == "FQDN":
+        yield from named(path, address.removesuffix("."), dns_subdomain)
+        return
+    yield from usable_ip(path, address)
+    found = parsed_ip(address)
+    if found is not None and f"IPv{found.version}" != kind:
+        yield invalid(path.rpartition("[")[0], address, f"must be an {kind} address")
+
+
+ENDPOINTSLICE = declare(EndpointSlice, columns=COLUMNS, default=default, validate=validate)
