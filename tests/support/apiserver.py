@@ -1,8 +1,8 @@
 """A real API server on a free port with throw-away keys, for tests of anything that talks to one.
 
-    async with running_apiserver(tmp_path) as server:
-        client = server.client()                 # in process, as system:masters
-        await server.kubectl("get", "pods")      # the real kubectl over HTTPS
+async with running_apiserver(tmp_path) as server:
+    client = server.client()                 # in process, as system:masters
+    await server.kubectl("get", "pods")      # the real kubectl over HTTPS
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What every cluster has from its first start: namespaces, RBAC roles and bindings, priority classes, the Service range.
+"""What every cluster has from its first start: namespaces, RBAC roles and bindings, priority classes.
 
-Runs at each start, as system:masters, and writes only what is missing; of RBAC roles and bindings it also restores rules
-and subjects that were taken away, unless the object is annotated `rbac.authorization.kubernetes.io/autoupdate: "false"`.
+Runs at each start, as system:masters, and writes only what is missing; of RBAC roles and bindings it also restores
+rules and subjects that were taken away, unless the object is annotated
+`rbac.authorization.kubernetes.io/autoupdate: "false"`.
 https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings
 """
 
@@ -130,9 +131,7 @@ def _aggregation(names: list[str]) -> AggregationRule | None:
 
 def _rule(row: list[list[str]]) -> PolicyRule:
     verbs, groups, plurals, names, urls = map(tuple, row)
-    return PolicyRule(
-        verbs=verbs, api_groups=groups, resources=plurals, resource_names=names, non_resource_urls=urls
-    )
+    return PolicyRule(verbs=verbs, api_groups=groups, resources=plurals, resource_names=names, non_resource_urls=urls)
 
 
 def _subject(kind: str, namespace: str, name: str) -> Subject:

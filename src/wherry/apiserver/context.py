@@ -68,9 +68,7 @@ def already_exists(resource: Resource[Any], name: str) -> AlreadyExists:
 
 def conflict(resource: Resource[Any], name: str, why: str = MODIFIED) -> Conflict:
     """409: not as the client thought it was."""
-    return Conflict(
-        f'Operation cannot be fulfilled on {resource} "{name}": {why}', details=details(resource, name)
-    )
+    return Conflict(f'Operation cannot be fulfilled on {resource} "{name}": {why}', details=details(resource, name))
 
 
 def no_such_verb(resource: Resource[Any], verb: str) -> MethodNotAllowed:

@@ -141,9 +141,7 @@ def _check_type(raw: dict[str, Any], resource: Resource[Any], body: bytes, *, an
 
 
 def _cannot(resource: Resource[Any], why: str) -> BadRequest:
-    return BadRequest(
-        f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}'
-    )
+    return BadRequest(f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}')
 
 
 def _unrecognised(kind: str, why: str, body: bytes) -> BadRequest:

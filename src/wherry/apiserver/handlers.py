@@ -26,7 +26,7 @@ from wherry.apiserver.verbs import list as listing
 from wherry.apiserver.verbs.create import create
 from wherry.apiserver.verbs.delete import Deleted, delete, delete_collection
 from wherry.apiserver.verbs.list import ListOptions, list_, reached, revision_of
-from wherry.apiserver.verbs.patch import patch
+from wherry.apiserver.verbs.patch import PatchRequest, patch
 from wherry.apiserver.verbs.update import put
 from wherry.apiserver.verbs.watch import watch
 from wherry.machinery import codec
@@ -81,7 +81,7 @@ async def _call(
     try:
         done = await do(api, ctx, without_nulls(raw))
     except msgspec.ValidationError as error:
-        raise BadRequest(f'{kind} cannot be handled as a {kind}: json: {error}') from None
+        raise BadRequest(f"{kind} cannot be handled as a {kind}: json: {error}") from None
     return Response(codec.encode(done), 201, warnings=tuple(ctx.warnings))
 
 
@@ -172,9 +172,7 @@ async def list_many(api: Api, request: Request, info: RequestInfo, resource: Res
     options = list_options(request.query)
     selection = select(resource, options.labels, options.fields)
     found = await list_(api, resource, info.namespace, selection, options)
-    return output.many(
-        resource, found.page.items, found.meta, accepted(request), api.clock.now(), include(request)
-    )
+    return output.many(resource, found.page.items, found.meta, accepted(request), api.clock.now(), include(request))
 
 
 async def watch_many(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
@@ -185,7 +183,8 @@ async def watch_many(api: Api, request: Request, info: RequestInfo, resource: Re
         fields = f"metadata.name={info.name}" + (f",{fields}" if fields else "")
     selection = select(resource, options.labels, fields)
     namespace = info.namespace if resource.namespaced else ""
-    return await watch(api, resource, namespace, selection, options, accepted(request), include(request))
+    form = output.WatchForm(resource, accepted(request), include(request))
+    return await watch(api, resource, namespace, selection, options, form)
 
 
 async def create_one(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
@@ -222,10 +221,10 @@ async def patch_one(api: Api, request: Request, info: RequestInfo, resource: Res
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind.startswith("application/apply-patch") and not request.query.first("fieldManager"):
         raise refuse("meta.k8s.io", "PatchOptions", "", [required("fieldManager", "is required for apply patch")])
-    force = request.query.flag("force")
     door = DOORS.get((str(resource), info.subresource))
     body = await request.read()
-    done = await patch(api, ctx, kind, body, force=force, validation=validation(request.query), isolate=door)
+    asked = PatchRequest(kind, body, request.query.flag("force"), validation(request.query))
+    done = await patch(api, ctx, asked, door)
     return answer_object(ctx, done.entry, request, api, 201 if done.created else 200)
 
 
@@ -264,11 +263,11 @@ async def delete_one(api: Api, request: Request, info: RequestInfo, resource: Re
     return answer_object(ctx, done.entry, request, api, 202 if waits else 200)
 
 
-RETURN_DELETED = frozenset(
-    "pods services serviceaccounts persistentvolumes persistentvolumeclaims namespaces podtemplates resourcequotas "
-    "storageclasses csidrivers csinodes volumeattachments volumeattributesclasses resourceclaims "
-    "resourceclaimtemplates resourceslices deviceclasses".split()
-)
+RETURN_DELETED = frozenset((
+    "pods", "services", "serviceaccounts", "persistentvolumes", "persistentvolumeclaims", "namespaces",
+    "podtemplates", "resourcequotas", "storageclasses", "csidrivers", "csinodes", "volumeattachments",
+    "volumeattributesclasses", "resourceclaims", "resourceclaimtemplates", "resourceslices", "deviceclasses",
+))  # fmt: skip
 """Plurals of the kinds whose DELETE answers with the object; the others answer with a Status."""
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
-from wherry.aio.connection import Connection
 from multidict import MultiMapping
 
+from wherry.aio.connection import Connection
 from wherry.machinery.errors import BadRequest
 
 JSON = "application/json"

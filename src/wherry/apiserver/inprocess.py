@@ -43,6 +43,9 @@ _PATCHES = {
 }
 
 
+Items = list[Any]  # `list` is a method below
+
+
 class InProcessClient:
     """See `wherry.client.interface.Client`."""
 
@@ -52,9 +55,7 @@ class InProcessClient:
         self._manager = manager or user.name.rpartition(":")[2]
 
     def _context(self, resource: Resource[T], key: Key, subresource: str = "") -> Context[T]:
-        return Context(
-            self._user, resource, key.namespace, key.name, subresource=subresource, manager=self._manager
-        )
+        return Context(self._user, resource, key.namespace, key.name, subresource=subresource, manager=self._manager)
 
     async def get(self, resource: Resource[T], key: Key) -> T:
         """One object. Raises NotFound."""
@@ -90,9 +91,7 @@ class InProcessClient:
                 yield Event("SYNCED", resource, None, since)
             feed: _Feed[T] = _Feed()
             try:
-                running = window.watch(
-                    since, feed.put, namespace=select.namespace, predicate=predicate, ended=feed.end
-                )
+                running = window.watch(since, feed.put, namespace=select.namespace, predicate=predicate, ended=feed.end)
             except Compacted:
                 since = None
                 continue
@@ -120,15 +119,13 @@ class InProcessClient:
         return (await put(self._api, ctx, obj, isolate=door))[0].obj
 
     async def patch(
-        self, resource: Resource[T], key: Key, patch: Mapping[str, Any] | list[Any], *,
+        self, resource: Resource[T], key: Key, patch: Mapping[str, Any] | Items, *,
         kind: Literal["merge", "json", "strategic", "apply"] = "merge", subresource: str = "",
     ) -> T:  # fmt: skip
         """Change part of an object. `apply` uses this client's name as field manager and forces."""
         ctx = self._context(resource, key, subresource)
-        done = await patching.patch(
-            self._api, ctx, _PATCHES[kind], codec.encode(patch), force=kind == "apply",
-            isolate=DOORS.get((str(resource), subresource)),
-        )  # fmt: skip
+        asked = patching.PatchRequest(_PATCHES[kind], codec.encode(patch), force=kind == "apply")
+        done = await patching.patch(self._api, ctx, asked, DOORS.get((str(resource), subresource)))
         obj: T = done.entry.obj
         return obj
 

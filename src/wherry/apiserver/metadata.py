@@ -137,9 +137,7 @@ def _finalizers(finalizers: Sequence[str]) -> Iterator[FieldError]:
                 f"{path}[{index}]", finalizer, "name is neither a standard finalizer name nor is it fully qualified"
             )
     if set(_GC_FINALIZERS) <= set(finalizers):
-        yield invalid(
-            path, list(finalizers), "finalizer orphan and foregroundDeletion cannot be both set"
-        )
+        yield invalid(path, list(finalizers), "finalizer orphan and foregroundDeletion cannot be both set")
 
 
 def validate_managed(entries: Sequence[ManagedFieldsEntry]) -> Iterator[FieldError]:

@@ -48,7 +48,7 @@ class NonResource:
         """Whether no rule is needed to read it."""
         return path in _OPEN or path.startswith(tuple(f"{p}/" for p in _OPEN[:3]))
 
-    async def answer(self, request: Request, info: RequestInfo) -> Answer:
+    async def answer(self, request: Request, info: RequestInfo) -> Answer:  # noqa: PLR0911 - one row per path
         """The document at a path. Raises NotFound, MethodNotAllowed."""
         if request.method not in ("GET", "HEAD"):
             raise MethodNotAllowed("the server does not allow this method on the requested resource")

@@ -28,7 +28,8 @@ _PATCHES = (
 )  # fmt: skip
 _WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
 _LIST_PARAMETERS = (
-    ("allowWatchBookmarks", "boolean"), ("continue", "string"), ("fieldSelector", "string"), ("labelSelector", "string"),
+    ("allowWatchBookmarks", "boolean"), ("continue", "string"), ("fieldSelector", "string"),
+    ("labelSelector", "string"),
     ("limit", "integer"), ("resourceVersion", "string"), ("resourceVersionMatch", "string"),
     ("sendInitialEvents", "boolean"), ("timeoutSeconds", "integer"), ("watch", "boolean"),
 )  # fmt: skip

@@ -112,6 +112,7 @@ class WatchForm:
         self._wanted = wanted
         self._include = include
         self._named = False
+        self.plain = wanted.form == "object"
 
     def event(self, event: Event[Any], now: float) -> bytes:
         """The line that tells of an event."""

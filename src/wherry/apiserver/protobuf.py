@@ -57,7 +57,7 @@ def to_json(data: bytes) -> bytes:
         raw = b""
         for number, value in _fields(data[4:]):
             if number == 1:
-                meta = {n: v for n, v in _fields(value)}
+                meta = dict(_fields(value))
                 version, kind = meta.get(1, b"").decode(), meta.get(2, b"").decode()
             elif number == 2:
                 raw = value
@@ -122,7 +122,7 @@ def _message(data: bytes, name: str, depth: int) -> dict[str, Any]:
         elif code[0] == "[":
             out.setdefault(field, []).append(_value(raw, code[1:-1], depth))
         elif code[0] == "{":
-            pair = {n: v for n, v in _fields(raw)}
+            pair = dict(_fields(raw))
             item = code[1:-1]
             empty: Any = 0 if item in "iB" else b""
             out.setdefault(field, {})[pair.get(1, b"").decode()] = _value(pair.get(2, empty), item, depth)
@@ -134,17 +134,9 @@ def _message(data: bytes, name: str, depth: int) -> dict[str, Any]:
 
 
 def _value(raw: Any, code: str, depth: int) -> Any:
-    match code[0]:
-        case "s":
-            return raw.decode()
-        case "i":
-            return raw - (1 << 64) if raw >= 1 << 63 else raw
-        case "B":
-            return bool(raw)
-        case "b":
-            return base64.b64encode(raw).decode()
-        case "d":
-            return struct.unpack("<d", raw)[0]
+    scalar = _SCALAR.get(code)
+    if scalar is not None:
+        return scalar(raw)
     name = code[1:]
     special = _SPECIAL.get(name)
     if special is not None:
@@ -159,7 +151,7 @@ def _signed(value: int) -> int:
 def _moment(raw: bytes) -> tuple[int, int] | None:
     if not raw:
         return None
-    found = {n: v for n, v in _fields(raw)}
+    found = dict(_fields(raw))
     return _signed(found.get(1, 0)), found.get(2, 0)
 
 
@@ -174,7 +166,7 @@ def _micro_time(raw: bytes, depth: int) -> str | None:
 
 
 def _int_or_string(raw: bytes, depth: int) -> int | str:
-    found = {n: v for n, v in _fields(raw)}
+    found = dict(_fields(raw))
     if found.get(1, 0):
         return str(found.get(3, b"").decode())
     value = found.get(2, 0) & 0xFFFFFFFF
@@ -182,11 +174,11 @@ def _int_or_string(raw: bytes, depth: int) -> int | str:
 
 
 def _quantity(raw: bytes, depth: int) -> str:
-    return str({n: v for n, v in _fields(raw)}.get(1, b"0").decode()) or "0"
+    return str(dict(_fields(raw)).get(1, b"0").decode()) or "0"
 
 
 def _json(raw: bytes, depth: int) -> Any:
-    text = {n: v for n, v in _fields(raw)}.get(1, b"")
+    text = dict(_fields(raw)).get(1, b"")
     return msgspec.json.decode(text) if text else None
 
 
@@ -195,7 +187,7 @@ def _items(raw: bytes, depth: int) -> list[str]:
 
 
 def _props_or_bool(raw: bytes, depth: int) -> Any:
-    found = {n: v for n, v in _fields(raw)}
+    found = dict(_fields(raw))
     if 2 in found:
         return _message(found[2], f"{_SCHEMA}JSONSchemaProps", depth + 1)
     return bool(found.get(1, 0))
@@ -217,10 +209,17 @@ def _props_or_names(raw: bytes, depth: int) -> Any:
 
 def _duration(raw: bytes, depth: int) -> str:
     """Go's notation of a duration, in seconds."""
-    nanoseconds = _signed({n: v for n, v in _fields(raw)}.get(1, 0))
+    nanoseconds = _signed(dict(_fields(raw)).get(1, 0))
     return f"{nanoseconds / 1e9:g}s"
 
 
+_SCALAR: Mapping[str, Callable[[Any], Any]] = {
+    "s": bytes.decode,
+    "i": _signed,
+    "B": bool,
+    "b": lambda raw: base64.b64encode(raw).decode(),
+    "d": lambda raw: struct.unpack("<d", raw)[0],
+}
 _SPECIAL: Mapping[str, Callable[[bytes, int], Any]] = {
     f"{_META}Time": _time,
     f"{_META}MicroTime": _micro_time,

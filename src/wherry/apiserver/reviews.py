@@ -10,7 +10,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from wherry.api.types.authentication import SelfSubjectReview, SelfSubjectReviewStatus, TokenReview, TokenReviewStatus, UserInfo
+from wherry.api.types.authentication import (
+    SelfSubjectReview,
+    SelfSubjectReviewStatus,
+    TokenReview,
+    TokenReviewStatus,
+    UserInfo,
+)
 from wherry.api.types.authorization import (
     LocalSubjectAccessReview,
     NonResourceAttributes,
@@ -70,7 +76,12 @@ async def _self_access(api: Api, ctx: Context[Any], review: SelfSubjectAccessRev
 async def _access(api: Api, ctx: Context[Any], review: SubjectAccessReview | LocalSubjectAccessReview) -> Any:
     spec = review.spec
     if not spec.user and not spec.groups:
-        raise refuse(_GROUP, review.kind, "", [invalid("spec.user", spec.user, "at least one of user or group must be specified")])
+        raise refuse(
+            _GROUP,
+            review.kind,
+            "",
+            [invalid("spec.user", spec.user, "at least one of user or group must be specified")],
+        )
     asked = spec.resource_attributes
     if isinstance(review, LocalSubjectAccessReview) and (asked is None or asked.namespace != ctx.namespace):
         raise BadRequest("spec.resourceAttributes.namespace must match the namespace of the request")
@@ -87,9 +98,7 @@ async def _rules(api: Api, ctx: Context[Any], review: SelfSubjectRulesReview) ->
         rules.append(PolicyRule(verbs=("*",), api_groups=("*",), resources=("*",)))
         rules.append(PolicyRule(verbs=("*",), non_resource_urls=("*",)))
     status = SubjectRulesReviewStatus(
-        resource_rules=tuple(
-            _resource_rule(rule) for rule in rules if rule.resources
-        ),
+        resource_rules=tuple(_resource_rule(rule) for rule in rules if rule.resources),
         non_resource_rules=tuple(
             NonResourceRule(non_resource_urls=r.non_resource_urls, verbs=r.verbs) for r in rules if r.non_resource_urls
         ),

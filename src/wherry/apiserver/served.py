@@ -1,4 +1,4 @@
-"""Served: which resources exist, by path, by kind and by group. Built-in ones from RESOURCES, custom ones at run time."""
+"""Served: which resources exist, by path, kind and group. Built-in ones from RESOURCES, custom ones at run time."""
 
 from __future__ import annotations
 
@@ -80,7 +80,6 @@ class Served:
 
 def rank(version: str) -> tuple[int, int, int, str]:
     """Sort key of API versions, best first: v2, v1, v2beta1, v1beta1, v1alpha1, anything else."""
-
 
     found = re.fullmatch(r"v(\d+)(?:(alpha|beta)(\d+))?", version)
     if found is None:

@@ -1,12 +1,11 @@
 """Shapes: what fields a type has on the wire, compiled once per type from msgspec's own view of it.
 
-Used where the typed decoder is silent: unknown fields, numbers out of range, and the Go-like wording of type errors that
-clients and tests of upstream expect.
+Used where the typed decoder is silent: unknown fields, numbers out of range, and the Go-like wording of type errors
+that clients and tests of upstream expect.
 """
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -43,8 +42,10 @@ class Shape:
 
 
 _ANY = Shape("any", "", "interface {}")
+_KNOWN: dict[type[Any], Shape] = {}
 _SCALARS: dict[type[Any], tuple[str, str]] = {
     inspect.StrType: ("scalar", "string"),
+    inspect.BytesType: ("scalar", "[]uint8"),
     inspect.BoolType: ("scalar", "bool"),
     inspect.IntType: ("int", "int32"),
     inspect.FloatType: ("scalar", "float64"),
@@ -52,10 +53,12 @@ _SCALARS: dict[type[Any], tuple[str, str]] = {
 }
 
 
-@cache
 def shape_of(kind: type[Any]) -> Shape:
     """The shape of a struct type."""
-    return _build(inspect.type_info(kind), {})
+    found = _KNOWN.get(kind)
+    if found is None:
+        found = _KNOWN[kind] = _build(inspect.type_info(kind), {})
+    return found
 
 
 def _build(info: inspect.Type, seen: dict[type[Any], Shape]) -> Shape:
@@ -162,8 +165,5 @@ def go_message(error: msgspec.ValidationError, kind: type[Any]) -> str:
 
 
 def _steps(path: str) -> list[str]:
-    out: list[str] = []
-    for part in path.replace("[", ".[").split("."):
-        if part and part != "...]":
-            out.append(part)
+    out = [part for part in path.replace("[", ".[").split(".") if part and part != "...]"]
     return ["[]" if step.startswith("[") else step for step in out]

@@ -16,20 +16,20 @@ from wherry.machinery.meta import Object, ObjectMeta, T
 from wherry.machinery.resource import Resource
 from wherry.machinery.time import Time
 
-GENERATIONS = frozenset(
-    "mutatingadmissionpolicies mutatingadmissionpolicybindings mutatingwebhookconfigurations "
-    "validatingadmissionpolicies validatingadmissionpolicybindings validatingwebhookconfigurations daemonsets "
-    "deployments replicasets statefulsets horizontalpodautoscalers cronjobs jobs pods podtemplates "
-    "replicationcontrollers endpointslices flowschemas prioritylevelconfigurations ingresses ingressclasses "
-    "networkpolicies poddisruptionbudgets deviceclasses devicetaintrules resourceslices priorityclasses "
-    "customresourcedefinitions".split()
-)
+GENERATIONS = frozenset((
+    "mutatingadmissionpolicies", "mutatingadmissionpolicybindings", "mutatingwebhookconfigurations",
+    "validatingadmissionpolicies", "validatingadmissionpolicybindings", "validatingwebhookconfigurations",
+    "daemonsets", "deployments", "replicasets", "statefulsets", "horizontalpodautoscalers", "cronjobs", "jobs",
+    "pods", "podtemplates", "replicationcontrollers", "endpointslices", "flowschemas", "prioritylevelconfigurations",
+    "ingresses", "ingressclasses", "networkpolicies", "poddisruptionbudgets", "deviceclasses", "devicetaintrules",
+    "resourceslices", "priorityclasses", "customresourcedefinitions",
+))  # fmt: skip
 """Plurals of the built-in kinds that count generations; custom resources always do."""
 
-CREATE_ON_UPDATE = frozenset(
-    "leases endpoints events limitranges clusterroles clusterrolebindings roles rolebindings services "
-    "priorityclasses".split()
-)
+CREATE_ON_UPDATE = frozenset((
+    "leases", "endpoints", "events", "limitranges", "clusterroles", "clusterrolebindings", "roles", "rolebindings",
+    "services", "priorityclasses",
+))  # fmt: skip
 """Plurals of the kinds that a PUT may create."""
 
 
@@ -127,9 +127,7 @@ def differs(resource: Resource[T], new: T, old: T) -> bool:
     if resource.custom is not None:
         return bool(resource.custom.differs(new, old))
     skip = ("kind", "api_version", "metadata", "status")
-    return any(
-        getattr(new, f.name) != getattr(old, f.name) for f in fields(resource.type) if f.name not in skip
-    )
+    return any(getattr(new, f.name) != getattr(old, f.name) for f in fields(resource.type) if f.name not in skip)
 
 
 def bare(meta: ObjectMeta) -> ObjectMeta:

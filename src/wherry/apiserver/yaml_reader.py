@@ -57,7 +57,7 @@ def _read_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
             raise BadRequest("yaml: a map key must be a scalar")
         if key in out:
             raise BadRequest(f'error converting YAML to JSON: yaml: key "{key}" already set in map')
-        out[key] = loader.construct_object(value_node, deep=True)  # type: ignore[no-untyped-call] # PyYAML's stubs
+        out[key] = loader.construct_object(value_node, deep=True)
     return out
 
 
@@ -74,7 +74,7 @@ def to_json(data: bytes) -> bytes:
             _count(node, [0], 0)
             value = loader.construct_document(node) if node is not None else None
         finally:
-            loader.dispose()  # type: ignore[no-untyped-call] # PyYAML's stubs
+            loader.dispose()
         return msgspec.json.encode(value)
     except yaml.YAMLError as error:
         first = str(error).splitlines()[0] if str(error) else "malformed"

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from wherry.api.core.limitrange import LIMITRANGE
 from wherry.api.core.pod_resources import container_totals
-from wherry.api.types.core import Container, LimitRangeItem, PersistentVolumeClaim, Pod, ResourceRequirements
+from wherry.api.types.core import Container, LimitRangeItem, PersistentVolumeClaim, Pod
 from wherry.apiserver.admission.namespace_lifecycle import forbidden
 from wherry.apiserver.admission.plugin import Plugin
 from wherry.apiserver.context import Context
@@ -42,7 +42,7 @@ def _default(api: Api, ctx: Context[Any], obj: Any, old: Any) -> Any:
 
 
 def _filled(container: Container, item: LimitRangeItem) -> Container:
-    present = container.resources or ResourceRequirements()
+    present = container.resources
     limits = {**item.default, **present.limits}
     # a request that is not given follows the limit that is
     requests = {**item.default_request, **present.limits, **present.requests}
@@ -65,14 +65,12 @@ def _problems(obj: Any, item: LimitRangeItem) -> Iterator[str]:
     if isinstance(obj, Pod):
         if item.type == "Container":
             for container in (*obj.spec.init_containers, *obj.spec.containers):
-                resources = container.resources or ResourceRequirements()
+                resources = container.resources
                 yield from _check(item, resources.requests, resources.limits)
         elif item.type == "Pod":
-            yield from _check(
-                item, container_totals(obj.spec, "requests"), container_totals(obj.spec, "limits")
-            )
+            yield from _check(item, container_totals(obj.spec, "requests"), container_totals(obj.spec, "limits"))
     elif isinstance(obj, PersistentVolumeClaim) and item.type == "PersistentVolumeClaim":
-        requests = obj.spec.resources.requests if obj.spec.resources else {}
+        requests = obj.spec.resources.requests
         for name, least in item.min.items():
             if name in requests and compare(requests[name], least) < 0:
                 yield f"minimum {name} usage per {item.type} is {least}, but request is {requests[name]}"
@@ -85,6 +83,7 @@ def _check(
     item: LimitRangeItem, requests: Mapping[str, Quantity], limits: Mapping[str, Quantity]
 ) -> Iterator[str]:  # fmt: skip
     where = f"usage per {item.type}"
+    yield from _check_ratio(item, requests, limits)
     for name, least in item.min.items():
         asked = requests.get(name)
         if asked is None:
@@ -99,13 +98,18 @@ def _check(
             yield f"maximum {name} {where} is {most}, but limit is {limit}"
         elif asked is not None and compare(asked, most) > 0:
             yield f"maximum {name} {where} is {most}, but request is {asked}"
+
+
+def _check_ratio(
+    item: LimitRangeItem, requests: Mapping[str, Quantity], limits: Mapping[str, Quantity]
+) -> Iterator[str]:  # fmt: skip
     for name, ratio in item.max_limit_request_ratio.items():
         limit, asked = limits.get(name), requests.get(name)
+        head = f"{name} max limit to request ratio per {item.type} is {ratio}, but"
         if limit is None or asked is None or not amount(asked):
-            yield f"{name} max limit to request ratio per {item.type} is {ratio}, but no request is specified or request is 0"
+            yield f"{head} no request is specified or request is 0"
         elif amount(limit) > amount(ratio) * amount(asked):
-            given = float(amount(limit) / amount(asked))
-            yield f"{name} max limit to request ratio per {item.type} is {ratio}, but provided ratio is {given:f}"
+            yield f"{head} provided ratio is {float(amount(limit) / amount(asked)):f}"
 
 
 PLUGIN = Plugin(

@@ -46,6 +46,4 @@ def _early(api: Api, ctx: Context[Any], obj: Any, old: Any) -> Any:
     return obj
 
 
-PLUGIN = Plugin(
-    "NamespaceLifecycle", mutate=_early, validate=_validate, operations=frozenset({"CREATE", "DELETE"})
-)
+PLUGIN = Plugin("NamespaceLifecycle", mutate=_early, validate=_validate, operations=frozenset({"CREATE", "DELETE"}))

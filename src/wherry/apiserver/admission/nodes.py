@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 NOT_READY = "node.kubernetes.io/not-ready"
 _FORBIDDEN_PREFIX = "node-restriction.kubernetes.io"
 _KUBELET_PREFIXES = ("kubelet.kubernetes.io", "node.kubernetes.io")
-_KUBELET_LABELS = frozenset(
-    "kubernetes.io/hostname kubernetes.io/arch kubernetes.io/os beta.kubernetes.io/arch beta.kubernetes.io/os "
-    "beta.kubernetes.io/instance-type node.kubernetes.io/instance-type failure-domain.beta.kubernetes.io/region "
-    "failure-domain.beta.kubernetes.io/zone topology.kubernetes.io/region topology.kubernetes.io/zone".split()
-)
+_KUBELET_LABELS = frozenset((
+    "kubernetes.io/hostname", "kubernetes.io/arch", "kubernetes.io/os", "beta.kubernetes.io/arch",
+    "beta.kubernetes.io/os", "beta.kubernetes.io/instance-type", "node.kubernetes.io/instance-type",
+    "failure-domain.beta.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone",
+    "topology.kubernetes.io/region", "topology.kubernetes.io/zone",
+))  # fmt: skip
 
 
 def _taint(api: Api, ctx: Context[Node], node: Node, old: Node | None) -> Node:
@@ -51,6 +52,8 @@ def _restrict(api: Api, ctx: Context[Any], obj: Any, old: Any) -> None:
         case "csinodes.storage.k8s.io":
             if ctx.name != own:
                 raise forbidden(ctx, f'can only access CSINode with the same name as the requesting node "{own}"')
+        case _:
+            pass
 
 
 def _restrict_node(ctx: Context[Node], own: str, node: Node | None, old: Node | None) -> None:
@@ -84,7 +87,7 @@ def _restrict_pod(api: Api, ctx: Context[Pod], own: str, pod: Pod | None, old: P
     if ctx.operation == "CREATE":
         assert pod is not None
         if MIRROR not in pod.metadata.annotations:
-            raise forbidden(ctx, f"pod does not have \"{MIRROR}\" annotation, node \"{own}\" can only create mirror pods")
+            raise forbidden(ctx, f'pod does not have "{MIRROR}" annotation, node "{own}" can only create mirror pods')
         if pod.spec.node_name != own:
             raise forbidden(ctx, f'node "{own}" can only create pods with spec.nodeName set to itself')
         return
@@ -101,9 +104,7 @@ def _restrict_pod(api: Api, ctx: Context[Pod], own: str, pod: Pod | None, old: P
 
 
 PLUGINS = (
-    Plugin(
-        "TaintNodesByCondition", mutate=_taint, operations=frozenset({"CREATE"}), resources=frozenset({"nodes"})
-    ),
+    Plugin("TaintNodesByCondition", mutate=_taint, operations=frozenset({"CREATE"}), resources=frozenset({"nodes"})),
     Plugin(
         "NodeRestriction",
         validate=_restrict,

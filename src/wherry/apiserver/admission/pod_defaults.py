@@ -64,9 +64,7 @@ def _prioritise(api: Api, ctx: Context[Pod], pod: Pod, old: Pod | None) -> Pod:
             f"priority admission controller computed {policy} from the given PriorityClass name",
         )
     name = found.metadata.name if found is not None else ""
-    return replace(
-        pod, spec=replace(spec, priority_class_name=name, priority=value, preemption_policy=policy)
-    )
+    return replace(pod, spec=replace(spec, priority_class_name=name, priority=value, preemption_policy=policy))
 
 
 def _default_class(api: Api) -> PriorityClass | None:

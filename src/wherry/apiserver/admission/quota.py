@@ -32,14 +32,7 @@ def usage_of(resource: Resource[Any], obj: Any) -> Usage:
     name = str(resource)
     used: Usage = {f"count/{name}": 1}
     if isinstance(obj, Pod):
-        if is_terminal(obj):
-            return used
-        used["pods"] = 1
-        for side, prefix in (("requests", "requests."), ("limits", "limits.")):
-            for what, quantity in container_totals(obj.spec, side).items():
-                used[f"{prefix}{what}"] = amount(quantity)
-                if side == "requests" and what in _COMPUTE:
-                    used[what] = amount(quantity)
+        used |= {} if is_terminal(obj) else _pod(obj)
     elif isinstance(obj, PersistentVolumeClaim):
         used |= _claim(obj)
     elif isinstance(obj, Service):
@@ -53,9 +46,19 @@ def usage_of(resource: Resource[Any], obj: Any) -> Usage:
     return used
 
 
+def _pod(pod: Pod) -> Usage:
+    used: Usage = {"pods": 1}
+    for side, prefix in (("requests", "requests."), ("limits", "limits.")):
+        for what, quantity in container_totals(pod.spec, side).items():
+            used[f"{prefix}{what}"] = amount(quantity)
+            if side == "requests" and what in _COMPUTE:
+                used[what] = amount(quantity)
+    return used
+
+
 def _claim(claim: PersistentVolumeClaim) -> Usage:
     used: Usage = {"persistentvolumeclaims": 1}
-    storage = claim.spec.resources.requests.get("storage") if claim.spec.resources else None
+    storage = claim.spec.resources.requests.get("storage")
     if storage is not None:
         used["requests.storage"] = amount(storage)
     name = claim.spec.storage_class_name
@@ -148,9 +151,7 @@ def _unspecified(pod: Pod, hard: Mapping[str, Any]) -> str:
             continue
         field = side or "requests"
         lacking = [
-            c.name
-            for c in (*pod.spec.containers, *pod.spec.init_containers)
-            if c.resources is None or what not in getattr(c.resources, field)
+            c.name for c in (*pod.spec.containers, *pod.spec.init_containers) if what not in getattr(c.resources, field)
         ]
         if lacking:
             out.append(f"{name} for: {','.join(sorted(lacking))}")

@@ -106,15 +106,11 @@ def token_source() -> ProjectedVolumeSource:
                 service_account_token=ServiceAccountTokenProjection(expiration_seconds=_SECONDS, path="token")
             ),
             VolumeProjection(
-                config_map=ConfigMapProjection(
-                    name="kube-root-ca.crt", items=(KeyToPath(key="ca.crt", path="ca.crt"),)
-                )
+                config_map=ConfigMapProjection(name="kube-root-ca.crt", items=(KeyToPath(key="ca.crt", path="ca.crt"),))
             ),
             VolumeProjection(downward_api=DownwardAPIProjection(items=(namespace,))),
         ),
     )
 
 
-PLUGIN = Plugin(
-    "ServiceAccount", mutate=_mutate, operations=frozenset({"CREATE"}), resources=frozenset({"pods"})
-)
+PLUGIN = Plugin("ServiceAccount", mutate=_mutate, operations=frozenset({"CREATE"}), resources=frozenset({"pods"}))

@@ -23,6 +23,7 @@ from wherry.api.core.secret import SECRET
 from wherry.api.core.serviceaccount import SERVICEACCOUNT
 from wherry.apiserver.authn.user import User, service_account_user
 from wherry.machinery.errors import Unauthorized
+from wherry.machinery.resource import Resource
 
 if TYPE_CHECKING:
     from wherry.apiserver.api import Api
@@ -131,12 +132,17 @@ class Tokens:
         if account is None or account.uid != bound.serviceaccount.uid:
             raise Unauthorized("Unauthorized")
         extra: dict[str, tuple[str, ...]] = {"authentication.kubernetes.io/credential-id": (f"JTI={claims.jti}",)}
-        for resource, ref, word in ((POD, bound.pod, "pod"), (NODE, bound.node, "node"), (SECRET, bound.secret, "")):
+        bindings: tuple[tuple[Resource[Any], Ref | None, str], ...] = (
+            (POD, bound.pod, "pod"),
+            (NODE, bound.node, "node"),
+            (SECRET, bound.secret, ""),
+        )
+        for resource, ref, word in bindings:
             if ref is None:
                 continue
             found = api.find(resource, namespace, ref.name)
             # a node that is gone invalidates only tokens bound to it alone
-            lost = found is None or found.uid != ref.uid
+            lost = found is None or (bool(ref.uid) and found.uid != ref.uid)
             if lost and (resource is not NODE or bound.pod is None):
                 raise Unauthorized("Unauthorized")
             if word:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
 from wherry.api.core.pod import POD
-from wherry.api.types.core import Pod
+from wherry.api.types.core import Container, EphemeralContainer, Pod
 from wherry.api.types.rbac import RoleRef
 from wherry.apiserver.authz.rbac import Rbac
 from wherry.apiserver.authz.rules import Attributes, allows
@@ -47,17 +47,17 @@ class NodeRights:
         if node:
             self._pods.setdefault(node, {})[entry.key] = entry
 
-    def allowed(self, asked: Attributes) -> bool:
+    def allowed(self, asked: Attributes) -> bool:  # noqa: PLR0911 - one row per resource
         """Whether an agent may, because of what runs on its node."""
         node = asked.user.node
         match asked.full_resource, asked.group:
-            case ("nodes" | "nodes/status"), "":
+            case (("nodes" | "nodes/status"), ""):
                 return asked.verb in ("create", *_READ) or (asked.verb in ("update", "patch") and asked.name == node)
             case "leases", "coordination.k8s.io":
                 return asked.namespace == "kube-node-lease" and asked.verb in _WRITE and asked.name in (node, "")
             case "csinodes", "storage.k8s.io":
                 return asked.verb in _WRITE and asked.name in (node, "")
-            case ("secrets" | "configmaps"), "":
+            case (("secrets" | "configmaps"), ""):
                 return asked.verb in _READ and self._refers(asked, asked.resource)
             case "persistentvolumeclaims", "":
                 return asked.verb == "get" and self._refers(asked, asked.resource)
@@ -101,7 +101,12 @@ def _references(pod: Pod) -> Iterator[tuple[str, str]]:
         yield "serviceaccounts", spec.service_account_name
     for pull in spec.image_pull_secrets:
         yield "secrets", pull.name
-    for container in (*spec.init_containers, *spec.containers, *spec.ephemeral_containers):
+    containers: tuple[Container | EphemeralContainer, ...] = (
+        *spec.init_containers,
+        *spec.containers,
+        *spec.ephemeral_containers,
+    )
+    for container in containers:
         for source in container.env_from:
             if source.config_map_ref:
                 yield "configmaps", source.config_map_ref.name

@@ -1,4 +1,4 @@
-"""pods/binding: put a pod on a node, once. Written by schedulers; labels and annotations of the Binding go onto the pod.
+"""pods/binding: put a pod on a node, once. Labels and annotations of the Binding go onto the pod.
 
 https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/binding-v1/
 """

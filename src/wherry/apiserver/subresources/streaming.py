@@ -1,4 +1,4 @@
-"""STREAMING: the subresources that pass bytes between a client and a node's agent: exec, attach, portforward, log, proxy.
+"""STREAMING: subresources that pass bytes between a client and a node's agent: exec, attach, portforward, log, proxy.
 
 A handler `(api, request, info, resource) -> Answer` runs after authentication and authorisation (`request.user`). It
 returns a `Stream` for a long answer (log), or an `Upgrade` whose `run(connection)` owns the raw connection with nothing

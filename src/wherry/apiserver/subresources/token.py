@@ -18,13 +18,14 @@ from wherry.apiserver.api import Api
 from wherry.apiserver.context import Context, conflict, not_found
 from wherry.machinery import codec
 from wherry.machinery.errors import Forbidden
+from wherry.machinery.resource import Resource
 from wherry.machinery.time import time_at
 from wherry.machinery.validation import invalid, refuse
 
 _SHORTEST = 600
 _LONGEST = 1 << 32
 _DEFAULT = 3600
-_BINDABLE = {"Pod": POD, "Secret": SECRET, "Node": NODE}
+_BINDABLE: dict[str, Resource[Any]] = {"Pod": POD, "Secret": SECRET, "Node": NODE}
 
 
 async def issue(api: Api, ctx: Context[Any], body: dict[str, Any]) -> dict[str, Any]:
@@ -103,6 +104,11 @@ def _check_node(ctx: Context[Any], ref: BoundObjectReference | None, node_name: 
     if ref is None or ref.kind != "Pod":
         raise Forbidden(f'serviceaccounts "{ctx.name}" is forbidden: node requested token not bound to a pod')
     if not ref.uid:
-        raise Forbidden(f'serviceaccounts "{ctx.name}" is forbidden: node requested token with a pod binding without a uid')
+        raise Forbidden(
+            f'serviceaccounts "{ctx.name}" is forbidden: node requested token with a pod binding without a uid'
+        )
     if node_name != own:
-        raise Forbidden(f'serviceaccounts "{ctx.name}" is forbidden: node requested token bound to a pod scheduled on a different node')
+        raise Forbidden(
+            f'serviceaccounts "{ctx.name}" is forbidden: node requested token bound to a pod scheduled on a different '
+            "node"
+        )

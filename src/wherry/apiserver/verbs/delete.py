@@ -39,9 +39,7 @@ def check_options(options: DeleteOptions) -> None:
     """Raise Invalid when the options contradict themselves."""
     errors = []
     if options.orphan_dependents is not None and options.propagation_policy is not None:
-        errors.append(
-            forbidden("propagationPolicy", "orphanDependents and deletionPropagation cannot be both set")
-        )
+        errors.append(forbidden("propagationPolicy", "orphanDependents and deletionPropagation cannot be both set"))
     if options.propagation_policy is not None and options.propagation_policy not in _POLICIES:
         errors.append(not_supported("propagationPolicy", options.propagation_policy, (*_POLICIES, "nil")))
     if options.grace_period_seconds is not None and options.grace_period_seconds < 0:

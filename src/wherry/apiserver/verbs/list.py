@@ -40,7 +40,7 @@ class ContinueExpired(Gone):
 
 
 class Token(msgspec.Struct, rename={"version": "v", "revision": "rv"}):
-    """What a continue token says: the list's revision (-1: whatever is now) and the last key, relative to the window."""
+    """What a continue token says: the list's revision (-1: whatever is now), and the last key within the window."""
 
     version: str
     revision: int
@@ -125,9 +125,7 @@ async def list_(
     if not exact and not options.limit:
         return Listed(_whole(window, namespace, selection), "")
     try:
-        page = window.list(
-            namespace, selection.predicate, limit=options.limit, revision=revision if exact else None
-        )
+        page = window.list(namespace, selection.predicate, limit=options.limit, revision=revision if exact else None)
     except Compacted:
         raise Gone("The resourceVersion for the provided list is too old.") from None
     return Listed(page, _token(window, page))

@@ -6,6 +6,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,7 +24,7 @@ from wherry.machinery.patch.apply import apply
 from wherry.machinery.patch.json import json_patch
 from wherry.machinery.patch.merge import merge_patch
 from wherry.machinery.patch.strategic import strategic_merge
-from wherry.machinery.validation import invalid, refuse
+from wherry.machinery.validation import forbidden, invalid, refuse
 from wherry.store.entry import Entry
 
 JSON_PATCH = "application/json-patch+json"
@@ -40,29 +41,36 @@ class Patched(NamedTuple):
     created: bool = False
 
 
-async def patch(
-    api: Api, ctx: Context[T], kind: str, body: bytes, *, force: bool = False, validation: str = "Warn",
-    isolate: Isolate[T] | None = None,
-) -> Patched:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class PatchRequest:
+    """A patch document: its media type, and how to take it."""
+
+    kind: str
+    body: bytes
+    force: bool = False
+    validation: str = "Warn"
+
+
+async def patch(api: Api, ctx: Context[T], asked: PatchRequest, isolate: Isolate[T] | None = None) -> Patched:
     """Apply a patch document. Raises NotFound, Conflict, Invalid, BadRequest, UnsupportedMediaType."""
+    kind = asked.kind
     kinds = _KINDS if ctx.resource.custom is None else tuple(k for k in _KINDS if k != STRATEGIC_PATCH)
     if kind not in kinds:
         raise UnsupportedMediaType(
             f"the body of the request was in an unknown format - accepted media types include: {', '.join(kinds)}"
         )
     if kind == APPLY_PATCH:
-        return await _apply(api, ctx, body, force=force, validation=validation, isolate=isolate)
-    if force:
-        raise refuse("meta.k8s.io", "PatchOptions", "", [
-            invalid("force", True, "may not be specified for non-apply patch")
-        ])  # fmt: skip
-    document = _read(body)
+        return await _apply(api, ctx, asked, isolate)
+    if asked.force:
+        problem = forbidden("force", "may not be specified for non-apply patch")
+        raise refuse("meta.k8s.io", "PatchOptions", "", [problem])
+    document = _read(asked.body)
     step = _step(kind, document, ctx)
 
     def change(entry: Entry[T]) -> T:
         present = msgspec.json.decode(entry.data)
         try:
-            return _typed(ctx, step(present), validation, document if kind == STRATEGIC_PATCH else None)
+            return _typed(ctx, step(present), asked.validation, document if kind == STRATEGIC_PATCH else None)
         except RecursionError:
             raise BadRequest("the patch is nested too deeply") from None
 
@@ -88,7 +96,7 @@ def _step(kind: str, document: Any, ctx: Context[Any]) -> Callable[[Any], Any]:
 
 
 def _typed(ctx: Context[T], raw: Any, validation: str, document: Any = None) -> T:
-    """The patched JSON as an object; what does not fit is the patch's fault, and is shown (`document`, or the result)."""
+    """The patched JSON as an object; what does not fit is the patch's fault: `document`, or the result, is shown."""
     resource = ctx.resource
     if not isinstance(raw, dict):
         raise BadRequest("the patched object is not an object")
@@ -126,11 +134,9 @@ def _go(value: Any) -> str:
             return str(value)
 
 
-async def _apply(
-    api: Api, ctx: Context[T], body: bytes, *, force: bool, validation: str, isolate: Isolate[T] | None
-) -> Patched:
+async def _apply(api: Api, ctx: Context[T], asked: PatchRequest, isolate: Isolate[T] | None) -> Patched:
     resource = ctx.resource
-    sent = decode_object(resource, yaml_reader.to_json(body), "", validation, any_version=True)
+    sent = decode_object(resource, yaml_reader.to_json(asked.body), "", asked.validation, any_version=True)
     for text in sent.warnings:
         ctx.warn(text)
     config = _config(ctx, sent)
@@ -142,7 +148,7 @@ async def _apply(
         entries = () if entry is None else entry.obj.metadata.managed_fields
         if live is not None:
             live["metadata"].pop("managedFields", None)
-        done = apply(info, live, config, entries, owner, force=force)
+        done = apply(info, live, config, entries, owner, force=asked.force)
         obj = _typed(ctx, done.obj, "Ignore")
         ctx.applied = done.entries
         return strategy.with_meta(obj, managed_fields=())

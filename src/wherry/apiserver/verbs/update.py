@@ -28,9 +28,7 @@ Isolate = Callable[[T, T], T]
 """(new, old) -> new with only what this door may change."""
 
 
-async def update(
-    api: Api, ctx: Context[T], change: Change[T], *, isolate: Isolate[T] | None = None
-) -> Entry[T]:
+async def update(api: Api, ctx: Context[T], change: Change[T], *, isolate: Isolate[T] | None = None) -> Entry[T]:
     """Change an object: `change(entry)` makes the new one from the present one, and is called again after a lost race.
 
     A resourceVersion in what it returns must be the present one. Raises NotFound, Conflict, Invalid, Forbidden.
@@ -52,9 +50,7 @@ async def update(
     raise conflict(ctx.resource, ctx.name)
 
 
-async def _write(
-    api: Api, ctx: Context[T], new: T, entry: Entry[T], isolate: Isolate[T] | None
-) -> Entry[T]:
+async def _write(api: Api, ctx: Context[T], new: T, entry: Entry[T], isolate: Isolate[T] | None) -> Entry[T]:
     resource, old = ctx.resource, entry.obj
     new = strategy.place(resource, new, entry.namespace)
     if new.metadata.uid and new.metadata.uid != old.metadata.uid:

@@ -13,7 +13,6 @@ from typing import Any
 
 from wherry.apiserver.api import Api
 from wherry.apiserver.http import Sink, Stream
-from wherry.apiserver.negotiate import Wanted
 from wherry.apiserver.output import WatchForm
 from wherry.apiserver.select import Selection
 from wherry.apiserver.verbs.list import ListOptions, reached, revision_of
@@ -36,12 +35,19 @@ def check_watch(options: ListOptions) -> None:
     match = options.match
     if options.send_initial is not None:
         if not match:
-            errors.append(forbidden("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
+            errors.append(
+                forbidden(
+                    "resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+                )
+            )
         elif match != "NotOlderThan":
             errors.append(not_supported("resourceVersionMatch", match, ("NotOlderThan",)))
     elif match:
         errors.append(
-            forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+            forbidden(
+                "resourceVersionMatch",
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            )
         )
     if options.token:
         errors.append(forbidden("continue", "continue is forbidden for watch"))
@@ -50,20 +56,15 @@ def check_watch(options: ListOptions) -> None:
 
 
 async def watch(
-    api: Api, resource: Resource[Any], namespace: str, selection: Selection, options: ListOptions, wanted: Wanted,
-    include: str = "",
+    api: Api, resource: Resource[Any], namespace: str, selection: Selection, options: ListOptions, form: WatchForm
 ) -> Stream:  # fmt: skip
     """The stream of a watch. Raises Invalid, BadRequest, Timeout before it begins."""
     check_watch(options)
     since = revision_of(options.revision)
     if since and options.send_initial:
         await reached(api.window(resource), since)
-    form = WatchForm(resource, wanted, include)
     watching = _Watching(api, resource, namespace, selection, options, form)
-    if wanted.plain:
-        watching.plain = True
-    media = "application/json;stream=watch" if wanted.yaml else "application/json"
-    return Stream(lambda sink: watching.run(sink, since), content_type=media)
+    return Stream(lambda sink: watching.run(sink, since))
 
 
 class _Watching:
@@ -79,7 +80,7 @@ class _Watching:
         self._selection = selection
         self._options = options
         self._form = form
-        self.plain = False
+        self.plain = form.plain
 
     async def run(self, sink: Sink, since: int | None) -> None:
         """Write events until time is up, the client is gone, or it is too slow."""
@@ -140,12 +141,11 @@ class _Watching:
             try:
                 async with asyncio.timeout(min(left, BOOKMARK_SECONDS)):
                     await ended.wait()
-                return
             except TimeoutError:
-                if self._options.bookmarks and not sink.push(
-                    self._form.bookmark(running.revision, initial_end=False)
-                ):
-                    return
+                if self._options.bookmarks:
+                    sink.push(self._form.bookmark(running.revision, initial_end=False))
+            else:
+                break
 
 
 def _added(entry: Entry[Any]) -> bytes:
