@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import sys
@@ -17,7 +16,7 @@ import sys
 import uvloop
 
 from wherry.aio.clock import Clock, SystemClock
-from wherry.app import addresses
+from wherry.app import addresses, memory
 from wherry.app import assemble_node as assemble
 from wherry.app import logging as logs
 from wherry.app.config import Config, Node
@@ -31,6 +30,7 @@ LOOK = 10.0
 
 def main(config: Config, node: Node, *, verbose: bool) -> None:
     """Run until told to stop; exits with 1 when the node cannot be started."""
+    memory.begin()
     logs.set_up(verbose=verbose)
     with netns.entered(node.netns) if node.netns else contextlib.nullcontext():
         sys.exit(uvloop.run(serve(config, node, SystemClock())))
@@ -63,8 +63,7 @@ async def serve(config: Config, node: Node, clock: Clock) -> int:
 
 async def _work(config: Config, node: Node, address: str, clock: Clock) -> None:
     parts = await assemble.node(config, node, address, clock)
-    gc.collect()
-    gc.freeze()
+    memory.settle()
     try:
         await parts.run()
     finally:

@@ -61,6 +61,8 @@ async def control_plane(config: Config, clock: Clock, only: frozenset[str]) -> C
             key=pki.server.key,
             client_ca=pki.ca.files.certificate,
             token_keys=[pki.token_key],
+            agent_certificate=pki.agent_client.certificate,
+            agent_key=pki.agent_client.key,
             host=config.listen,
             port=config.port,
             service_cidr=config.service_cidr,

@@ -14,7 +14,7 @@ from wherry.app.config import Config, Node
 from wherry.client.http import Access, HTTPClient
 from wherry.host import cgroups, containerd, resolv
 from wherry.host.containerd import Supervisor
-from wherry.host.keys import pair
+from wherry.host.pairs import pair
 from wherry.network.agent import NodeNetwork, Settings
 from wherry.node import images
 from wherry.node.agent import Agent

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from wherry.app.config import Config
 from wherry.host import keys
+from wherry.host.pairs import pair
 
 
 class ApiUnreachable(Exception):
@@ -32,7 +33,7 @@ class Rest:
     def __init__(self, config: Config, *, timeout: float = 10.0) -> None:
         self._config = config
         self._timeout = timeout
-        self._pki = keys.pair(config.pki, "admin")
+        self._pki = pair(config.pki, "admin")
 
     def text(self, path: str, method: str = "GET", body: bytes | None = None) -> str:
         """The answer's body. Raises ApiUnreachable, ApiRefused."""

@@ -7,7 +7,6 @@ store, so it may as well be killed.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import sys
@@ -15,7 +14,7 @@ import sys
 import uvloop
 
 from wherry.aio.clock import Clock, SystemClock
-from wherry.app import assemble
+from wherry.app import assemble, memory
 from wherry.app import logging as logs
 from wherry.app.config import Config
 from wherry.store.log import Log, Unavailable
@@ -27,6 +26,7 @@ PROBE = 2.0
 
 def main(config: Config, only: frozenset[str], *, verbose: bool) -> None:
     """Run until told to stop; exits with 1 when the store or the port fails."""
+    memory.begin()
     logs.set_up(verbose=verbose)
     sys.exit(uvloop.run(serve(config, SystemClock(), only or assemble.PARTS)))
 
@@ -43,8 +43,7 @@ async def serve(config: Config, clock: Clock, only: frozenset[str]) -> int:
     except OSError as error:
         log.error("cannot serve on port %d: %s; see `wherry doctor`", config.port, error.strerror or error)  # noqa: TRY400 - the cause is known
         return 1
-    gc.collect()
-    gc.freeze()
+    memory.settle()
     log.info("serving on port %d after %.0f ms", config.port, (clock.monotonic() - begun) * 1000)
     tasks = [loop.create_task(job) for job in assemble.supervised(plane, clock)]
     broken = loop.create_task(_broken(plane.log))

@@ -22,7 +22,8 @@ from wherry.app.rest import ApiRefused, ApiUnreachable, Rest
 from wherry.app.steps import Failed, Steps
 from wherry.app.supervise import Unit
 from wherry.host import files, kubeconfig, links
-from wherry.host.keys import Pki, pair
+from wherry.host.keys import Pki
+from wherry.host.pairs import pair
 from wherry.network import nodes
 
 SERVER_SECONDS = 30.0

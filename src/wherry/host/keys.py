@@ -32,24 +32,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from wherry.aio.clock import Clock
 from wherry.host import files
+from wherry.host.pairs import Pair, pair
 
 YEAR = datetime.timedelta(days=365)
 BACKDATE = datetime.timedelta(hours=1)
 """Certificates are valid from a little in the past, for clocks that run behind."""
 RENEW_AT = 2 / 3
 """The share of its life after which a certificate is renewed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A certificate and its key, as files."""
-
-    certificate: Path
-    key: Path
-
-    def exists(self) -> bool:
-        """Whether both files are there."""
-        return self.certificate.exists() and self.key.exists()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +50,6 @@ class Subject:
     names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     client: bool = True
-
-
-def pair(folder: Path, name: str) -> Pair:
-    """The files `<name>.crt` and `<name>.key`."""
-    return Pair(folder / f"{name}.crt", folder / f"{name}.key")
 
 
 class Authority:

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from wherry.host import files
-from wherry.host.keys import Pair
+from wherry.host.pairs import Pair
 
 NAME = "wherry"
 _LISTS = (("clusters", "cluster"), ("users", "user"), ("contexts", "context"))

@@ -11,6 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.x509.oid import NameOID
 
 from wherry.host import keys
+from wherry.host.pairs import pair
 
 NAMES = ("localhost", "kubernetes")
 ADDRESSES = ("127.0.0.1", "10.96.0.1")
@@ -102,10 +103,10 @@ def test_server_and_clients_trust_each_other(tmp_path: Path) -> None:
     pki.ensure_node(tmp_path / "node", "n1", ("192.0.2.1",))
     server = keys.server_context([pki.ca.files.certificate], require_client=False)
     keys.Served(server, pki.server)
-    client = keys.client_context(tmp_path / "node" / "ca.crt", keys.pair(tmp_path / "node", "client"))
+    client = keys.client_context(tmp_path / "node" / "ca.crt", pair(tmp_path / "node", "client"))
     assert handshake(server, client, "localhost") == "system:node:n1"
     agent = keys.server_context([tmp_path / "node" / "ca.crt"], require_client=True)
-    keys.Served(agent, keys.pair(tmp_path / "node", "server"))
+    keys.Served(agent, pair(tmp_path / "node", "server"))
     towards = keys.client_context(pki.ca.files.certificate, pki.agent_client)
     assert handshake(agent, towards, "n1") == "wherry-apiserver"
 
