@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
@@ -32,12 +32,9 @@ if TYPE_CHECKING:
     from wherry.apiserver.allocators import Allocators
     from wherry.apiserver.authn.tokens import Tokens
     from wherry.apiserver.authz.authorizer import Authorizer
+    from wherry.apiserver.subresources.agents import Agents
 
 A = TypeVar("A")
-
-
-class NodeDialer(Protocol):
-    """How the API server reaches node agents; see `wherry.apiserver.subresources.streaming`."""
 
 
 @dataclass(slots=True)
@@ -52,6 +49,7 @@ class Api:
     authorizer: Authorizer
     tokens: Tokens
     allocators: Allocators
+    agents: Agents
     version: Mapping[str, str] = field(default_factory=dict)
 
     def now(self) -> Time:

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from wherry.aio.clock import Clock
+from wherry.api.core.node import NODE
 from wherry.api.registry import RESOURCES
+from wherry.api.types.core import Node
 from wherry.apiserver.admission.chain import Chain
 from wherry.apiserver.admission.plugins import ADMISSION
 from wherry.apiserver.allocators import Allocators
@@ -35,6 +37,7 @@ from wherry.apiserver.nonresource import Check, NonResource
 from wherry.apiserver.pipeline import Pipeline
 from wherry.apiserver.served import Served
 from wherry.apiserver.server import Server, server_context
+from wherry.apiserver.subresources.agents import Agents
 from wherry.client.interface import Client
 from wherry.store.log import Log
 from wherry.store.windows import Windows
@@ -61,6 +64,9 @@ class ApiServerConfig:
     key: Path
     client_ca: Path
     token_keys: Sequence[Path]
+    agent_certificate: Path | None = None
+    """What the API server shows to node agents, and its key."""
+    agent_key: Path | None = None
     host: str = "0.0.0.0"
     port: int = 6443
     issuer: str = ISSUER
@@ -110,9 +116,22 @@ class ApiServer:
             authorizer=Authorizer(rbac, NodeRights(windows, rbac)),
             tokens=Tokens([path.read_bytes() for path in config.token_keys], config.issuer, config.audiences),
             allocators=Allocators(windows, config.service_cidr, config.node_ports),
+            agents=Agents(self._node, self._agent_context),
             version=VERSION,
         )
         await bootstrap(self.client(known("system:apiserver", MASTERS), "kube-apiserver"))
+
+    def _node(self, name: str) -> Node | None:
+        entry = self.api.find(NODE, "", name)
+        return None if entry is None else entry.obj
+
+    def _agent_context(self) -> ssl.SSLContext:
+        """Read anew for every session, so that a renewed certificate is used at once."""
+        config = self._config
+        context = ssl.create_default_context(cafile=str(config.client_ca))
+        if config.agent_certificate is not None and config.agent_key is not None:
+            context.load_cert_chain(str(config.agent_certificate), str(config.agent_key))
+        return context
 
     def client(self, user: User, manager: str = "") -> Client:
         """An in-process client that acts as `user`; `manager` names it in managedFields."""

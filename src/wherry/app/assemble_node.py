@@ -18,8 +18,10 @@ from wherry.host.pairs import pair
 from wherry.network.agent import NodeNetwork, Settings
 from wherry.node import images
 from wherry.node.agent import Agent
+from wherry.node.api import ROUTES
 from wherry.node.config import AgentConfig
 from wherry.node.runtime.containerd import Containerd
+from wherry.node.streaming.routes import STREAMING_ROUTES
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +62,14 @@ async def node(config: Config, node: Node, address: str, clock: Clock) -> NodePa
     await asyncio.gather(supervisor.start(), asyncio.to_thread(network.prepare))
     await images.ensure_pause(settings)
     runtime = Containerd(str(settings.socket))
-    agent = Agent(agent_config(config, node, address), client, runtime, clock, drained=network.drained)
+    agent = Agent(
+        agent_config(config, node, address),
+        client,
+        runtime,
+        clock,
+        drained=network.drained,
+        routes=ROUTES + STREAMING_ROUTES,
+    )
     jobs: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
         ("containerd", supervisor.keep),
         ("network", network.run),

@@ -72,28 +72,28 @@ class Agents:
             return Upgrade(lambda client: self._upgrade(client, request, name, target))
         agent = await self.dial(name)
         agent.write(f"{request.method} {target} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
-        head = await _read_head(agent)
+        head = await read_head(agent)
         if head.status != 200:
             body = await _read_rest(agent, head)
             agent.close()
             raise _refusal(head.status, body)
-        return Stream(lambda sink: _relay_body(agent, head, sink), content_type=head.headers.get("content-type", ""))
+        return Stream(lambda sink: relay_body(agent, head, sink), content_type=head.headers.get("content-type", ""))
 
     async def _upgrade(self, client: Connection, request: Request, name: str, target: str) -> None:
         try:
             agent = await self.dial(name)
         except APIError as error:
-            _answer(client, error.code, str(error).encode())
+            answer_plainly(client, error.code, str(error).encode())
             return
         agent.write(_upgrade_request(request, name, target))
         try:
-            head = await _read_head(agent)
+            head = await read_head(agent)
         except APIError as error:
-            _answer(client, error.code, str(error).encode())
+            answer_plainly(client, error.code, str(error).encode())
             agent.close()
             return
         if head.status != 101:
-            _answer(client, head.status, await _read_rest(agent, head))
+            answer_plainly(client, head.status, await _read_rest(agent, head))
             agent.close()
             return
         client.write(head.raw + head.rest)
@@ -109,7 +109,8 @@ def _upgrade_request(request: Request, name: str, target: str) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-async def _read_head(agent: Dialled) -> Head:
+async def read_head(agent: Dialled) -> Head:
+    """The head of the peer's answer. Raises ServiceUnavailable."""
     data = b""
     while b"\r\n\r\n" not in data:
         piece = await agent.read()
@@ -153,7 +154,8 @@ class _Chunks:
         return b"".join(out)
 
 
-async def _relay_body(agent: Dialled, head: Head, sink: Sink) -> None:
+async def relay_body(agent: Dialled, head: Head, sink: Sink) -> None:
+    """Pass the body on to the client until it ends; closes the connection."""
     sink.on_close(agent.close)
     chunked = _Chunks() if head.headers.get("transfer-encoding", "").lower() == "chunked" else None
     data = head.rest
@@ -184,7 +186,8 @@ def _refusal(status: int, body: bytes) -> APIError:
     return from_status({"message": body.decode("utf-8", "replace"), "code": status}, status)
 
 
-def _answer(client: Connection, status: int, body: bytes) -> None:
+def answer_plainly(client: Connection, status: int, body: bytes) -> None:
+    """Answer on a raw connection and close it."""
     head = (
         f"HTTP/1.1 {status} {_REASONS.get(status, 'Refused')}\r\nContent-Type: text/plain\r\n"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
