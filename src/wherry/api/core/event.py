@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from wherry.api.checks import Errors
 from wherry.api.core.event_columns import COLUMNS
+from wherry.api.core.event_validation import Said, said
 from wherry.api.declare import declare
 from wherry.api.types.core import Event
 
@@ -20,4 +22,20 @@ FIELDS = {
     "type": lambda e: e.type,
 }
 
-EVENT = declare(Event, columns=COLUMNS, fields=FIELDS)
+
+def validate(new: Event, old: Event | None) -> Errors:
+    """About something in its own namespace."""
+    own = Said(
+        new.involved_object,
+        new.metadata.namespace,
+        new.event_time is not None,
+        new.reporting_component,
+        new.reporting_instance,
+        new.action,
+        new.reason,
+        new.message,
+    )
+    return said(own, "reportingComponent")
+
+
+EVENT = declare(Event, columns=COLUMNS, fields=FIELDS, validate=validate)

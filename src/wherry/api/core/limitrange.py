@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from wherry.api.checks import Errors, unique
+from wherry.api.core.resource_validation import container_resource, resource_name
 from wherry.api.declare import declare
 from wherry.api.defaulting import each, within
 from wherry.api.types.core import LimitRange, LimitRangeItem
+from wherry.machinery.quantity import amount as amount_of
+from wherry.machinery.quantity import compare
+from wherry.machinery.validation import forbidden, invalid, required
 
 
 def _default_item(item: LimitRangeItem) -> LimitRangeItem:
@@ -21,4 +26,72 @@ def default(limits: LimitRange) -> LimitRange:
     return within(limits, spec=lambda spec: within(spec, limits=each(_default_item)))
 
 
-LIMITRANGE = declare(LimitRange, default=default)
+TYPES = ("Container", "PersistentVolumeClaim", "Pod")
+
+
+def validate(new: LimitRange, old: LimitRange | None) -> Errors:
+    """Limits that leave something possible, one item for each type."""
+    yield from unique("spec.limits", (item.type for item in new.spec.limits), ".type")
+    for index, item in enumerate(new.spec.limits):
+        at = f"spec.limits[{index}]"
+        if "/" not in item.type and item.type not in TYPES:
+            yield invalid(f"{at}.type", item.type, "must be a standard limit type or fully qualified")
+        yield from _names(at, item)
+        if item.type == "PersistentVolumeClaim" and "storage" not in {**item.min, **item.max}:
+            why = "either minimum or maximum storage value is required, but neither was provided"
+            yield required(f"{at}.limits", why)
+        for name in sorted({**item.min, **item.max, **item.default, **item.default_request}):
+            yield from _order(at, name, item)
+        yield from _ratios(at, item)
+
+
+def _names(path: str, item: LimitRangeItem) -> Errors:
+    check = container_resource if item.type in ("Pod", "Container") else resource_name
+    for field, amounts in (
+        ("max", item.max),
+        ("min", item.min),
+        ("default", item.default),
+        ("defaultRequest", item.default_request),
+        ("maxLimitRequestRatio", item.max_limit_request_ratio),
+    ):
+        if item.type == "Pod" and field.startswith("default") and amounts:
+            yield forbidden(f"{path}.{field}", "may not be specified when `type` is 'Pod'")
+            continue
+        for name in amounts:
+            yield from check(f"{path}.{field}[{name}]", name)
+
+
+def _order(path: str, name: str, item: LimitRangeItem) -> Errors:
+    """min <= default request <= default limit <= max, for each that is there."""
+    ladder = (
+        ("min", "min", item.min.get(name)),
+        ("defaultRequest", "default request", item.default_request.get(name)),
+        ("default", "default limit", item.default.get(name)),
+        ("max", "max", item.max.get(name)),
+    )
+    given = [(field, word, amount) for field, word, amount in ladder if amount is not None]
+    for place, (field, word, amount) in enumerate(given):
+        for higher, other, bound in given[place + 1 :]:
+            if compare(amount, bound) > 0:
+                at, shown = (field, amount) if higher == "max" or field == "defaultRequest" else (higher, bound)
+                why = f"{word} value {amount} is greater than {other} value {bound}"
+                yield invalid(f"{path}.{at}[{name}]", shown, why)
+
+
+def _ratios(path: str, item: LimitRangeItem) -> Errors:
+    for name, ratio in item.max_limit_request_ratio.items():
+        at = f"{path}.maxLimitRequestRatio[{name}]"
+        if compare(ratio, "1") < 0:
+            yield invalid(at, ratio, f"ratio {ratio} is less than 1")
+        low, high = item.min.get(name), item.max.get(name)
+        if (
+            low is not None
+            and high is not None
+            and amount_of(low)
+            and amount_of(ratio) > amount_of(high) / amount_of(low)
+        ):
+            bound = float(amount_of(high) / amount_of(low))
+            yield invalid(at, ratio, f"ratio {ratio} is greater than max/min = {bound:f}")
+
+
+LIMITRANGE = declare(LimitRange, default=default, validate=validate)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from wherry.api.checks import Errors
 from wherry.api.columns import AGE, or_unset
 from wherry.api.core.volume_defaults import default_volume_spec
 from wherry.api.core.volume_modes import CLASS_ANNOTATION, short_modes
+from wherry.api.core.volume_spec_validation import volume_spec, volume_update
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill
 from wherry.api.types.core import PersistentVolume
@@ -31,4 +33,13 @@ def default(volume: PersistentVolume) -> PersistentVolume:
     return replace(volume, spec=default_volume_spec(volume.spec), status=fill(volume.status, phase="Pending"))
 
 
-PERSISTENTVOLUME = declare(PersistentVolume, columns=COLUMNS, default=default)
+def validate(new: PersistentVolume, old: PersistentVolume | None) -> Errors:
+    """One source, a size, known modes; the source stays."""
+    yield from volume_spec("spec", new.spec)
+    if old is not None:
+        yield from volume_update(new.spec, old.spec)
+
+
+PERSISTENTVOLUME = declare(
+    PersistentVolume, columns=COLUMNS, default=default, validate=validate
+)

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from wherry.api.checks import Errors, immutable
 from wherry.api.columns import name_column
 from wherry.api.core.event_columns import target
+from wherry.api.core.event_validation import Said, said
 from wherry.api.declare import declare
 from wherry.api.types.events import Event
 from wherry.machinery.resource import Column
 from wherry.machinery.table import age
+from wherry.machinery.validation import invalid, required
+
+_KEPT = (
+    ("regarding", "involvedObject"),
+    ("reason", "reason"),
+    ("note", "message"),
+    ("type", "type"),
+    ("event_time", "eventTime"),
+    ("action", "action"),
+    ("related", "related"),
+    ("reporting_controller", "reportingController"),
+    ("reporting_instance", "reportingInstance"),
+)
 
 FIELDS = {
     "regarding.kind": lambda e: e.regarding.kind,
@@ -56,4 +71,45 @@ COLUMNS: tuple[Column[Event], ...] = (
     name_column(wide=True),
 )
 
-EVENT = declare(Event, columns=COLUMNS, fields=FIELDS)
+
+def validate(new: Event, old: Event | None) -> Errors:
+    """About something in its own namespace, said by somebody, once; later only the series changes."""
+    own = Said(
+        new.regarding,
+        new.metadata.namespace,
+        new.event_time is not None,
+        new.reporting_controller,
+        new.reporting_instance,
+        new.action,
+        new.reason,
+        new.note,
+    )
+    yield from said(own, "reportingController")
+    if new.series is not None and (old is None or old.series != new.series):
+        if new.series.count < 2:
+            yield invalid("series.count", "", "should be at least 2")
+        if new.series.last_observed_time is None:
+            yield required("series.lastObservedTime")
+    if old is None:
+        yield from _new(new)
+        return
+    for field, wire in _KEPT:
+        yield from immutable(wire, getattr(new, field), getattr(old, field))
+
+
+def _new(new: Event) -> Errors:
+    if new.event_time is None:
+        yield required("eventTime")
+    if new.type not in ("Normal", "Warning"):
+        yield invalid("type", "", f"has invalid value: {new.type}")
+    for field, value in (
+        ("firstTimestamp", new.deprecated_first_timestamp),
+        ("lastTimestamp", new.deprecated_last_timestamp),
+        ("count", new.deprecated_count),
+        ("source", new.deprecated_source.component or new.deprecated_source.host),
+    ):
+        if value:
+            yield invalid(field, "", "needs to be unset")
+
+
+EVENT = declare(Event, columns=COLUMNS, fields=FIELDS, validate=validate)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from wherry.api.checks import Errors, immutable, label_map, required_name
 from wherry.api.columns import AGE
+from wherry.api.core.placement_validation import tolerations
+from wherry.api.core.resource_validation import requirements
 from wherry.api.declare import declare
+from wherry.api.types.core import ResourceRequirements
 from wherry.api.types.node import RuntimeClass
+from wherry.machinery.names import dns_label
 from wherry.machinery.resource import Column
 
 COLUMNS: tuple[Column[RuntimeClass], ...] = (
@@ -12,4 +17,17 @@ COLUMNS: tuple[Column[RuntimeClass], ...] = (
     AGE,
 )
 
-RUNTIMECLASS = declare(RuntimeClass, columns=COLUMNS)
+
+def validate(new: RuntimeClass, old: RuntimeClass | None) -> Errors:
+    """A handler, which stays."""
+    yield from required_name("handler", new.handler, dns_label)
+    if new.overhead is not None:
+        yield from requirements("overhead", ResourceRequirements(limits=new.overhead.pod_fixed), ())
+    if new.scheduling is not None:
+        yield from label_map("scheduling.nodeSelector", new.scheduling.node_selector)
+        yield from tolerations("scheduling.tolerations", new.scheduling.tolerations)
+    if old is not None:
+        yield from immutable("handler", new.handler, old.handler)
+
+
+RUNTIMECLASS = declare(RuntimeClass, columns=COLUMNS, validate=validate)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from wherry.api.checks import Errors, immutable, one_of
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill
 from wherry.api.types.scheduling import PriorityClass
 from wherry.machinery.resource import Column
+from wherry.machinery.validation import forbidden
 
 COLUMNS: tuple[Column[PriorityClass], ...] = (
     Column("Value", lambda c, _: c.value, type="integer"),
@@ -21,4 +23,27 @@ def default(cls: PriorityClass) -> PriorityClass:
     return fill(cls, preemption_policy="PreemptLowerPriority")
 
 
-PRIORITYCLASS = declare(PriorityClass, columns=COLUMNS, default=default)
+HIGHEST = 1_000_000_000
+SYSTEM = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
+
+
+def validate(new: PriorityClass, old: PriorityClass | None) -> Errors:
+    """User classes below a billion, names of the system's own; value and preemption stay."""
+    name = new.metadata.name
+    if name.startswith("system-"):
+        if SYSTEM.get(name) != new.value or new.global_default:
+            why = "priority class names with 'system-' prefix are reserved for system use only. error: "
+            known = f"value of {name} PriorityClass must be {SYSTEM.get(name)}" if name in SYSTEM else (
+                f"{name} is not a known system priority class"
+            )  # fmt: skip
+            yield forbidden("metadata.name", why + known)
+    elif new.value > HIGHEST:
+        yield forbidden("value", f"maximum allowed value of a user defined priority is {HIGHEST}")
+    yield from one_of("preemptionPolicy", new.preemption_policy, ("PreemptLowerPriority", "Never"))
+    if old is not None:
+        if new.value != old.value:
+            yield forbidden("value", "may not be changed in an update.")
+        yield from immutable("preemptionPolicy", new.preemption_policy, old.preemption_policy)
+
+
+PRIORITYCLASS = declare(PriorityClass, columns=COLUMNS, default=default, validate=validate)

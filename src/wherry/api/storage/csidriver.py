@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from wherry.api.checks import Errors, immutable, unique, unsupported
 from wherry.api.columns import AGE, or_none
+from wherry.api.core.volume_validation import driver_name
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill
 from wherry.api.types.storage import CSIDriver
 from wherry.machinery.resource import Column
+from wherry.machinery.validation import invalid, required
+
+GROUP_POLICIES = ("File", "None", "ReadWriteOnceWithFSType")
 
 COLUMNS: tuple[Column[CSIDriver], ...] = (
     Column("AttachRequired", lambda d, _: d.spec.attach_required is not False, type="boolean"),
@@ -38,4 +43,27 @@ def default(driver: CSIDriver) -> CSIDriver:
     return replace(driver, spec=spec)
 
 
-CSIDRIVER = declare(CSIDriver, columns=COLUMNS, default=default)
+def validate(new: CSIDriver, old: CSIDriver | None) -> Errors:
+    """What the driver can do; how volumes are attached and where they live stays."""
+    spec = new.spec
+    yield from driver_name("metadata.name", new.metadata.name)
+    for field, value in (("attachRequired", spec.attach_required), ("podInfoOnMount", spec.pod_info_on_mount)):
+        if value is None:
+            yield required(f"spec.{field}")
+    for mode in spec.volume_lifecycle_modes:
+        if mode not in ("Ephemeral", "Persistent"):
+            yield unsupported("spec.volumeLifecycleModes", mode, ("Ephemeral", "Persistent"))
+    if spec.fs_group_policy is not None and spec.fs_group_policy not in GROUP_POLICIES:
+        yield unsupported("spec.fsGroupPolicy", spec.fs_group_policy, GROUP_POLICIES)
+    yield from unique("spec.tokenRequests", (token.audience for token in spec.token_requests), ".audience")
+    for index, token in enumerate(spec.token_requests):
+        if token.expiration_seconds is not None and token.expiration_seconds < 600:
+            at = f"spec.tokenRequests[{index}].expirationSeconds"
+            yield invalid(at, token.expiration_seconds, "may not specify a duration less than 10 minutes")
+    if old is not None:
+        yield from immutable("spec.attachedRequired", spec.attach_required, old.spec.attach_required)
+        modes = (spec.volume_lifecycle_modes, old.spec.volume_lifecycle_modes)
+        yield from immutable("spec.volumeLifecycleModes", *modes)
+
+
+CSIDRIVER = declare(CSIDriver, columns=COLUMNS, default=default, validate=validate)
