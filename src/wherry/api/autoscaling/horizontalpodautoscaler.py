@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from wherry.api.autoscaling.targets import targets
+from wherry.api.autoscaling.validation import validate, validate_status
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill, within
@@ -70,4 +71,6 @@ def default(hpa: HorizontalPodAutoscaler) -> HorizontalPodAutoscaler:
     return replace(hpa, spec=within(spec, behavior=_default_behavior))
 
 
-HORIZONTALPODAUTOSCALER = declare(HorizontalPodAutoscaler, columns=COLUMNS, default=default)
+HORIZONTALPODAUTOSCALER = declare(
+    HorizontalPodAutoscaler, columns=COLUMNS, default=default, validate=validate, validate_status=validate_status
+)

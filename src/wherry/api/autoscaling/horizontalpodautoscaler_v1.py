@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from wherry.api.autoscaling.validation import bounds, validate_status
+from wherry.api.checks import Errors
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill
 from wherry.api.types.autoscaling import HorizontalPodAutoscaler
 from wherry.machinery.resource import Column
+from wherry.machinery.validation import invalid
 
 
 def _targets(hpa: HorizontalPodAutoscaler, _: float) -> str:
@@ -34,4 +37,15 @@ def default(hpa: HorizontalPodAutoscaler) -> HorizontalPodAutoscaler:
     return replace(hpa, spec=spec)
 
 
-HORIZONTALPODAUTOSCALER_V1 = declare(HorizontalPodAutoscaler, columns=COLUMNS, default=default)
+def validate(new: HorizontalPodAutoscaler, old: HorizontalPodAutoscaler | None) -> Errors:
+    """Bounds that leave something, a share above 0."""
+    spec = new.spec
+    yield from bounds(spec.min_replicas, spec.max_replicas, spec.scale_target_ref)
+    share = spec.target_cpu_utilization_percentage
+    if share is not None and share < 1:
+        yield invalid("spec.targetCPUUtilizationPercentage", share, "must be greater than 0")
+
+
+HORIZONTALPODAUTOSCALER_V1 = declare(
+    HorizontalPodAutoscaler, columns=COLUMNS, default=default, validate=validate, validate_status=validate_status
+)

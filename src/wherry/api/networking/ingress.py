@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wherry.api.columns import AGE, balancer_addresses
 from wherry.api.declare import declare
+from wherry.api.networking.ingress_validation import validate, validate_status
 from wherry.api.types.networking import Ingress
 from wherry.machinery.resource import Column
 
@@ -26,4 +27,4 @@ COLUMNS: tuple[Column[Ingress], ...] = (
     AGE,
 )
 
-INGRESS = declare(Ingress, columns=COLUMNS)
+INGRESS = declare(Ingress, columns=COLUMNS, validate=validate, validate_status=validate_status)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from wherry.api.checks import Errors, immutable, named, required_name, unsupported
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill, within
-from wherry.api.types.networking import IngressClass
+from wherry.api.types.networking import IngressClass, IngressClassParametersReference
+from wherry.machinery.names import dns_subdomain, path_segment
 from wherry.machinery.resource import Column
+from wherry.machinery.validation import forbidden, invalid, required, too_long
 
+MAX_CONTROLLER = 250
 DEFAULT_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 
 
@@ -36,4 +40,39 @@ def default(cls: IngressClass) -> IngressClass:
     return within(cls, spec=lambda spec: within(spec, parameters=lambda to: fill(to, scope="Cluster")))
 
 
-INGRESSCLASS = declare(IngressClass, columns=COLUMNS, default=default)
+def validate(new: IngressClass, old: IngressClass | None) -> Errors:
+    """A controller by a path under its domain, which stays; parameters that name one object."""
+    controller = new.spec.controller
+    if old is not None:
+        yield from immutable("spec.controller", controller, old.spec.controller)
+    if len(controller) > MAX_CONTROLLER:
+        yield too_long("spec.controller", MAX_CONTROLLER)
+    if not controller:
+        yield required("spec.controller")
+    else:
+        domain, slash, rest = controller.partition("/")
+        if not slash or not domain or not rest:
+            why = 'must be a domain-prefixed path (such as "acme.io/foo")'
+            yield invalid("spec.controller", controller, why)
+        else:
+            yield from named("spec.controller", domain, dns_subdomain)
+    if new.spec.parameters is not None:
+        yield from _check_parameters("spec.parameters", new.spec.parameters)
+
+
+def _check_parameters(path: str, to: IngressClassParametersReference) -> Errors:
+    if to.api_group is not None:
+        yield from named(f"{path}.apiGroup", to.api_group, dns_subdomain)
+    yield from required_name(f"{path}.kind", to.kind, path_segment)
+    yield from required_name(f"{path}.name", to.name, path_segment)
+    if to.scope is None:
+        yield required(f"{path}.scope")
+    elif to.scope not in ("Cluster", "Namespace"):
+        yield unsupported(f"{path}.scope", to.scope, ("Cluster", "Namespace"))
+    elif to.scope == "Namespace" and not to.namespace:
+        yield required(f"{path}.namespace", "`parameters.scope` is set to 'Namespace'")
+    elif to.scope == "Cluster" and to.namespace is not None:
+        yield forbidden(f"{path}.namespace", "`parameters.scope` is set to 'Cluster'")
+
+
+INGRESSCLASS = declare(IngressClass, columns=COLUMNS, default=default, validate=validate)

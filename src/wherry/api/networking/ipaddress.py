@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from wherry.api.checks import Errors, immutable, ip
 from wherry.api.declare import declare
 from wherry.api.types.networking import IPAddress
 from wherry.machinery.resource import Column
+from wherry.machinery.validation import required
 
 
 def _parent(address: IPAddress, _: float) -> str:
@@ -17,4 +19,20 @@ def _parent(address: IPAddress, _: float) -> str:
 
 COLUMNS: tuple[Column[IPAddress], ...] = (Column("ParentRef", _parent),)
 
-IPADDRESS = declare(IPAddress, columns=COLUMNS)
+
+def validate(new: IPAddress, old: IPAddress | None) -> Errors:
+    """Named by its address, and belonging to somebody for good."""
+    yield from ip("metadata.name", new.metadata.name)
+    to = new.spec.parent_ref
+    if to is None:
+        yield required("spec.parentRef")
+    else:
+        if not to.resource:
+            yield required("spec.parentRef.resource")
+        if not to.name:
+            yield required("spec.parentRef.name")
+    if old is not None:
+        yield from immutable("spec.parentRef", to, old.spec.parent_ref)
+
+
+IPADDRESS = declare(IPAddress, columns=COLUMNS, validate=validate)

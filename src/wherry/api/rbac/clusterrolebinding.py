@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from wherry.api.checks import Errors, immutable
 from wherry.api.columns import AGE, subjects_of
 from wherry.api.declare import declare
 from wherry.api.defaulting import each, within
-from wherry.api.rbac.rules import default_role_ref, default_subject
+from wherry.api.rbac.rules import check_binding, default_role_ref, default_subject
 from wherry.api.types.rbac import ClusterRoleBinding
 from wherry.machinery.resource import Column
 
@@ -23,4 +24,11 @@ def default(binding: ClusterRoleBinding) -> ClusterRoleBinding:
     return within(binding, role_ref=default_role_ref, subjects=each(default_subject))
 
 
-CLUSTERROLEBINDING = declare(ClusterRoleBinding, columns=COLUMNS, default=default)
+def validate(new: ClusterRoleBinding, old: ClusterRoleBinding | None) -> Errors:
+    """A role that can be, and somebody to have it; the role stays."""
+    yield from check_binding(new.role_ref, new.subjects, namespaced=False)
+    if old is not None:
+        yield from immutable("roleRef", new.role_ref, old.role_ref)
+
+
+CLUSTERROLEBINDING = declare(ClusterRoleBinding, columns=COLUMNS, default=default, validate=validate)
