@@ -1,0 +1,204 @@
+"""Who may do what: certificates, tokens, roles, impersonation, agents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from tests.integration.apiserver.conftest import Answered, Http
+
+pytestmark = pytest.mark.looptime(False)
+
+PODS = "/api/v1/namespaces/demo/pods"
+MAPS = "/api/v1/namespaces/demo/configmaps"
+SECRETS = "/api/v1/namespaces/demo/secrets"
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+MERGE = "application/merge-patch+json"
+
+
+@asynccontextmanager
+async def as_user(http: Http, name: str, *groups: str) -> AsyncIterator[Http]:
+    """A client with a certificate; name "" for none."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=http.running.tls(name, groups))) as session:
+        yield Http(http.running, session)
+
+
+async def token_of(http: Http, account: str = "default", **spec: object) -> Answered:
+    return await http("POST", f"/api/v1/namespaces/demo/serviceaccounts/{account}/token", {"spec": spec})
+
+
+async def test_nobody_sees_health_and_nothing_else(http: Http) -> None:
+    async with as_user(http, "") as nobody:
+        assert (await nobody("GET", "/readyz")).body == b"ok"
+        assert (await nobody("GET", "/version")).code == 200
+        for path in ("/api", "/api/v1/namespaces", "/metrics", "/openapi/v3", "/"):
+            answer = await nobody("GET", path)
+            assert (answer.code, answer.message) == (401, "Unauthorized")
+        for header in ("Bearer x", "Bearer a.b.c", "Basic eDp5", "Bearer " + "x" * 20_000):
+            assert (await nobody("GET", "/api", Authorization=header)).code == 401
+
+
+async def test_a_certificate_of_another_authority_is_no_certificate(http: Http, tmp_path: object) -> None:
+    from pathlib import Path
+
+    from tests.support.apiserver import Authority
+
+    assert isinstance(tmp_path, Path)
+    context = http.running.tls("")
+    pair = Authority(tmp_path / "other").issue("kubernetes-admin", ("system:masters",))
+    context.load_cert_chain(str(pair.certificate), str(pair.key))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+        with pytest.raises(aiohttp.ClientError):
+            await session.get(http.running.url + "/api/v1/namespaces")
+
+
+async def test_a_user_without_roles_is_told_what_is_missing(http: Http) -> None:
+    async with as_user(http, "bob", "dev") as bob:
+        listed = await bob("GET", PODS)
+        assert (listed.code, listed.message) == (
+            403,
+            'pods is forbidden: User "bob" cannot list resource "pods" in API group "" in the namespace "demo"',
+        )
+        named = await bob("GET", f"{PODS}/x/log")
+        assert named.message == (
+            'pods "x" is forbidden: User "bob" cannot get resource "pods/log" in API group "" in the namespace "demo"'
+        )
+        assert (await bob("GET", "/metrics")).message == 'forbidden: User "bob" cannot get path "/metrics"'
+        assert (await bob("GET", "/api/v1")).code == 200
+
+
+async def test_roles_come_into_force_and_go(http: Http) -> None:
+    binding = {
+        "metadata": {"name": "b"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+        "subjects": [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "dev"}],
+    }
+    async with as_user(http, "bob", "dev") as bob:
+        assert (await http("POST", f"{RBAC}/namespaces/demo/rolebindings", binding)).code == 201
+        assert (await bob("GET", MAPS)).code == 200
+        assert (await bob("GET", SECRETS)).code == 403
+        assert (await bob("POST", MAPS, {"metadata": {"name": "a"}})).code == 403
+        assert (await bob("GET", "/api/v1/configmaps")).code == 403
+        await http("DELETE", f"{RBAC}/namespaces/demo/rolebindings/b")
+        assert (await bob("GET", MAPS)).code == 403
+
+
+async def test_nobody_grants_what_they_do_not_have(http: Http) -> None:
+    role = {"metadata": {"name": "r"}, "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]}
+    manager = {
+        "metadata": {"name": "m"},
+        "rules": [{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"],
+                   "verbs": ["create", "get"]}],
+    }  # fmt: skip
+    await http("POST", f"{RBAC}/namespaces/demo/roles", manager)
+    subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "eve"}
+    ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "m"}
+    await http("POST", f"{RBAC}/namespaces/demo/rolebindings",
+               {"metadata": {"name": "m"}, "roleRef": ref, "subjects": [subject]})  # fmt: skip
+    async with as_user(http, "eve") as eve:
+        refused = await eve("POST", f"{RBAC}/namespaces/demo/roles", role)
+        assert refused.code == 403
+        assert "is attempting to grant RBAC permissions not currently held:" in refused.message
+        assert '{APIGroups:[""], Resources:["secrets"], Verbs:["get"]}' in refused.message
+        admin = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
+        body = {"metadata": {"name": "x"}, "roleRef": admin, "subjects": [subject]}
+        assert (await eve("POST", f"{RBAC}/namespaces/demo/rolebindings", body)).code == 403
+
+
+async def test_tokens_of_accounts(http: Http) -> None:
+    made = await token_of(http, expirationSeconds=600)
+    assert made.code == 201
+    token = made.body["status"]["token"]
+    async with as_user(http, "") as client:
+        who = await client(
+            "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {}, Authorization=f"Bearer {token}"
+        )
+        info = who.body["status"]["userInfo"]
+        assert info["username"] == "system:serviceaccount:demo:default"
+        assert "system:serviceaccounts:demo" in info["groups"]
+        await http("DELETE", "/api/v1/namespaces/demo/serviceaccounts/default")
+        assert (await client("GET", "/api", Authorization=f"Bearer {token}")).code == 401
+        head, body, sign = token.split(".")
+        assert (await client("GET", "/api", Authorization=f"Bearer {head}.{body}.{sign[:-2]}AA")).code == 401
+
+
+async def test_a_token_dies_with_its_pod(http: Http) -> None:
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
+    made = (await http("POST", PODS, pod)).body
+    ref = {"kind": "Pod", "apiVersion": "v1", "name": "p", "uid": made["metadata"]["uid"]}
+    token = (await token_of(http, boundObjectRef=ref)).body["status"]["token"]
+    async with as_user(http, "") as client:
+        assert (await client("GET", "/api", Authorization=f"Bearer {token}")).code == 200
+        await http("DELETE", f"{PODS}/p")
+        assert (await client("GET", "/api", Authorization=f"Bearer {token}")).code == 401
+
+
+async def test_a_token_for_others_is_not_for_this_server(http: Http) -> None:
+    token = (await token_of(http, audiences=["vault"])).body["status"]["token"]
+    async with as_user(http, "") as client:
+        assert (await client("GET", "/api", Authorization=f"Bearer {token}")).code == 401
+    reviews = "/apis/authentication.k8s.io/v1/tokenreviews"
+    fine = await http("POST", reviews, {"spec": {"token": token, "audiences": ["vault"]}})
+    assert fine.body["status"]["authenticated"] is True
+    assert token not in str(fine.body)
+    wrong = await http("POST", reviews, {"spec": {"token": token}})
+    assert wrong.body["status"].get("authenticated", False) is False
+
+
+async def test_impersonation_needs_the_right_to_it(http: Http) -> None:
+    acting = await http("GET", PODS, Impersonate_User="bob", Impersonate_Group="dev")
+    assert (acting.code, 'User "bob"' in acting.message) == (403, True)
+    async with as_user(http, "bob") as bob:
+        refused = await bob("GET", PODS, Impersonate_User="kubernetes-admin", Impersonate_Group="system:masters")
+        assert refused.code == 403
+        assert 'cannot impersonate resource "users"' in refused.message
+
+
+async def test_an_agent_sees_what_its_pods_need(http: Http) -> None:
+    await http("POST", SECRETS, {"metadata": {"name": "mine"}})
+    await http("POST", SECRETS, {"metadata": {"name": "other"}})
+    volume = {"name": "v", "secret": {"secretName": "mine"}}
+    spec = {"containers": [{"name": "c", "image": "x"}], "volumes": [volume]}
+    await http("POST", PODS, {"metadata": {"name": "p"}, "spec": spec})
+    async with as_user(http, "system:node:n1", "system:nodes") as agent:
+        assert (await agent("POST", "/api/v1/nodes", {"metadata": {"name": "n1"}})).code == 201
+        assert (await agent("POST", "/api/v1/nodes", {"metadata": {"name": "n2"}})).code == 403
+        assert (await agent("GET", f"{SECRETS}/mine")).code == 403
+        await http("POST", f"{PODS}/p/binding", {"target": {"name": "n1"}})
+        assert (await agent("GET", f"{SECRETS}/mine")).code == 200
+        assert (await agent("GET", f"{SECRETS}/other")).code == 403
+        assert (await agent("GET", SECRETS)).code == 403
+        running = {"status": {"phase": "Running"}}
+        assert (await agent("PATCH", f"{PODS}/p/status", running, MERGE)).code == 200
+        owner = {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "y"}]}}
+        assert (await agent("PATCH", "/api/v1/nodes/n1", owner, MERGE)).code == 403
+    async with as_user(http, "system:node:n2", "system:nodes") as agent:
+        assert (await agent("PATCH", f"{PODS}/p/status", running, MERGE)).code == 403
+        assert (await agent("PATCH", "/api/v1/nodes/n1/status", {"status": {}}, MERGE)).code == 403
+
+
+async def test_reviews(http: Http) -> None:
+    reviews = "/apis/authorization.k8s.io/v1"
+    asked = {"resourceAttributes": {"verb": "get", "resource": "pods", "namespace": "demo"}}
+    mine = await http("POST", f"{reviews}/selfsubjectaccessreviews", {"spec": asked})
+    assert mine.body["status"]["allowed"] is True
+    theirs = await http("POST", f"{reviews}/subjectaccessreviews", {"spec": {**asked, "user": "bob"}})
+    assert theirs.body["status"]["allowed"] is False
+    rules = await http("POST", f"{reviews}/selfsubjectrulesreviews", {"spec": {"namespace": "demo"}})
+    assert rules.body["status"]["resourceRules"]
+    assert (await http("POST", f"{reviews}/selfsubjectaccessreviews", {"spec": {}})).code == 422
+
+
+async def test_kubernetes_starts_accounts_with_a_token(http: Http) -> None:
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
+    made = (await http("POST", PODS, pod)).body["spec"]
+    volume = made["volumes"][0]
+    assert volume["name"].startswith("kube-api-access-")
+    mounts = made["containers"][0]["volumeMounts"]
+    assert mounts[0]["mountPath"] == "/var/run/secrets/kubernetes.io/serviceaccount"
+    pod["metadata"]["name"] = "q"
+    pod["spec"]["serviceAccountName"] = "nobody"  # type: ignore[assignment] # a test's own literal
+    assert (await http("POST", PODS, pod)).code == 403
