@@ -17,7 +17,7 @@ from wherry.aio.clock import Clock
 from wherry.aio.supervise import keep_running
 from wherry.apiserver.apiserver import ApiServer, ApiServerConfig
 from wherry.apiserver.authn.user import MASTERS, User, known
-from wherry.app import certificates, kubernetes_service
+from wherry.app import certificates, kubernetes_service, memory
 from wherry.app.config import Config
 from wherry.client.interface import Client
 from wherry.host.keys import Pki, Sealer
@@ -74,6 +74,7 @@ async def control_plane(config: Config, clock: Clock, only: frozenset[str]) -> C
     plane = ControlPlane(log, api)
     await api.start()
     jobs = plane.jobs
+    jobs.append(("memory", memory.keep_small))
     jobs.append(("certificates", partial(certificates.renew, config, pki, clock, api)))
     jobs.append(("kubernetes service", partial(kubernetes_service.publish, config, api.client(_user("wherry")))))
     if "controllers" in only:

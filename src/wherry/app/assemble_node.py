@@ -10,6 +10,7 @@ from ipaddress import IPv4Network
 
 from wherry.aio.clock import Clock
 from wherry.aio.supervise import keep_running
+from wherry.app import memory
 from wherry.app.config import Config, Node
 from wherry.client.http import Access, HTTPClient
 from wherry.host import cgroups, containerd, resolv
@@ -74,6 +75,7 @@ async def node(config: Config, node: Node, address: str, clock: Clock) -> NodePa
         ("containerd", supervisor.keep),
         ("network", network.run),
         ("agent", agent.run),
+        ("memory", memory.keep_small),
     )
     return NodeParts(agent, network, runtime, client, jobs, clock)
 

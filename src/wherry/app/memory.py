@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import gc
 
 M_ARENA_MAX = -8
 M_TRIM_THRESHOLD = -1
 ARENAS = 2
+FIRST = 15.0
+EVERY = 300.0
 
 
 def begin() -> None:
@@ -27,6 +30,19 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+    trim()
+
+
+def trim() -> None:
+    """Give free memory back to the system."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):
         libc.malloc_trim(0)
+
+
+async def keep_small() -> None:
+    """Trim once the first work is done, and now and then, until cancelled: bursts leave much behind."""
+    await asyncio.sleep(FIRST)
+    while True:
+        await asyncio.to_thread(trim)
+        await asyncio.sleep(EVERY)
