@@ -5,9 +5,10 @@
         cluster.kubectl("apply", "-f", "-", stdin=manifest)
         cluster.kubectl("wait", "--for=condition=Ready", "pod/web", "--timeout=60s")
 
-Needs root and what `wherry doctor` asks for. The cluster lives in a network namespace of its own (`place.py`), under its
-own state root and kubeconfig; it is reached from the test at `cluster.address`. Leaving the block runs `wherry delete`
-and removes the namespace. Clusters of several nodes wait for each other, as node namespaces have machine-wide names.
+Needs root and what `wherry doctor` asks for. The cluster lives in a network namespace of its own (`place.py`), under
+its own state root and kubeconfig; it is reached from the test at `cluster.address`. Leaving the block runs
+`wherry delete` and removes the namespace. Clusters of several nodes wait for each other, as their nodes' namespaces
+have machine-wide names.
 """
 
 from __future__ import annotations

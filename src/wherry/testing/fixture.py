@@ -1,4 +1,6 @@
-"""pytest fixture `cluster`: one cluster for a whole test session. In a conftest: `pytest_plugins = ["wherry.testing.fixture"]`.
+"""pytest fixture `cluster`: one cluster for a whole test session.
+
+In a conftest: `pytest_plugins = ["wherry.testing.fixture"]`.
 
 Tests that share it work in namespaces of their own; a test that stops or breaks the cluster makes its own `Cluster`.
 """

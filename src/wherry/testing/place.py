@@ -1,4 +1,4 @@
-"""Place: a network namespace of a test cluster's own, wired to the machine, so that several clusters stand side by side.
+"""Place: a network namespace of a test cluster's own, wired to the machine, so that several stand side by side.
 
 A cluster listens on fixed ports and owns the packet rules of its namespace; a place gives each its own. Owns: the named
 namespace and the veth `wt-<n>`, the networks 198.18.<n>.0/24 (RFC 2544, not routed in the world): the machine is .1,
