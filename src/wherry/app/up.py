@@ -46,7 +46,7 @@ def up(config: Config, clock: Clock, steps: Steps, env: Mapping[str, str]) -> Ou
     begun = clock.now()
     with steps.step("check this machine") as step:
         warnings = doctor.ensure(config, clock)
-        step.detail, step.changed = f"{len(warnings)} warnings, see `wherry doctor`" if warnings else "fit", False
+        step.detail, step.changed = f"fit; warnings: {len(warnings)}, see `wherry doctor`" if warnings else "fit", False
     with steps.step("make keys") as step:
         step.changed = make_folders_and_keys(config, clock)
     with steps.step("make node namespaces") as step:
