@@ -7,6 +7,7 @@ VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 ROOT_USER := $(filter 0,$(shell id -u))
 WORKERS ?= auto
+GENERATORS := hack/generate_types.py
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,10 +50,10 @@ demo: host setup ## a cluster with WordPress in it, from nothing; run again, it 
 	@python examples/wordpress/demo.py
 
 update: setup ## generate files that are derived from the schema and the lists
-	@for script in hack/generate_*.py; do python $$script; done
+	@for script in $(GENERATORS); do python $$script; done
 
 verify: setup ## generated files are up to date
-	@for script in hack/generate_*.py; do python $$script --check; done
+	@for script in $(GENERATORS); do python $$script --check; done
 
 clean: ## remove what builds and tests leave
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
