@@ -57,7 +57,7 @@ class Fixed:
 
 async def serve() -> None:
     caches, clock = Caches((SERVICE, ENDPOINTSLICE)), SystemClock()
-    server = Server(caches, Zone(), Forwarder(tuple), *AT)
+    server = Server(caches, Zone(), Forwarder(tuple), AT)
     async with asyncio.TaskGroup() as group:
         group.create_task(caches.follow(cast(Client, Fixed()), clock, Pace(clock)))
         group.create_task(server.run())

@@ -18,7 +18,7 @@ from wherry.app.config import Config, Node
 from wherry.app.steps import Steps
 from wherry.host import containerd, links, netns, nft
 from wherry.network import nodes
-from wherry.network.agent import remove
+from wherry.network.agent import release, remove
 from wherry.network.rules import nft as rules
 from wherry.node.runtime.containerd import Containerd
 from wherry.node.runtime.interface import RuntimeFault, State
@@ -108,6 +108,7 @@ def take_down_networks(config: Config) -> bool:
     found = _has_rules()
     remove(network_settings(config, config.machines()[0]))
     for node in config.machines():
+        release(network_settings(config, node))
         if node.netns and netns.exists(node.netns):
             found = True
             nodes.remove(node.name)

@@ -30,10 +30,10 @@ from wherry.api.core.service import SERVICE
 from wherry.api.discovery.endpointslice import ENDPOINTSLICE
 from wherry.api.types.core import Pod
 from wherry.client.interface import Client, Select
-from wherry.host import links, nft, resolv
+from wherry.host import links, nft, resolv, sockets
 from wherry.machinery.resource import Resource
 from wherry.network import cni, host_ports, routes
-from wherry.network.dns import Server
+from wherry.network.dns import Files, Server
 from wherry.network.dns_forward import Forwarder
 from wherry.network.dns_records import Zone
 from wherry.network.dns_service import CLUSTER_IP, DOMAIN
@@ -66,6 +66,11 @@ class Settings:
     reserved: tuple[int, ...] = (6443, 10250, PORT)  # the node's own TCP ports, which no service takes over
 
     @property
+    def dns_files(self) -> Files:
+        """What of DNS outlives the process."""
+        return Files(self.root / "dns-sockets.json", self.root / "dns-memory.json")
+
+    @property
     def cni_folder(self) -> Path:
         """What containerd's `conf_dir` must be."""
         return self.root / "cni"
@@ -91,7 +96,7 @@ class NodeNetwork:
         self._routes = routes.Routes(self._caches, settings.node, settings.services, IPv4Address(settings.dns))
         self._health = Health(self._caches, self._proxy, clock, settings.node)
         zone = Zone(settings.domain, (settings.services, settings.pods), settings.dns)
-        self._dns = Server(self._caches, zone, Forwarder(self._resolvers), settings.dns)
+        self._dns = Server(self._caches, zone, Forwarder(self._resolvers), (settings.dns, 53), settings.dns_files)
 
     def prepare(self) -> None:
         """Switches and addresses of the namespace. Blocks. Raises OSError, links.LinkError, nft.NftMissing."""
@@ -156,8 +161,15 @@ class NodeNetwork:
         self.ready.set()
 
 
+def release(settings: Settings) -> None:
+    """End the keeper of the node's DNS sockets. Blocks; safe to repeat; from any namespace."""
+    sockets.release(settings.dns_files.sockets)
+
+
 def remove(settings: Settings) -> None:
-    """Take down the rules, routes and addresses of the namespace the process is in. Blocks; safe to repeat."""
+    """Take down the rules, routes and addresses of the namespace the process is in, and the keeper of DNS sockets.
+    Blocks; safe to repeat."""
+    release(settings)
     nft.run(rules.remove())
     links.remove_loopback(IPv4Address(settings.dns))
     for network in links.routes():

@@ -5,8 +5,9 @@ Woken by: queries, and changes of Services and EndpointSlices. Writes nothing. T
 Invariants: an answer is never older than the last change seen; answers are remembered as bytes, all forgotten at each
 change; answers with several records turn with each query, so clients that take the first spread.
 
-ExternalName is resolved upstream along with the alias. Before the first list of services is complete, cluster names
-answer SERVFAIL, so that clients ask again rather than believe "no such name".
+ExternalName is resolved upstream along with the alias. The sockets outlive the process (`host.sockets`), so queries
+wait while an agent is restarted; it answers from what was last known (`dns_memory`) until the first complete list of
+services, and when nothing was known, queries wait for that list: nobody is told "no such name" too early.
 
 https://github.com/kubernetes/dns/blob/master/docs/specification.md
 """
@@ -19,14 +20,18 @@ import logging
 import socket
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import TypeVar
 
 from wherry.api.core.service import SERVICE
 from wherry.api.discovery.endpointslice import ENDPOINTSLICE
 from wherry.api.types.core import Service
 from wherry.api.types.discovery import EndpointSlice
+from wherry.host import sockets
 from wherry.machinery.meta import Key, Object, key_of
+from wherry.network import dns_memory
 from wherry.network import dns_wire as wire
 from wherry.network.dns_forward import Forwarder
 from wherry.network.dns_records import Record, Zone
@@ -119,37 +124,61 @@ class Answers:
         return items[at:] + items[:at]
 
 
-class Server:
-    """The DNS server of one node."""
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What outlives the process: `sockets` notes who holds them, `memory` holds what was last known."""
 
-    def __init__(self, caches: Caches, zone: Zone, forward: Forwarder, address: str, port: int = 53) -> None:
+    sockets: Path
+    memory: Path
+
+
+class Server:
+    """The DNS server of one node, on `at` = (address, port). Without `files` nothing outlives the process."""
+
+    def __init__(
+        self, caches: Caches, zone: Zone, forward: Forwarder, at: tuple[str, int], files: Files | None = None
+    ) -> None:
         self._caches = caches
         self._answers = Answers(zone, lambda: caches.of(SERVICE).revision)
         self._zone = zone
         self._forward = forward
-        self._at = (address, port)
+        self._at = at
+        self._files = files
         self._tcp = 0
-        self._ready = False
         caches.of(SERVICE).listen(self._on_service)
         caches.of(ENDPOINTSLICE).listen(self._on_slice)
 
     async def run(self) -> None:
         """Serve until cancelled. Raises OSError when the address cannot be bound."""
-        loop = asyncio.get_running_loop()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as udp:
-            udp.bind(self._at)
-            with contextlib.suppress(OSError):
-                udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-            tcp = await asyncio.start_server(self._accept, *self._at)
-            try:
-                async with asyncio.TaskGroup() as group:
+        files = self._files
+        udp, tcp = await asyncio.to_thread(self._sockets)
+        with udp, tcp:
+            remembered = await asyncio.to_thread(dns_memory.load, files.memory, self._zone) if files else frozenset()
+            if not remembered:
+                # queries wait in the socket until there is something to answer them from
+                await self._caches.synced((SERVICE, ENDPOINTSLICE))
+            async with asyncio.TaskGroup() as group:
+                server = await asyncio.start_server(self._accept, sock=tcp)
+                loop = asyncio.get_running_loop()
+                try:
                     loop.add_reader(udp, self._readable, udp, group)
                     await self._caches.synced((SERVICE, ENDPOINTSLICE))
-                    self._ready = True
+                    self._forget(remembered)
+                    if files:
+                        await dns_memory.Memory(self._caches, files.memory).run()
                     await loop.create_future()
-            finally:
-                loop.remove_reader(udp)
-                tcp.close()
+                finally:
+                    loop.remove_reader(udp)
+                    server.close()
+
+    def _sockets(self) -> tuple[socket.socket, socket.socket]:
+        return sockets.kept(self._files.sockets, *self._at) if self._files else sockets.bound(*self._at)
+
+    def _forget(self, remembered: frozenset[Key]) -> None:
+        """Services that were there when the file was written, and are not any more."""
+        for key in remembered - self._caches.of(SERVICE).objects.keys():
+            self._zone.drop(key)
+        self._answers.fresh()
 
     def _on_service(self, old: Object | None, new: Object | None) -> None:
         known = new or old
@@ -194,8 +223,6 @@ class Server:
             query = wire.read(message)
         except wire.Malformed as error:
             return wire.error(message, error.rcode)
-        if not self._ready and self._zone.serves(query.name):
-            return wire.reply(message, query, rcode=wire.SERVFAIL)
         result = self._answers.answer(message, query)
         return query if result is None else wire.fit(result, query)
 
@@ -277,12 +304,7 @@ class Server:
             except wire.Malformed as error:
                 result = wire.error(message, error.rcode)
             else:
-                ready = self._ready or not self._zone.serves(query.name)
-                result = (
-                    await self._resolve(message, query, tcp=True)
-                    if ready
-                    else wire.reply(message, query, rcode=wire.SERVFAIL)
-                )
+                result = await self._resolve(message, query, tcp=True)
             if not result:
                 return
             writer.write(struct.pack("!H", len(result)) + result)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -21,9 +21,10 @@ from wherry.api.core.pod import POD
 from wherry.api.core.service import SERVICE
 from wherry.api.discovery.endpointslice import ENDPOINTSLICE
 from wherry.api.types.core import Container, ContainerPort, Pod, PodSpec, PodStatus, ServicePort
-from wherry.client.interface import Client
+from wherry.client.interface import ALL, Client, Event, Select
 from wherry.host import netns
 from wherry.machinery.meta import ObjectMeta
+from wherry.machinery.resource import Resource
 from wherry.network.agent import NodeNetwork, Settings, remove
 from wherry.network.dns_service import kube_dns
 
@@ -77,8 +78,18 @@ def place() -> Iterator[World]:
             upstream.stdout.close()
 
 
+class Silent(Feed):
+    """An API server that does not answer."""
+
+    async def watch(
+        self, resource: Resource[Any], select: Select = ALL, since: int | None = None
+    ) -> AsyncIterator[Event[Any]]:
+        await asyncio.get_running_loop().create_future()
+        yield Event("SYNCED", resource, None, 0)
+
+
 @contextlib.asynccontextmanager
-async def running(folder: Path, feed: Feed) -> AsyncIterator[NodeNetwork]:
+async def running(folder: Path, feed: Feed, *, keep: bool = False) -> AsyncIterator[NodeNetwork]:
     settings = Settings("n1", folder, upstream=(OUTSIDE,))
     network = NodeNetwork(cast(Client, feed), SystemClock(), settings)
     await asyncio.to_thread(network.prepare)
@@ -89,7 +100,8 @@ async def running(folder: Path, feed: Feed) -> AsyncIterator[NodeNetwork]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await asyncio.to_thread(remove, settings)
+        if not keep:
+            await asyncio.to_thread(remove, settings)
 
 
 async def dig(place: World, *arguments: str) -> list[str]:
@@ -163,6 +175,30 @@ def test_a_change_is_answered_at_once(place: World, tmp_path: Path) -> None:
             feed.put(SERVICE, service("new", "10.96.0.51"))
             await asyncio.sleep(0)
             assert await dig(place, "new.d.svc.cluster.local") == ["10.96.0.51"]
+
+    place.run(main)
+
+
+def test_queries_wait_while_the_agent_is_away(place: World, tmp_path: Path) -> None:
+    async def main() -> None:
+        settings = Settings("n1", tmp_path, upstream=(OUTSIDE,))
+        async with running(tmp_path, cluster(place), keep=True):
+            assert await dig(place, "web.d.svc.cluster.local") == ["10.96.0.50"]
+            while not settings.dns_files.memory.exists():  # noqa: ASYNC110 - a file has no event
+                await asyncio.sleep(0.01)
+        waiting = asyncio.ensure_future(dig(place, "+tcp", "web.d.svc.cluster.local"))
+        datagram = asyncio.ensure_future(dig(place, "web.d.svc.cluster.local"))
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        assert not datagram.done()
+        silent = Silent()
+        network = NodeNetwork(cast(Client, silent), SystemClock(), settings)
+        task = asyncio.ensure_future(network.run())
+        assert await datagram == ["10.96.0.50"], "from memory: the API server says nothing"
+        assert await waiting == ["10.96.0.50"]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.to_thread(remove, settings)
 
     place.run(main)
 

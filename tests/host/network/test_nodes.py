@@ -33,7 +33,7 @@ from wherry.client.interface import Client
 from wherry.host import links, netns
 from wherry.machinery.meta import ObjectMeta
 from wherry.network import cni, nodes, routes
-from wherry.network.agent import NodeNetwork, Settings
+from wherry.network.agent import NodeNetwork, Settings, release
 
 pytestmark = pytest.mark.host
 
@@ -86,6 +86,7 @@ async def network_of(name: str, feed: Feed, folder: Path) -> AsyncIterator[NodeN
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        await asyncio.to_thread(release, network.settings)
 
 
 def ready_node(name: str, address: str) -> Node:

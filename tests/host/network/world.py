@@ -202,7 +202,8 @@ class World:
         failure: list[BaseException] = []
 
         async def whole() -> R:
-            return await main()
+            async with asyncio.timeout(60):
+                return await main()
 
         def body() -> None:
             try:
