@@ -70,7 +70,7 @@ def show(value: object) -> str:
         return json.dumps(str(value), ensure_ascii=False)
     if value is None or isinstance(value, (bool, int, float)):
         return json.dumps(value)
-    builtins: Any = msgspec.to_builtins(value, enc_hook=str)
+    builtins: Any = msgspec.to_builtins(value, enc_hook=str, order="deterministic")
     return json.dumps(builtins, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -9,30 +9,33 @@ def parse_indexes(text: str | None, completions: int) -> set[int]:
     """The indexes below `completions` in a text. Raises ValueError where it is malformed or not ascending."""
     found: set[int] = set()
     last = -1
-    for part in (text or "").split(",") if text else ():
-        first_text, dash, second_text = part.partition("-")
-        first = _index(first_text, part, completions)
-        second = _index(second_text, part, completions) if dash else first
-        if dash and second <= first:
-            raise ValueError(f"non-increasing order, previous: {first}, current: {second}")
-        if first <= last:
-            raise ValueError(f"non-increasing order, previous: {last}, current: {first}")
-        last = second
-        found.update(range(first, second + 1))
+    for part in text.split(",") if text else ():
+        limits = part.split("-")
+        if len(limits) > 2:
+            raise ValueError(
+                f'the fragment "{part}" violates the requirement that an index interval can have at most two parts '
+                "separated by '-'"
+            )
+        ends = [_index(limit, completions) for limit in limits]
+        if len(ends) == 2 and ends[0] >= ends[1]:
+            raise ValueError(f"non-increasing order, previous: {ends[0]}, current: {ends[1]}")
+        if ends[0] <= last:
+            raise ValueError(f"non-increasing order, previous: {last}, current: {ends[0]}")
+        last = ends[-1]
+        found.update(range(ends[0], last + 1))
     return found
 
 
-def _index(text: str, part: str, completions: int) -> int:
+def _index(text: str, completions: int) -> int:
     if not (text.isascii() and text.isdigit()):
-        why = f'strconv.Atoi: parsing "{text}": invalid syntax'
-        raise ValueError(f'cannot convert string to integer for index: "{text}"' if text else why)
+        raise ValueError(f'cannot convert string to integer for index: "{text}"')
     if int(text) >= completions:
-        raise ValueError(f'too large index: "{text}"' if part == text else f'too large index: "{part}"')
+        raise ValueError(f'too large index: "{text}"')
     return int(text)
 
 
 def format_indexes(indexes: Iterable[int]) -> str:
-    """Indexes as text: runs of three and more as ranges, pairs as ranges too."""
+    """Indexes as text, sorted: runs of three and more as ranges."""
     parts: list[str] = []
     ordered = sorted(set(indexes))
     position = 0

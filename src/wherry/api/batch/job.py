@@ -86,10 +86,14 @@ def _default_rule(rule: PodFailurePolicyRule) -> PodFailurePolicyRule:
 
 def default(job: Job) -> Job:
     """One completion, six retries; labels are those of the template."""
+    return within(_labelled(job), spec=default_spec)
+
+
+def _labelled(job: Job) -> Job:
     labels = job.spec.template.metadata.labels
     if labels and not job.metadata.labels:
-        job = replace(job, metadata=replace(job.metadata, labels=labels))
-    return within(job, spec=default_spec)
+        return replace(job, metadata=replace(job.metadata, labels=labels))
+    return job
 
 
 UID_LABEL = "batch.kubernetes.io/controller-uid"
@@ -116,7 +120,7 @@ def prepare(new: Job, old: Job | None) -> Job:
         template=replace(template, metadata=replace(template.metadata, labels=labels)),
         selector=replace(selector, match_labels={UID_LABEL: meta.uid, **selector.match_labels}),
     )
-    return replace(new, spec=spec)
+    return _labelled(replace(new, spec=spec))
 
 
 def _own_labels(job: Job) -> dict[str, str]:
