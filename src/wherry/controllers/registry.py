@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wherry.controllers import (
+    cronjob,
     daemonset,
     deployment,
     endpoints,
@@ -34,6 +35,7 @@ CONTROLLERS: tuple[AnyController, ...] = (
     statefulset.CONTROLLER,
     daemonset.CONTROLLER,
     job.CONTROLLER,
+    cronjob.CONTROLLER,
     serviceaccount.CONTROLLER,
     endpointslice.CONTROLLER,
     endpoints.CONTROLLER,
