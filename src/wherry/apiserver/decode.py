@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import Any, Generic, NamedTuple
 
 import msgspec
@@ -19,7 +20,7 @@ from wherry.machinery.errors import BadRequest, UnsupportedMediaType
 from wherry.machinery.meta import T
 from wherry.machinery.resource import Resource
 
-_COLON = re.compile(rb'"\s*:')
+_COLON = re.compile(rb'(?<!\\)"\s*:')
 _MEDIA = (
     "the body of the request was in an unknown format - accepted media types include: "
     "application/json, application/yaml, application/vnd.kubernetes.protobuf"
@@ -80,19 +81,24 @@ def decode_object(
     return convert(resource, raw, body, validation)
 
 
-def convert(resource: Resource[T], raw: dict[str, Any], body: bytes, validation: str) -> Decoded[T]:
-    """Untyped JSON (with the bytes it came from) -> typed. Raises BadRequest."""
+def convert(
+    resource: Resource[T], raw: dict[str, Any], body: bytes, validation: str, *, written: bool = True
+) -> Decoded[T]:  # fmt: skip
+    """Untyped JSON (with the bytes it came from) -> typed. `written`: by a client, so that keys may occur twice.
+
+    Raises BadRequest.
+    """
     kind = resource.type
     if resource.custom is not None:
         obj, problems = resource.custom.decode(raw), resource.custom.unknown(raw)
     else:
         obj = _typed(resource, raw, body)
-        found = Findings()
+        found = Findings(deep=written)
         inspect_value(raw, shape_of(kind), "", found)
         if found.too_big:
             raise _cannot(resource, _too_big(found.too_big[0], shape_of(kind)))
         problems = [f'unknown field "{path}"' for path in found.unknown]
-        if validation != "Ignore" and _key_count(body) > found.keys:
+        if written and validation != "Ignore" and _key_count(body) > found.keys:
             problems += [f'duplicate field "{path}"' for path in duplicates(body)]
     if problems and validation == "Strict":
         raise _cannot(resource, f"strict decoding error: {', '.join(problems)}")
@@ -161,8 +167,8 @@ def _json_error(error: Exception) -> str:
 
 
 def _key_count(body: bytes) -> int:
-    """At least the number of object keys in JSON text; more when a string holds an escaped quote before a colon."""
-    return len(_COLON.findall(body))
+    """The number of object keys in JSON text; too high when a key may end in a backslash, so that somebody looks."""
+    return sys.maxsize if b'\\\\"' in body else len(_COLON.findall(body))
 
 
 class _Pairs(list[tuple[str, Any]]):

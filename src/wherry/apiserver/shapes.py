@@ -94,11 +94,15 @@ def _struct(info: inspect.StructType, cls: type[Any], seen: dict[type[Any], Shap
 
 
 class Findings:
-    """What a walk over decoded JSON found: unknown fields, and how many object keys there are."""
+    """What a walk over decoded JSON found: unknown fields, numbers out of range, how many object keys there are.
 
-    __slots__ = ("keys", "too_big", "unknown")
+    `deep`: also count the keys of what has no known fields.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("deep", "keys", "too_big", "unknown")
+
+    def __init__(self, *, deep: bool = True) -> None:
+        self.deep = deep
         self.keys = 0
         self.unknown: list[str] = []
         self.too_big: list[tuple[str, int]] = []
@@ -108,6 +112,8 @@ def inspect_value(value: object, shape: Shape, path: str, found: Findings) -> No
     """Compare decoded JSON with a shape; `path` is the field path so far. Depth is bounded by the JSON decoder's."""
     if type(value) is dict:
         found.keys += len(value)
+        if shape is _ANY and not found.deep:
+            return
         if shape.form == "struct":
             _inspect_struct(value, shape, path, found)
         else:

@@ -7,6 +7,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from msgspec.structs import fields, replace
@@ -31,6 +32,9 @@ CREATE_ON_UPDATE = frozenset((
     "services", "priorityclasses",
 ))  # fmt: skip
 """Plurals of the kinds that a PUT may create."""
+
+
+_NOT_CONTENT = frozenset({"kind", "api_version", "metadata", "status"})
 
 
 def counts_generations(resource: Resource[Any]) -> bool:
@@ -80,6 +84,7 @@ def _clear_status(resource: Resource[T], obj: T) -> T:
     return kept
 
 
+@cache
 def _empty_status(kind: type[Any]) -> Any:
     return next(f.default for f in fields(kind) if f.name == "status")
 
@@ -126,8 +131,8 @@ def differs(resource: Resource[T], new: T, old: T) -> bool:
     """Whether anything but metadata and status differs."""
     if resource.custom is not None:
         return bool(resource.custom.differs(new, old))
-    skip = ("kind", "api_version", "metadata", "status")
-    return any(getattr(new, f.name) != getattr(old, f.name) for f in fields(resource.type) if f.name not in skip)
+    names = resource.type.__struct_fields__
+    return any(getattr(new, name) != getattr(old, name) for name in names if name not in _NOT_CONTENT)
 
 
 def bare(meta: ObjectMeta) -> ObjectMeta:

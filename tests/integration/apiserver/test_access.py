@@ -192,13 +192,15 @@ async def test_reviews(http: Http) -> None:
     assert (await http("POST", f"{reviews}/selfsubjectaccessreviews", {"spec": {}})).code == 422
 
 
-async def test_kubernetes_starts_accounts_with_a_token(http: Http) -> None:
-    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
+async def test_pods_get_their_accounts_token(http: Http) -> None:
+    pod: dict[str, dict[str, object]] = {
+        "metadata": {"name": "p"},
+        "spec": {"containers": [{"name": "c", "image": "x"}]},
+    }
     made = (await http("POST", PODS, pod)).body["spec"]
     volume = made["volumes"][0]
     assert volume["name"].startswith("kube-api-access-")
     mounts = made["containers"][0]["volumeMounts"]
     assert mounts[0]["mountPath"] == "/var/run/secrets/kubernetes.io/serviceaccount"
-    pod["metadata"]["name"] = "q"
-    pod["spec"]["serviceAccountName"] = "nobody"  # type: ignore[assignment] # a test's own literal
-    assert (await http("POST", PODS, pod)).code == 403
+    other = {"metadata": {"name": "q"}, "spec": {**pod["spec"], "serviceAccountName": "nobody"}}
+    assert (await http("POST", PODS, other)).code == 403

@@ -271,10 +271,10 @@ async def test_services_get_and_keep_their_numbers(http: Http) -> None:
 
 
 async def test_a_dry_run_reserves_nothing(http: Http) -> None:
-    body = {"metadata": {"name": "s"}, "spec": {"clusterIP": "10.96.7.7", "ports": [{"port": 80}]}}
-    assert (await http("POST", f"{SERVICES}?dryRun=All", body)).code == 201
-    body["metadata"]["name"] = "t"
-    assert (await http("POST", SERVICES, body)).code == 201
+    spec = {"clusterIP": "10.96.7.7", "ports": [{"port": 80}]}
+    dry = await http("POST", f"{SERVICES}?dryRun=All", {"metadata": {"name": "s"}, "spec": spec})
+    assert dry.code == 201
+    assert (await http("POST", SERVICES, {"metadata": {"name": "t"}, "spec": spec})).code == 201
 
 
 async def test_eviction_respects_a_disruption_budget(http: Http) -> None:

@@ -96,7 +96,7 @@ async def scale(api: Api, request: Request, info: RequestInfo, resource: Resourc
 
     def wanted(entry: Entry[Any]) -> Scale:
         raw = step(scale_of(resource, entry))
-        return convert(SCALE, raw, codec.encode(raw), "Ignore").obj
+        return convert(SCALE, raw, codec.encode(raw), "Ignore", written=False).obj
 
     return _answer(resource, await set_scale(api, ctx, wanted))
 
@@ -133,7 +133,7 @@ async def set_scale(api: Api, ctx: Context[T], wanted: Callable[[Entry[T]], Scal
         raw: dict[str, Any] = msgspec.json.decode(entry.data)
         _put(raw, place.spec_replicas, sent.spec.replicas)
         raw["metadata"]["resourceVersion"] = sent.metadata.resource_version or str(entry.revision)
-        return convert(ctx.resource, raw, codec.encode(raw), "Ignore").obj
+        return convert(ctx.resource, raw, codec.encode(raw), "Ignore", written=False).obj
 
     own = Context(
         ctx.user, ctx.resource, ctx.namespace, ctx.name, subresource="", dry_run=ctx.dry_run, manager=ctx.manager,

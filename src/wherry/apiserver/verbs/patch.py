@@ -14,7 +14,7 @@ import msgspec
 from wherry.apiserver import ownership, strategy, yaml_reader
 from wherry.apiserver.api import Api
 from wherry.apiserver.context import Context, not_found
-from wherry.apiserver.decode import Decoded, convert, decode_object
+from wherry.apiserver.decode import Decoded, convert, decode_object, duplicates
 from wherry.apiserver.verbs.create import create
 from wherry.apiserver.verbs.update import Isolate, update
 from wherry.machinery import codec
@@ -65,6 +65,7 @@ async def patch(api: Api, ctx: Context[T], asked: PatchRequest, isolate: Isolate
         problem = forbidden("force", "may not be specified for non-apply patch")
         raise refuse("meta.k8s.io", "PatchOptions", "", [problem])
     document = _read(asked.body)
+    _check_twice(ctx, asked)
     step = _step(kind, document, ctx)
 
     def change(entry: Entry[T]) -> T:
@@ -82,6 +83,16 @@ def _read(body: bytes) -> Any:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"error decoding patch: {error}") from None
+
+
+def _check_twice(ctx: Context[Any], asked: PatchRequest) -> None:
+    """Fields that a patch document names twice."""
+    twice = [f'duplicate field "{path}"' for path in duplicates(asked.body)] if asked.validation != "Ignore" else []
+    if twice and asked.validation == "Strict":
+        problem = invalid("patch", asked.body.decode(), f"strict decoding error: {', '.join(twice)}")
+        raise refuse("", "", "", [problem])
+    for text in twice:
+        ctx.warn(text)
 
 
 def _step(kind: str, document: Any, ctx: Context[Any]) -> Callable[[Any], Any]:
@@ -106,7 +117,7 @@ def _typed(ctx: Context[T], raw: Any, validation: str, document: Any = None) -> 
         )
     try:
         body = codec.encode(raw)
-        found: Decoded[T] = convert(resource, raw, body, validation)
+        found: Decoded[T] = convert(resource, raw, body, validation, written=False)
     except (BadRequest, OverflowError) as error:
         why = str(error).partition(f"cannot be handled as a {resource.kind}: ")[2] or str(error)
         if document is not None:
