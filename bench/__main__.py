@@ -8,7 +8,7 @@ import time
 
 from bench.rows import Row, table
 
-BENCHES = ("api",)
+BENCHES = ("api", "service_rules", "dns")
 
 
 def main(names: list[str]) -> int:

@@ -77,7 +77,8 @@ Listener = Callable[[Mapping[Front, Entry]], None]
 
 
 class Proxy:
-    """The service rules of one node. `node` is its name; `own` are fronts the agent itself answers (DNS)."""
+    """The service rules of one node. `node` is its name; `own` are addresses the agent itself answers (DNS); every
+    `look` seconds it sees whether its table is still there: other programs flush what is not theirs."""
 
     def __init__(
         self,
@@ -86,6 +87,7 @@ class Proxy:
         node: str,
         networks: rules.Networks | None = None,
         own: Iterable[str] = (),
+        look: float = 30.0,
     ) -> None:
         self._services = caches.of(SERVICE)
         self._slices = caches.of(ENDPOINTSLICE)
@@ -94,6 +96,7 @@ class Proxy:
         self._node = node
         self._own = frozenset(own)
         self._clock = clock
+        self._look = look
         self._kernel = _Kernel(networks or rules.Networks())
         self._place = Place(node)
         self._subnet: IPv4Network | None = self._kernel.networks.subnet
@@ -135,8 +138,7 @@ class Proxy:
         backoff = Backoff(self._clock, cap=5.0)
         with ThreadPoolExecutor(1, thread_name_prefix="proxy") as worker:
             while True:
-                await self._wake.wait()
-                self._wake.clear()
+                await self._woken(worker)
                 work = self._begin()
                 fronts = await asyncio.get_running_loop().run_in_executor(worker, self._kernel.apply, work)
                 if fronts is None:
@@ -145,6 +147,19 @@ class Proxy:
                     await asyncio.sleep(backoff.failed())
                 else:
                     await self._done(work.revision, fronts)
+
+    async def _woken(self, worker: ThreadPoolExecutor) -> None:
+        """Wait for something to do; losing the table is something to do."""
+        while not self._wake.is_set():
+            try:
+                async with asyncio.timeout(self._look):
+                    await self._wake.wait()
+            except TimeoutError:
+                if not await asyncio.get_running_loop().run_in_executor(worker, self._kernel.intact):
+                    log.warning("table ip %s was removed by another program; putting it back", rules.TABLE)
+                    self._waiting.whole = True
+                    self._wake.set()
+        self._wake.clear()
 
     async def _done(self, revision: int, fronts: Mapping[Front, Entry]) -> None:
         async with self._moved:
@@ -238,6 +253,14 @@ class _Kernel:
             return None
         self._forget(self._rules.gone())
         return dict(self._rules.fronts())
+
+    def intact(self) -> bool:
+        """Whether our table is in the kernel."""
+        try:
+            nft.run(f"list chain ip {rules.TABLE} refuse\n")
+        except nft.NftError:
+            return False
+        return True
 
     def _rebuild(self, networks: rules.Networks) -> None:
         fresh = rules.Ruleset(networks)

@@ -68,7 +68,7 @@ async def running() -> AsyncIterator[Running]:
     feed = Feed()
     feed.put(NODE, node())
     caches, clock = Caches(RESOURCES), SystemClock()
-    proxy, loopback = Proxy(caches, clock, "n1", Networks(reserved=(22022,))), Loopback()
+    proxy, loopback = Proxy(caches, clock, "n1", Networks(reserved=(22022,)), look=0.1), Loopback()
     proxy.listen(loopback.take)
     tasks = [
         asyncio.ensure_future(work)
@@ -274,6 +274,20 @@ def test_source_ranges_fence_a_load_balancer(place: World) -> None:
                 at.feed.put(ENDPOINTSLICE, slice_of("web", place.pods[:1]))
                 await at.settle()
                 assert await place.asked(place.outside, "tcp", NODE_ADDRESS, 80) == answer
+
+    place.run(main)
+
+
+def test_a_flushed_table_comes_back(place: World) -> None:
+    async def main() -> None:
+        async with running() as at:
+            at.feed.put(SERVICE, service("web", VIP))
+            at.feed.put(ENDPOINTSLICE, slice_of("web", place.pods[:1]))
+            await at.settle()
+            nft.run("flush ruleset\n")
+            assert "wherry" not in nft.run("list tables\n")
+            await asyncio.sleep(0.3)
+            assert (await place.asked(place.node, "tcp", VIP, 80)).startswith("p0")
 
     place.run(main)
 
