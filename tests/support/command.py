@@ -52,5 +52,4 @@ class Cluster:
 
     def apply(self, *objects: dict[str, Any]) -> None:
         """Apply objects."""
-        whole = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
-        self.kubectl("apply", "-f", "-", stdin=json.dumps(whole))
+        self.kubectl("apply", "-f", "-", stdin="\n---\n".join(json.dumps(one) for one in objects))
