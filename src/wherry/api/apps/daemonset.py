@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from wherry.api.checks import Errors, immutable, nonnegative, unsupported
 from wherry.api.columns import AGE, workload_columns
+from wherry.api.core.pod_warnings import workload_warnings
 from wherry.api.core.podspec_defaults import default_template
 from wherry.api.core.template_validation import always_running, selects_template, template, workload_selector
 from wherry.api.counts_validation import at_most_all, collisions, int_or_percent, number_of
@@ -95,4 +96,11 @@ def validate_status(new: DaemonSet, old: DaemonSet | None) -> Errors:
     yield from collisions(status, old and old.status)
 
 
-DAEMONSET = declare(DaemonSet, columns=COLUMNS, default=default, validate=validate, validate_status=validate_status)
+DAEMONSET = declare(
+    DaemonSet,
+    columns=COLUMNS,
+    default=default,
+    validate=validate,
+    validate_status=validate_status,
+    warn=workload_warnings,
+)

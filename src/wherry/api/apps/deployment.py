@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from wherry.api.checks import Errors, immutable, nonnegative, unsupported
 from wherry.api.columns import AGE, workload_columns
+from wherry.api.core.pod_warnings import workload_warnings
 from wherry.api.core.podspec_defaults import default_template
 from wherry.api.core.template_validation import always_running, selects_template, template, workload_selector
 from wherry.api.counts_validation import at_most_all, int_or_percent, number_of, replica_counts
@@ -94,7 +95,14 @@ def validate_status(new: Deployment, old: Deployment | None) -> Errors:
     yield from replica_counts(new.status, old and old.status, COUNTS)
 
 
-DEPLOYMENT = declare(Deployment, columns=COLUMNS, default=default, validate=validate, validate_status=validate_status)
+DEPLOYMENT = declare(
+    Deployment,
+    columns=COLUMNS,
+    default=default,
+    validate=validate,
+    validate_status=validate_status,
+    warn=workload_warnings,
+)
 
 
 def surge_and_unavailable(deployment: Deployment) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wherry.api.checks import Errors, immutable, nonnegative
 from wherry.api.columns import AGE, workload_columns
+from wherry.api.core.pod_warnings import workload_warnings
 from wherry.api.core.podspec_defaults import default_template
 from wherry.api.core.template_validation import always_running, selects_template, template, workload_selector
 from wherry.api.counts_validation import replica_counts
@@ -58,4 +59,5 @@ REPLICASET = declare(
     default=default,
     validate=validate,
     validate_status=validate_status,
+    warn=workload_warnings,
 )

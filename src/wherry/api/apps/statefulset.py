@@ -8,6 +8,7 @@ from wherry.api.checks import Errors, immutable, named, nonnegative, unsupported
 from wherry.api.columns import AGE, workload_columns
 from wherry.api.core.claim_validation import claim_spec
 from wherry.api.core.persistentvolumeclaim import default as default_claim
+from wherry.api.core.pod_warnings import workload_warnings
 from wherry.api.core.podspec_defaults import default_template
 from wherry.api.core.template_validation import always_running, selects_template, template, workload_selector
 from wherry.api.counts_validation import at_most_all, int_or_percent, number_of, replica_counts
@@ -132,4 +133,11 @@ def validate_status(new: StatefulSet, old: StatefulSet | None) -> Errors:
     yield from replica_counts(new.status, old and old.status, COUNTS, ready="status.readyReplicas")
 
 
-STATEFULSET = declare(StatefulSet, columns=COLUMNS, default=default, validate=validate, validate_status=validate_status)
+STATEFULSET = declare(
+    StatefulSet,
+    columns=COLUMNS,
+    default=default,
+    validate=validate,
+    validate_status=validate_status,
+    warn=workload_warnings,
+)

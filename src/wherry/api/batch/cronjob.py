@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
-from wherry.api.batch.job import default_template_of
+from wherry.api.batch.job import default_template_of, spec_warnings
 from wherry.api.batch.job_validation import job_spec, not_selected
 from wherry.api.batch.schedule import parse, zone
 from wherry.api.checks import Errors, nonnegative, one_of
 from wherry.api.columns import AGE, boolean, workload_columns
+from wherry.api.core.pod_warnings import name_warning
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill, within
 from wherry.api.types.batch import CronJob
@@ -91,4 +94,14 @@ def _zone(path: str, name: str | None) -> Errors:
         yield invalid(path, name, str(problem))
 
 
-CRONJOB = declare(CronJob, columns=COLUMNS, default=default, validate=validate)
+def warn(new: CronJob, old: CronJob | None) -> Iterator[str]:
+    """Names that make poor host names, and what is odd about the template."""
+    if old is None:
+        yield from name_warning(new.metadata.name)
+    if old is None or old.spec != new.spec:
+        yield from spec_warnings(
+            "spec.jobTemplate.spec", new.spec.job_template.spec, old.spec.job_template.spec if old else None
+        )
+
+
+CRONJOB = declare(CronJob, columns=COLUMNS, default=default, validate=validate, warn=warn)

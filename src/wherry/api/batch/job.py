@@ -9,13 +9,13 @@ from msgspec.structs import replace
 from wherry.api.batch.job_validation import host_name, job_spec, job_status, job_update, own_selector
 from wherry.api.checks import Errors
 from wherry.api.columns import AGE, workload_columns
+from wherry.api.core.pod_warnings import name_warning, template_warnings
 from wherry.api.core.podspec_defaults import default_template
 from wherry.api.declare import declare
 from wherry.api.defaulting import each, fill, within
 from wherry.api.types.batch import Job, JobSpec, PodFailurePolicy, PodFailurePolicyRule
 from wherry.machinery.conditions import is_true
 from wherry.machinery.meta import LabelSelector
-from wherry.machinery.names import dns_label
 from wherry.machinery.resource import Column
 from wherry.machinery.table import duration
 from wherry.machinery.time import seconds
@@ -147,13 +147,25 @@ def validate_status(new: Job, old: Job | None) -> Errors:
     return job_status(new.status, old.status if old else None)
 
 
+_MANY = (
+    "In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes "
+    "might not be able to track completedIndexes when a big number of indexes fail"
+)
+
+
+def spec_warnings(path: str, new: JobSpec, old: JobSpec | None) -> Iterator[str]:
+    """About a Job's spec, also inside a CronJob."""
+    if new.completion_mode == "Indexed" and (new.completions or 0) > 100_000 and (new.parallelism or 0) > 10_000:
+        yield f"{path}: {_MANY}"
+    yield from template_warnings(f"{path}.template", new.template, old.template if old else None)
+
+
 def warn(new: Job, old: Job | None) -> Iterator[str]:
-    """Names that make poor host names."""
-    if old is None and (problems := dns_label(new.metadata.name)):
-        yield (
-            "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; "
-            f"a DNS label is recommended: [{' '.join(problems)}]"
-        )
+    """Names that make poor host names, and what is odd about the template."""
+    if old is None:
+        yield from name_warning(new.metadata.name)
+    if old is None or old.spec != new.spec:
+        yield from spec_warnings("spec", new.spec, old.spec if old else None)
 
 
 JOB = declare(

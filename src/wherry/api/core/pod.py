@@ -19,6 +19,7 @@ from wherry.api.core.pod_state import (
     ready_since,
 )
 from wherry.api.core.pod_validation import check_binding, check_ephemeral, check_resize, validate, validate_status
+from wherry.api.core.pod_warnings import pod_warnings
 from wherry.api.core.podspec_defaults import default_pod
 from wherry.api.declare import declare
 from wherry.api.types.core import Pod
@@ -63,4 +64,5 @@ POD = declare(
     validate=validate,
     validate_status=validate_status,
     checks=CHECKS,
+    warn=pod_warnings,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
 from wherry.api.checks import Errors
@@ -134,6 +136,29 @@ def validate_status(new: Service, old: Service | None) -> Errors:
     return balancer_status("status.loadBalancer", new.status.load_balancer, new.spec)
 
 
+def warn(new: Service, old: Service | None) -> Iterator[str]:
+    """What is accepted but ignored."""
+    spec = new.spec
+    if old is not None and old.spec == spec:
+        return
+    headless = spec.type == "ClusterIP" and spec.cluster_ip == "None"
+    if headless:
+        if spec.load_balancer_ip:
+            yield "spec.loadBalancerIP is ignored for headless services"
+        if spec.external_ips:
+            yield "spec.externalIPs is ignored for headless services"
+        if spec.session_affinity != "None":
+            yield "spec.SessionAffinity is ignored for headless services"
+    if spec.external_ips and spec.type == "ExternalName":
+        yield 'spec.externalIPs is ignored when spec.type is "ExternalName"'
+    elif spec.external_ips and not headless:
+        yield "spec.externalIPs is deprecated and may no longer be implemented in some clusters"
+    if spec.external_name and spec.type != "ExternalName":
+        yield 'spec.externalName is ignored when spec.type is not "ExternalName"'
+    if spec.traffic_distribution == "PreferClose":
+        yield 'spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"'
+
+
 SERVICE = declare(
     Service,
     columns=COLUMNS,
@@ -142,4 +167,5 @@ SERVICE = declare(
     prepare=prepare,
     validate=validate,
     validate_status=validate_status,
+    warn=warn,
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from wherry.api.columns import AGE, balancer_addresses
 from wherry.api.declare import declare
-from wherry.api.networking.ingress_validation import validate, validate_status
+from wherry.api.networking.ingress_validation import CLASS_ANNOTATION, validate, validate_status
 from wherry.api.types.networking import Ingress
 from wherry.machinery.resource import Column
 
@@ -27,4 +29,11 @@ COLUMNS: tuple[Column[Ingress], ...] = (
     AGE,
 )
 
-INGRESS = declare(Ingress, columns=COLUMNS, validate=validate, validate_status=validate_status)
+
+def warn(new: Ingress, old: Ingress | None) -> Iterator[str]:
+    """The annotation that ingressClassName has replaced."""
+    if old is None and CLASS_ANNOTATION in new.metadata.annotations:
+        yield f"annotation \"{CLASS_ANNOTATION}\" is deprecated, please use 'spec.ingressClassName' instead"
+
+
+INGRESS = declare(Ingress, columns=COLUMNS, validate=validate, validate_status=validate_status, warn=warn)
