@@ -32,12 +32,14 @@ from wherry.apiserver.authz.authorizer import Authorizer
 from wherry.apiserver.authz.node import NodeRights
 from wherry.apiserver.authz.rbac import Rbac
 from wherry.apiserver.bootstrap import bootstrap
+from wherry.apiserver.events import forget_events
 from wherry.apiserver.inprocess import InProcessClient
 from wherry.apiserver.nonresource import Check, NonResource
 from wherry.apiserver.pipeline import Pipeline
 from wherry.apiserver.served import Served
 from wherry.apiserver.server import Server, server_context
 from wherry.apiserver.subresources.agents import Agents
+from wherry.apiserver.views import VIEWS
 from wherry.client.interface import Client
 from wherry.store.log import Log
 from wherry.store.windows import Windows
@@ -105,7 +107,8 @@ class ApiServer:
         config = self._config
         windows = await Windows.open(self._log, self._clock)
         for resource in RESOURCES:
-            windows.of(resource)
+            if resource not in VIEWS:
+                windows.of(resource)
         rbac = Rbac(windows)
         self._api = Api(
             windows=windows,
@@ -149,17 +152,18 @@ class ApiServer:
         own = self.client(known("system:apiserver", MASTERS), "kube-apiserver")
         self._run(self.api.windows.compacting())
         self._run(keep_aggregated(own))
+        self._run(forget_events(self.api))
 
     def _run(self, job: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(job))
 
     async def stop(self) -> None:
         """Stop listening and following the log, which stays open: it belongs to whoever opened it."""
+        if self._api is not None:
+            self._api.windows.close()  # ends every watch, so that nobody is waited for
         if self._server is not None:
             await self._server.stop()
         for task in self._tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        if self._api is not None:
-            self._api.windows.close()

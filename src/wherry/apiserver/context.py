@@ -31,6 +31,7 @@ class Context(Generic[T]):
     warnings: list[str] = field(default_factory=list)
     undo: list[Callable[[], None]] = field(default_factory=list)
     options: Any = None  # of a DELETE
+    view: Any = None  # wherry.apiserver.views.View, when the client speaks another version than is stored
     applied: Any = None  # managedFields that an apply has already worked out
     trusted: bool = False  # the server's own change: neither prepared nor validated again (bindings, scale)
 

@@ -29,6 +29,7 @@ from wherry.apiserver.verbs.list import ListOptions, list_, reached, revision_of
 from wherry.apiserver.verbs.patch import PatchRequest, patch
 from wherry.apiserver.verbs.update import put
 from wherry.apiserver.verbs.watch import watch
+from wherry.apiserver.views import VIEWS, shown_as, stored_as
 from wherry.machinery import codec
 from wherry.machinery.errors import APIError, BadRequest, NotFound
 from wherry.machinery.meta import DeleteOptions
@@ -97,7 +98,8 @@ def context(request: Request, info: RequestInfo, resource: Resource[Any], query:
         raise refuse("meta.k8s.io", "CreateOptions", "", [problem])
     return Context(
         user=request.user,
-        resource=resource,
+        resource=stored_as(resource),
+        view=VIEWS.get(resource),
         namespace=info.namespace if resource.namespaced else "",
         name=info.name,
         subresource=info.subresource,
@@ -123,7 +125,10 @@ def validation(query: Query) -> str:
 def answer_object(ctx: Context[Any], entry: Any, request: Request, api: Api, status: int = 200) -> Response:
     """The object after a write, in the form the client wants."""
     wanted = accepted(request)
-    response = output.one(ctx.resource, entry, wanted, api.clock.now(), include(request), status)
+    resource = ctx.resource
+    if ctx.view is not None:
+        resource, entry = ctx.view.resource, ctx.view.show(entry)
+    response = output.one(resource, entry, wanted, api.clock.now(), include(request), status)
     if ctx.warnings:
         response.warnings = tuple(ctx.warnings)
     return response
@@ -159,8 +164,8 @@ async def get_one(api: Api, request: Request, info: RequestInfo, resource: Resou
     """GET of one object, or of its status."""
     revision = revision_of(request.query.first("resourceVersion")) if request.query.text else None
     if revision:
-        await reached(api.window(resource), revision)
-    entry = api.get(resource, info.namespace, info.name)
+        await reached(api.window(stored_as(resource)), revision)
+    entry = shown_as(resource, api.get(stored_as(resource), info.namespace, info.name))
     wanted = accepted(request)
     if wanted.plain:
         return Response(entry.data)
@@ -170,9 +175,11 @@ async def get_one(api: Api, request: Request, info: RequestInfo, resource: Resou
 async def list_many(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
     """GET of a collection."""
     options = list_options(request.query)
-    selection = select(resource, options.labels, options.fields)
-    found = await list_(api, resource, info.namespace, selection, options)
-    return output.many(resource, found.page.items, found.meta, accepted(request), api.clock.now(), include(request))
+    stored = stored_as(resource)
+    selection = select(stored, options.labels, options.fields)
+    found = await list_(api, stored, info.namespace, selection, options)
+    items = found.page.items if stored is resource else [shown_as(resource, entry) for entry in found.page.items]
+    return output.many(resource, items, found.meta, accepted(request), api.clock.now(), include(request))
 
 
 async def watch_many(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
@@ -181,10 +188,11 @@ async def watch_many(api: Api, request: Request, info: RequestInfo, resource: Re
     fields = options.fields
     if info.name and resource.kind != "Namespace":
         fields = f"metadata.name={info.name}" + (f",{fields}" if fields else "")
-    selection = select(resource, options.labels, fields)
+    stored = stored_as(resource)
+    selection = select(stored, options.labels, fields)
     namespace = info.namespace if resource.namespaced else ""
-    form = output.WatchForm(resource, accepted(request), include(request))
-    return await watch(api, resource, namespace, selection, options, form)
+    form = output.WatchForm(resource, accepted(request), include(request), VIEWS.get(resource))
+    return await watch(api, stored, namespace, selection, options, form)
 
 
 async def create_one(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
@@ -200,7 +208,8 @@ async def create_one(api: Api, request: Request, info: RequestInfo, resource: Re
     review = REVIEWS.get(str(resource))
     if review is not None:
         return Response(codec.encode(await review(api, ctx, sent.obj)), 201, warnings=tuple(ctx.warnings))
-    entry = await create(api, ctx, sent.obj)
+    obj = sent.obj if ctx.view is None else ctx.view.store(sent.obj, None)
+    entry = await create(api, ctx, obj)
     return answer_object(ctx, entry, request, api, 201)
 
 
@@ -211,7 +220,10 @@ async def replace_one(api: Api, request: Request, info: RequestInfo, resource: R
     sent = decode_object(resource, body, request.headers.get("Content-Type", ""), validation(request.query))
     ctx.warnings.extend(sent.warnings)
     door = DOORS.get((str(resource), info.subresource))
-    entry, created = await put(api, ctx, sent.obj, isolate=door)
+    obj = sent.obj
+    if ctx.view is not None:
+        obj = ctx.view.store(obj, api.find(ctx.resource, ctx.namespace, ctx.name))
+    entry, created = await put(api, ctx, obj, isolate=door)
     return answer_object(ctx, entry, request, api, 201 if created else 200)
 
 
@@ -287,10 +299,11 @@ async def delete_many(api: Api, request: Request, info: RequestInfo, resource: R
     options = await delete_options(request)
     query = list_options(request.query)
     listing.check_list(query)
-    selection = select(resource, query.labels, query.fields)
+    selection = select(stored_as(resource), query.labels, query.fields)
     ctx = context(request, info, resource)
     ctx.dry_run = bool(options.dry_run)
     items = await delete_collection(api, ctx, options, selection.predicate)
+    items = [shown_as(resource, entry) for entry in items]
     meta = {"resourceVersion": str(api.windows.revision)}
     return output.many(resource, items, meta, accepted(request), api.clock.now())
 

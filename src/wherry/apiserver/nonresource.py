@@ -13,6 +13,7 @@ from wherry.apiserver.discovery import Discovery
 from wherry.apiserver.http import Answer, Request, Response
 from wherry.apiserver.openapi import OpenApi
 from wherry.apiserver.routes import RequestInfo
+from wherry.apiserver.views import VIEWS
 from wherry.machinery import codec
 from wherry.machinery.errors import MethodNotAllowed, NotFound
 
@@ -121,6 +122,6 @@ class NonResource:
         lines += [
             f'apiserver_storage_objects{{resource="{resource}"}} {len(windows.of(resource))}'
             for resource in self._api.served
-            if "list" in resource.verbs
+            if "list" in resource.verbs and resource not in VIEWS
         ]
         return "\n".join(lines) + "\n"

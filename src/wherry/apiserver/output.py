@@ -10,6 +10,7 @@ import yaml
 
 from wherry.apiserver.http import JSON, Response
 from wherry.apiserver.negotiate import Wanted
+from wherry.apiserver.views import View
 from wherry.machinery import codec, table
 from wherry.machinery.resource import Resource
 from wherry.store.entry import Entry, Event
@@ -107,12 +108,13 @@ def _spliced(head: bytes, entries: Sequence[Entry[Any]]) -> list[bytes]:
 class WatchForm:
     """Events in another form than the plain one. The first Table of a watch names the columns."""
 
-    def __init__(self, resource: Resource[Any], wanted: Wanted, include: str) -> None:
+    def __init__(self, resource: Resource[Any], wanted: Wanted, include: str, view: View | None = None) -> None:
+        self._view = view
         self._resource = resource
         self._wanted = wanted
         self._include = include
         self._named = False
-        self.plain = wanted.form == "object"
+        self.plain = wanted.form == "object" and view is None
 
     def event(self, event: Event[Any], now: float) -> bytes:
         """The line that tells of an event."""
@@ -120,6 +122,8 @@ class WatchForm:
 
     def line(self, type_: str, entry: Entry[Any], now: float) -> bytes:
         """`{"type":...,"object":...}` and a line feed."""
+        if self._view is not None:
+            entry = self._view.show(entry)
         if self._wanted.form == "Table":
             meta = {"resourceVersion": str(entry.revision)}
             shown = _table(self._resource, [entry], now, self._include, meta)

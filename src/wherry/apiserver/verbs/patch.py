@@ -17,6 +17,7 @@ from wherry.apiserver.context import Context, not_found
 from wherry.apiserver.decode import Decoded, convert, decode_object, duplicates
 from wherry.apiserver.verbs.create import create
 from wherry.apiserver.verbs.update import Isolate, update
+from wherry.apiserver.views import View
 from wherry.machinery import codec
 from wherry.machinery.errors import BadRequest, UnsupportedMediaType
 from wherry.machinery.meta import T
@@ -24,6 +25,7 @@ from wherry.machinery.patch.apply import apply
 from wherry.machinery.patch.json import json_patch
 from wherry.machinery.patch.merge import merge_patch
 from wherry.machinery.patch.strategic import strategic_merge
+from wherry.machinery.resource import Resource
 from wherry.machinery.validation import forbidden, invalid, refuse
 from wherry.store.entry import Entry
 
@@ -69,11 +71,15 @@ async def patch(api: Api, ctx: Context[T], asked: PatchRequest, isolate: Isolate
     step = _step(kind, document, ctx)
 
     def change(entry: Entry[T]) -> T:
-        present = msgspec.json.decode(entry.data)
+        present = msgspec.json.decode(entry.data) if ctx.view is None else ctx.view.shown(entry)
         try:
-            return _typed(ctx, step(present), asked.validation, document if kind == STRATEGIC_PATCH else None)
+            obj = _typed(ctx, step(present), asked.validation, document if kind == STRATEGIC_PATCH else None)
         except RecursionError:
             raise BadRequest("the patch is nested too deeply") from None
+        if ctx.view is None:
+            return obj
+        stored: T = ctx.view.store(obj, entry)
+        return stored
 
     return Patched(await update(api, ctx, change, isolate=isolate))
 
@@ -102,13 +108,19 @@ def _step(kind: str, document: Any, ctx: Context[Any]) -> Callable[[Any], Any]:
         raise BadRequest("json: cannot unmarshal array into Go value of type map[string]interface {}")
     if kind == MERGE_PATCH:
         return lambda present: merge_patch(present, document)
-    info = ownership.type_info(ctx.resource)
+    info = ownership.type_info(_spoken(ctx))
     return lambda present: strategic_merge(present, document, info)
 
 
-def _typed(ctx: Context[T], raw: Any, validation: str, document: Any = None) -> T:
+def _spoken(ctx: Context[Any]) -> Resource[Any]:
+    """The resource in the version that the client speaks."""
+    view: View | None = ctx.view
+    return ctx.resource if view is None else view.resource
+
+
+def _typed(ctx: Context[T], raw: Any, validation: str, document: Any = None, *, as_stored: bool = False) -> T:
     """The patched JSON as an object; what does not fit is the patch's fault: `document`, or the result, is shown."""
-    resource = ctx.resource
+    resource = ctx.resource if as_stored else _spoken(ctx)
     if not isinstance(raw, dict):
         raise BadRequest("the patched object is not an object")
     if raw.get("kind", resource.kind) != resource.kind or raw.get("apiVersion", "") != resource.api_version:
@@ -147,10 +159,12 @@ def _go(value: Any) -> str:
 
 async def _apply(api: Api, ctx: Context[T], asked: PatchRequest, isolate: Isolate[T] | None) -> Patched:
     resource = ctx.resource
-    sent = decode_object(resource, yaml_reader.to_json(asked.body), "", asked.validation, any_version=True)
+    sent = decode_object(_spoken(ctx), yaml_reader.to_json(asked.body), "", asked.validation, any_version=True)
     for text in sent.warnings:
         ctx.warn(text)
     config = _config(ctx, sent)
+    if ctx.view is not None:
+        config = ctx.view.config(config)
     info = ownership.type_info(resource)
     owner = ownership.writer(ctx, api.now())
 
@@ -160,7 +174,7 @@ async def _apply(api: Api, ctx: Context[T], asked: PatchRequest, isolate: Isolat
         if live is not None:
             live["metadata"].pop("managedFields", None)
         done = apply(info, live, config, entries, owner, force=asked.force)
-        obj = _typed(ctx, done.obj, "Ignore")
+        obj = _typed(ctx, done.obj, "Ignore", as_stored=True)
         ctx.applied = done.entries
         return strategy.with_meta(obj, managed_fields=())
 
