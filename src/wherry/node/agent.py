@@ -41,6 +41,10 @@ from wherry.node.worker import Worker
 log = logging.getLogger(__name__)
 
 
+PATIENCE = 1.5
+"""Seconds a starting agent waits for the API before it goes on with the pods it remembers."""
+
+
 async def at_once(_: Pod) -> None:
     """No proxies: nothing to wait for before a pod's end."""
 
@@ -138,13 +142,25 @@ class Agent:
 
     async def _pods(self) -> None:
         await self.observer.ready.wait()
+        patience = asyncio.get_running_loop().call_later(PATIENCE, self._go_on_alone)
+        try:
+            await self._follow(patience)
+        finally:
+            patience.cancel()
+
+    def _go_on_alone(self) -> None:
+        """The API does not answer: work on what was there before."""
         for pod in remember.load(self.config.pods):
-            self._update(pod, remembered=True)
+            if pod.metadata.uid not in self._workers:
+                self._update(pod, remembered=True)
+
+    async def _follow(self, patience: asyncio.TimerHandle) -> None:
         listed: set[str] = set()
         synced = False
         async for event in self.client.watch(POD, Select(fields=f"spec.nodeName={self.config.name}")):
             if event.type == "SYNCED":
                 if not synced:
+                    patience.cancel()
                     await self._disown(listed)
                 synced = True
             elif event.obj is not None:
@@ -161,14 +177,13 @@ class Agent:
             self.publisher.known(pod)
         worker = self._workers.get(uid)
         if worker is not None:
-            if remember.differs(worker.pod, pod):
-                remember.save(self.config.pods, pod)
             worker.update(pod)
         elif self._parts is not None and self._group is not None:
             if remembered:
                 self.publisher.known(pod)
             worker = self._workers[uid] = Worker(self._parts, pod)
             self._tasks[uid] = self._group.create_task(self._work(uid, worker))
+        if not remembered:
             remember.save(self.config.pods, pod)
 
     async def _work(self, uid: str, worker: Worker) -> None:

@@ -14,14 +14,6 @@ from wherry.machinery.codec import decode, encode
 log = logging.getLogger(__name__)
 
 
-def differs(old: Pod, new: Pod) -> bool:
-    """Whether anything changed that matters for running the pod."""
-    before, after = old.metadata, new.metadata
-    return old.spec != new.spec or (before.labels, before.annotations, before.deletion_timestamp) != (
-        after.labels, after.annotations, after.deletion_timestamp,
-    )  # fmt: skip
-
-
 def save(pods: Path, pod: Pod) -> None:
     """Keep the pod as it is now."""
     folder = pods / pod.metadata.uid

@@ -8,6 +8,7 @@ https://github.com/containerd/containerd/blob/main/api/services/events/v1/events
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -37,6 +38,9 @@ R = TypeVar("R")
 SECONDS = 120.0
 """Deadline of ordinary calls; upstream's default for CRI is the same."""
 PULL_SECONDS = 3600.0
+STARTING_TRIES = 500
+"""A containerd that was just started refuses calls for a moment: asked again every 20 ms."""
+_STARTING = "server is not initialized yet"
 _EVENTS = "/containerd.services.events.v1.Events/Subscribe"
 _FILTERS = ('topic~="^/tasks/(exit|oom)"',)
 
@@ -70,11 +74,17 @@ class Containerd:
                 request_serializer=type(request).SerializeToString,
                 response_deserializer=answer.FromString,  # type: ignore[attr-defined] # every message has it
             )
-        try:
-            result: R = await call(request, timeout=seconds, wait_for_ready=True)
-        except grpc.aio.AioRpcError as error:
-            raise RuntimeFault(error.details() or str(error.code()), error.code().name.lower()) from error
-        return result
+        for left in range(STARTING_TRIES, -1, -1):
+            try:
+                result: R = await call(request, timeout=seconds, wait_for_ready=True)
+            except grpc.aio.AioRpcError as error:
+                if left and error.details() == _STARTING:
+                    await asyncio.sleep(0.02)
+                    continue
+                raise RuntimeFault(error.details() or str(error.code()), error.code().name.lower()) from error
+            else:
+                return result
+        raise RuntimeFault(_STARTING, "unavailable")
 
     async def version(self) -> Version:
         """See Runtime."""
