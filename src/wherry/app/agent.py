@@ -20,7 +20,8 @@ from wherry.app import addresses, memory
 from wherry.app import assemble_node as assemble
 from wherry.app import logging as logs
 from wherry.app.config import Config, Node
-from wherry.host import netns
+from wherry.app.namespaces import make_namespace
+from wherry.host import files, netns
 from wherry.host.containerd import StartError
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ def main(config: Config, node: Node, *, verbose: bool) -> None:
     """Run until told to stop; exits with 1 when the node cannot be started."""
     memory.begin()
     logs.set_up(verbose=verbose)
+    files.private_folder(config.node_run(node.name))
+    make_namespace(node)
     with netns.entered(node.netns) if node.netns else contextlib.nullcontext():
         sys.exit(uvloop.run(serve(config, node, SystemClock())))
 

@@ -151,8 +151,7 @@ def service(unit: Unit) -> str:
     """A unit as a systemd service. Its containers' processes survive a stop (KillMode=process)."""
     command = " ".join(_quoted(word) for word in unit.argv)
     return (
-        "[Unit]\n"
-        f"Description=wherry {unit.name}\n"
+        f"[Unit]\nDescription=wherry {unit.name} {unit.version}".rstrip() + "\n"
         "After=network-online.target\n"
         "Wants=network-online.target\n"
         "StartLimitIntervalSec=0\n"

@@ -61,8 +61,8 @@ class Status:
 
     @property
     def running(self) -> int:
-        """How many pods run or have ended well."""
-        return sum(pod.state in ("Running", "Succeeded") for pod in self.pods)
+        """How many pods run as they should or have ended well."""
+        return sum(pod.state in ("Running", "Succeeded") and not pod.cause for pod in self.pods)
 
     @property
     def healthy(self) -> bool:

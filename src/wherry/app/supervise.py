@@ -32,13 +32,15 @@ LOG_CHECK = 60.0
 
 
 class Unit(NamedTuple):
-    """One process to keep running. `order`: lower starts earlier and stops later. `log` is a file."""
+    """One process to keep running. `order`: lower starts earlier and stops later. `log` is a file. `version` is what
+    runs: a unit that differs in anything is started anew."""
 
     name: str
     argv: tuple[str, ...]
     log: str
     order: int = 0
     grace: float = GRACE
+    version: str = ""
 
     def encode(self) -> str:
         """As the content of a unit file."""

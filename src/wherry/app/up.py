@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from wherry.aio.clock import Clock
-from wherry.app import addresses, doctor, keeper
+from wherry.app import addresses, doctor, keeper, tree, version
 from wherry.app import config as configuration
 from wherry.app.config import Config
+from wherry.app.namespaces import make_namespace
 from wherry.app.rest import ApiRefused, ApiUnreachable, Rest
 from wherry.app.steps import Failed, Steps
 from wherry.app.supervise import Unit
 from wherry.host import files, kubeconfig, links
 from wherry.host.keys import Pki
 from wherry.host.pairs import pair
-from wherry.network import nodes
 
 SERVER_SECONDS = 30.0
 READY_SECONDS = 60.0
@@ -43,6 +43,7 @@ class Outcome:
 def up(config: Config, clock: Clock, steps: Steps, env: Mapping[str, str]) -> Outcome:
     """Bring the cluster up. Raises Failed."""
     config.validate()
+    check_change(configuration.load(config.state), config)
     begun = clock.now()
     with steps.step("check this machine") as step:
         warnings = doctor.ensure(config, clock)
@@ -51,7 +52,7 @@ def up(config: Config, clock: Clock, steps: Steps, env: Mapping[str, str]) -> Ou
         step.changed = make_folders_and_keys(config, clock)
     with steps.step("make node namespaces") as step:
         step.changed = _namespaces(config)
-        step.detail = f"{len(config.machines())} node{'s' if config.nodes > 1 else ''}"
+        step.detail = _counted(config)
     with steps.step("start the server and agents") as step:
         step.changed = keeper.choose(config.run, config.logs / "supervisor.log").apply(units(config))
         started = step.changed
@@ -66,6 +67,27 @@ def up(config: Config, clock: Clock, steps: Steps, env: Mapping[str, str]) -> Ou
         path, step.changed = _kubeconfig(config, env)
         step.detail = f"{path}, context {kubeconfig.NAME}"
     return Outcome(config, path, any(step.changed for step in steps.taken))
+
+
+def check_change(before: Config | None, after: Config) -> None:
+    """Nodes keep their names and their pods: refuse what would leave some behind. Raises Failed."""
+    if before is None or before.nodes == after.nodes:
+        return
+    if 1 in (before.nodes, after.nodes):
+        raise Failed(
+            f"the cluster at {before.root} has {_counted(before)}, and a machine's only node has another name than the"
+            " first of several",
+            f"leave out --nodes, or run `wherry delete` before `wherry up --nodes {after.nodes}`",
+            code=2,
+        )
+    kept = {node.name for node in after.machines()}
+    running = [n.name for n in before.machines() if n.name not in kept and tree.shims(before.node_run(n.name))]
+    if running:
+        raise Failed(f"pods run on {', '.join(running)}", "run `wherry down` before starting with fewer nodes", code=2)
+
+
+def _counted(config: Config) -> str:
+    return "1 node" if config.nodes == 1 else f"{config.nodes} nodes"
 
 
 def make_folders_and_keys(config: Config, clock: Clock) -> bool:
@@ -92,34 +114,23 @@ def write_kubeconfig(path: Path, server: str, authority: bytes, own: Any) -> boo
 
 
 def units(config: Config) -> tuple[Unit, ...]:
-    """The processes of this machine."""
+    """The processes of this machine. An upgraded package makes other units, so `wherry up` restarts them."""
     root = ("--root", config.root)
-    server = Unit("server", keeper.command("server", *root), str(config.logs / "server.log"), order=0, grace=10)
-    agents = (
-        Unit(
-            f"agent-{node.name}",
-            keeper.command("agent", *root, "--node", node.name),
-            str(config.logs / f"agent-{node.name}.log"),
-            order=1,
-            grace=10,
-        )
-        for node in config.machines()
-    )
+
+    def unit(name: str, order: int, *arguments: str) -> Unit:
+        command = keeper.command(*arguments)
+        return Unit(name, command, str(config.logs / f"{name}.log"), order=order, grace=10, version=version.wherry())
+
+    server = unit("server", 0, "server", *root)
+    agents = (unit(f"agent-{node.name}", 1, "agent", *root, "--node", node.name) for node in config.machines())
     return (server, *agents)
 
 
 def _namespaces(config: Config) -> bool:
-    new = False
     try:
-        if config.nodes > 1:
-            nodes.prepare_machine()
-        for node in config.machines():
-            if node.netns:
-                new |= not Path("/run/netns", node.netns).exists()
-                nodes.create(node.name, node.index + 1)
+        return sum(make_namespace(node) for node in config.machines()) > 0
     except links.LinkError as error:
         raise Failed(f"the nodes' namespaces cannot be made: {error}", "run `wherry doctor`") from error
-    return new
 
 
 def wait_for_server(config: Config, clock: Clock) -> None:

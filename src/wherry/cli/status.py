@@ -28,9 +28,9 @@ def command(root: Path, output: str) -> None:
     click.echo(f"{mark('ok' if found.api == 'ok' else 'fail')} {'API':<24} {found.api}")
     for node in found.nodes:
         click.echo(f"{mark('fail' if node.cause else 'ok')} {'node ' + node.name:<24} {node.cause or node.detail}")
-    if found.pods:
-        click.echo(f"{mark('ok')} {'pods':<24} {found.running} of {found.total} running")
     troubled = [pod for pod in found.pods if pod.cause]
+    if found.pods:
+        click.echo(f"{mark('warn' if troubled else 'ok')} {'pods':<24} {found.running} of {found.total} running")
     if troubled:
         click.echo()
         table(("POD", "STATE", "CAUSE"), [(f"{pod.namespace}/{pod.name}", pod.state, pod.cause) for pod in troubled])
