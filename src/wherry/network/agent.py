@@ -6,6 +6,7 @@
         group.create_task(network.run())           # proxy, DNS, routes, health, host ports, CNI configuration
         await network.ready.wait()                 # rules applied, DNS answering, CNI configuration written
         ...
+        await network.guarded(pod, ip)             # after its sandbox, before its first container
         await network.drained(pod)                 # before SIGTERM
 
 The process must be in the node's network namespace already. A part that fails is started again by itself. Nothing is
@@ -38,10 +39,12 @@ from wherry.network.dns_forward import Forwarder
 from wherry.network.dns_records import Zone
 from wherry.network.dns_service import CLUSTER_IP, DOMAIN
 from wherry.network.drain import Drain
+from wherry.network.firewall import Firewall
 from wherry.network.health import PORT, Health
 from wherry.network.loopback import Loopback
 from wherry.network.proxy import Proxy, pod_subnet
 from wherry.network.rules import nft as rules
+from wherry.network.rules import policy as policy_rules
 from wherry.reconcile.cache import Caches, Pace
 
 log = logging.getLogger(__name__)
@@ -96,6 +99,7 @@ class NodeNetwork:
         self._routes = routes.Routes(self._caches, settings.node, settings.services, IPv4Address(settings.dns))
         self._health = Health(self._caches, self._proxy, clock, settings.node)
         zone = Zone(settings.domain, (settings.services, settings.pods), settings.dns)
+        self._firewall = Firewall(client, clock, settings.node, settings.dns)
         self._dns = Server(self._caches, zone, Forwarder(self._resolvers), (settings.dns, 53), settings.dns_files)
 
     def prepare(self) -> None:
@@ -112,6 +116,7 @@ class NodeNetwork:
             ("loopback relay", self._loopback.run),
             ("host ports", self._follow_pods),
             ("CNI configuration", self._configure),
+            ("network policies", self._firewall.run),
         ]
         async with asyncio.TaskGroup() as group:
             if self._own:
@@ -122,6 +127,11 @@ class NodeNetwork:
     async def drained(self, pod: Pod) -> None:
         """Wait, at most two seconds, until no node sends the pod new connections (`drain.py`)."""
         await self._drain.drained(pod)
+
+    async def guarded(self, pod: Pod, ip: str) -> None:
+        """Wait until the network policies on the pod at its address are in force (`firewall.py`): between making its
+        sandbox and starting its first container."""
+        await self._firewall.guarded(pod, ip)
 
     def search_domains(self, namespace: str) -> tuple[str, ...]:
         """What a pod's resolv.conf searches, the machine's own domains last."""
@@ -170,7 +180,7 @@ def remove(settings: Settings) -> None:
     """Take down the rules, routes and addresses of the namespace the process is in, and the keeper of DNS sockets.
     Blocks; safe to repeat."""
     release(settings)
-    nft.run(rules.remove())
+    nft.run(rules.remove() + policy_rules.remove())
     links.remove_loopback(IPv4Address(settings.dns))
     for network in links.routes():
         links.remove_route(network)

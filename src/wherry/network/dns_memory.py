@@ -18,6 +18,7 @@ from wherry.api.discovery.endpointslice import ENDPOINTSLICE
 from wherry.api.types.core import Service
 from wherry.api.types.discovery import EndpointSlice
 from wherry.host import files
+from wherry.machinery import codec
 from wherry.machinery.meta import Key, Object, key_of
 from wherry.network.dns_records import Zone
 from wherry.network.proxy import service_of
@@ -36,7 +37,7 @@ class _Known(msgspec.Struct, frozen=True):
 def load(file: Path, zone: Zone) -> frozenset[Key]:
     """Put what the file knows into the zone; whose names these are. Nothing when there is no readable file."""
     try:
-        known = msgspec.json.decode(file.read_bytes(), type=_Known)
+        known = codec.decode(_Known, file.read_bytes())
     except (OSError, msgspec.DecodeError):
         return frozenset()
     pieces: dict[Key, list[EndpointSlice]] = defaultdict(list)
@@ -73,6 +74,6 @@ class Memory:
 
     def _write(self, known: _Known) -> None:
         try:
-            files.write_if_changed(self._file, msgspec.json.encode(known))
+            files.write_if_changed(self._file, codec.encode(known))
         except OSError as error:
             log.warning("what DNS knows cannot be kept: %s", error)
