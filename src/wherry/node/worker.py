@@ -140,6 +140,7 @@ class Worker:
             for name, task in self._busy.items():
                 if name.startswith("image "):
                     task.cancel()
+        self._probe(group)  # first: after a restart a prober begins with what the status says, which decide() replaces
         decision = lifecycle.decide(self._do.pod, self._facts(), now)
         if decision.status != self._status:
             self._status = decision.status
@@ -148,7 +149,6 @@ class Worker:
             self._parts.publisher.publish(self._do.uid, decision.status)
         for order in decision.instructions:
             self._begin(group, order)
-        self._probe(group)
         if self._parts.clock.monotonic() >= self._refresh_at:
             self._refresh_at = self._parts.clock.monotonic() + self._parts.config.refresh
             if memory.volumes_ready:
@@ -183,7 +183,7 @@ class Worker:
 
     # --- work
 
-    def _begin(self, group: asyncio.TaskGroup, order: f.Instruction) -> None:  # noqa: C901, PLR0912 - one branch per instruction
+    def _begin(self, group: asyncio.TaskGroup, order: f.Instruction) -> None:
         do = self._do
         match order:
             case f.CreateSandbox(attempt):
