@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from wherry.aio.clock import SystemClock
-from wherry.host import containerd as host
 from wherry.host import cgroups, mounts, processes
+from wherry.host import containerd as host
 from wherry.node import images
 from wherry.node.runtime.containerd import Containerd
 

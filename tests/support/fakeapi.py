@@ -142,4 +142,4 @@ def _selected(obj: Object, select: Select) -> bool:
     if select.namespace and obj.metadata.namespace != select.namespace:
         return False
     name, _, wanted = select.fields.partition("=")
-    return name != "spec.nodeName" or getattr(obj, "spec").node_name == wanted  # noqa: B009 - only pods are asked so
+    return name != "spec.nodeName" or getattr(obj, "spec").node_name == wanted

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -43,6 +44,7 @@ class Cluster:
         self.kubeconfig = root.absolute().with_name(f"{root.name}.kubeconfig")
         """A kubeconfig for commands outside the cluster's namespace, such as the test's own."""
         self._inside = root.absolute().with_name(f"{root.name}.inside.kubeconfig")
+        self._cache = root.absolute().with_name(f"{root.name}.cache")
         self._place: place.Place | None = None
         self._lock: IO[str] | None = None
 
@@ -122,7 +124,12 @@ class Cluster:
 
     def kubectl_argv(self, *arguments: str) -> list[str]:
         """The command line of kubectl against this cluster, for tests that start it themselves."""
-        return [kubectl.program(), "--kubeconfig", str(self.kubeconfig), *arguments]
+        return [kubectl.program(), *self.kubectl_flags, *arguments]
+
+    @property
+    def kubectl_flags(self) -> tuple[str, ...]:
+        """What points any kubectl at this cluster. The cache is its own: another cluster may have had this address."""
+        return ("--kubeconfig", str(self.kubeconfig), "--cache-dir", str(self._cache))
 
     def pid(self, name: str) -> int:
         """The process of a part: "server", "supervisor", "agent" or "containerd" (of the first node), or
@@ -143,6 +150,7 @@ class Cluster:
         finally:
             for path in (self.kubeconfig, self._inside):
                 path.unlink(missing_ok=True)
+            shutil.rmtree(self._cache, ignore_errors=True)
             if self._place is not None:
                 self._place.close()
                 self._place = None
