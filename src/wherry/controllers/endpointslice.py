@@ -69,7 +69,7 @@ def plan(view: View, key: Key) -> Iterator[Action]:
     for ports in [*wanted, *(s.ports for s in mine if s.ports not in wanted)]:
         slices = [s for s in mine if s.ports == ports]
         mine = [s for s in mine if s.ports != ports]
-        yield from _fit(service, ports, wanted.get(ports, {}), slices)
+        yield from _fit(service, ports, wanted.get(ports), slices)
 
 
 def _wanted(view: View, service: Service) -> dict[Ports, dict[str, Endpoint]]:
@@ -125,9 +125,13 @@ def _hints(service: Service, pod: Pod, zone: str | None) -> EndpointHints | None
 
 
 def _fit(
-    service: Service, ports: Ports, wanted: Mapping[str, Endpoint], slices: Sequence[EndpointSlice]
+    service: Service, ports: Ports, members: Mapping[str, Endpoint] | None, slices: Sequence[EndpointSlice]
 ) -> Iterator[Action]:
-    """Keep endpoints where they are, put new ones where there is room, and open or close slices as needed."""
+    """Keep endpoints where they are, put new ones where there is room, and open or close slices as needed.
+
+    `members` None: no pod has these ports (any more); empty: the one slice that says that there are no pods.
+    """
+    wanted = members or {}
     placed: set[str] = set()
     contents: list[list[Endpoint]] = []
     for old in slices:
@@ -141,7 +145,7 @@ def _fit(
     for uid, endpoint in wanted.items():
         if uid not in placed:
             _room(contents).append(endpoint)
-    keep_one = not any(contents) and ports == ()
+    keep_one = members is not None and not members
     for n, content in enumerate(contents):
         if n < len(slices):
             yield from _rewrite(service, slices[n], content, keep=keep_one and n == 0)

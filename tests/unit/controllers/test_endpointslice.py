@@ -160,3 +160,5 @@ def test_every_member_is_in_exactly_one_slice(
         view.settle(plan, WEB)
         seen = [e.target_ref.uid for s in view.list(ENDPOINTSLICE) for e in s.endpoints if e.target_ref]
         assert sorted(seen) == sorted(p.metadata.uid for p in pods if p.status.phase == "Running")
+        empty = [s for s in view.list(ENDPOINTSLICE) if not s.endpoints]
+        assert len(empty) == (0 if seen else 1)
