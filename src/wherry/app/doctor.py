@@ -48,6 +48,6 @@ def _own_pids(config: Config) -> frozenset[int]:
 def _systemd_pids() -> set[int]:
     """Processes in the control groups of our services."""
     pids: set[int] = set()
-    for procs in Path("/sys/fs/cgroup").glob("**/system.slice/wherry-*.service/cgroup.procs"):
+    for procs in Path("/sys/fs/cgroup").glob("**/system.slice/wherry*-*.service/cgroup.procs"):
         pids.update(int(line) for line in procs.read_text().split())
     return pids

@@ -19,7 +19,6 @@ from wherry.app.supervise import Unit
 from wherry.host import daemons, files
 
 SYSTEMD_UNITS = Path("/etc/systemd/system")
-PREFIX = "wherry-"
 WAIT = 10.0
 
 
@@ -30,8 +29,8 @@ class KeeperError(Exception):
 class Keeper(Protocol):
     """Keeps processes running."""
 
-    def apply(self, units: Sequence[Unit]) -> bool:
-        """Have exactly these units running; returns whether anything had to change. Raises KeeperError."""
+    def apply(self, units: Sequence[Unit]) -> frozenset[str]:
+        """Have exactly these units running; returns the names of what was started or stopped. Raises KeeperError."""
 
     def stop(self) -> bool:
         """End every unit; returns whether any ran."""
@@ -42,7 +41,9 @@ class Keeper(Protocol):
 
 def choose(run: Path, log: Path) -> Keeper:
     """The keeper that fits this machine."""
-    return Systemd() if Path("/run/systemd/system").is_dir() else Supervised(run, log)
+    if Path("/run/systemd/system").is_dir():
+        return Systemd(prefix=f"{run.name.replace('-', '_')}-")
+    return Supervised(run, log)
 
 
 class Supervised:
@@ -52,23 +53,23 @@ class Supervised:
         self._run = run
         self._log = log
 
-    def apply(self, units: Sequence[Unit]) -> bool:
+    def apply(self, units: Sequence[Unit]) -> frozenset[str]:
         """See Keeper."""
         folder = files.private_folder(self._run / "units")
-        wanted = {f"{unit.name}.json": unit.encode() for unit in units}
-        changed = False
+        wanted = {unit.name: unit.encode() for unit in units}
+        changed = {name for name in wanted if self.pid(name) is None}
         for path in folder.glob("*.json"):
-            if path.name not in wanted:
+            if path.stem not in wanted:
                 path.unlink()
-                changed = True
-        for name, text in wanted.items():
-            changed |= files.write_if_changed(folder / name, text)
+                changed.add(path.stem)
+        changed.update(name for name, text in wanted.items() if files.write_if_changed(folder / f"{name}.json", text))
         running = self._supervisor()
         if running is None:
             self._start()
+            changed.add("supervisor")
         elif changed:
             running.signal(signal.SIGHUP)
-        return changed or running is None
+        return frozenset(changed)
 
     def stop(self) -> bool:
         """See Keeper."""
@@ -102,42 +103,54 @@ class Supervised:
 
 
 class Systemd:
-    """One systemd service per unit, started at boot."""
+    """One systemd service per unit, started at boot. `prefix` keeps clusters in other roots apart."""
 
-    def __init__(self, folder: Path = SYSTEMD_UNITS) -> None:
+    def __init__(self, folder: Path = SYSTEMD_UNITS, prefix: str = "wherry-") -> None:
         self._folder = folder
+        self._prefix = prefix
 
-    def apply(self, units: Sequence[Unit]) -> bool:
+    def apply(self, units: Sequence[Unit]) -> frozenset[str]:
         """See Keeper."""
-        wanted = {f"{PREFIX}{unit.name}.service": service(unit) for unit in units}
-        stale = [path.name for path in self._folder.glob(f"{PREFIX}*.service") if path.name not in wanted]
+        wanted = {unit.name: service(unit) for unit in units}
+        stale = [name for name in self._names() if name not in wanted]
         for name in stale:
-            self._control("disable", "--now", name)
-            (self._folder / name).unlink()
-        changed = [
-            name for name, text in wanted.items() if files.write_if_changed(self._folder / name, text, mode=0o644)
-        ]
+            self._control("disable", "--now", self._service(name))
+            (self._folder / self._service(name)).unlink()
+        idle = {name for name in wanted if self.pid(name) is None}
+        changed = {
+            name
+            for name, text in wanted.items()
+            if files.write_if_changed(self._folder / self._service(name), text, mode=0o644)
+        }
         if changed or stale:
             self._control("daemon-reload")
         for name in wanted:
-            self._control("enable", "--quiet", name)
-            self._control("restart" if name in changed else "start", name)
-        return bool(changed or stale)
+            self._control("enable", "--quiet", self._service(name))
+            self._control("restart" if name in changed else "start", self._service(name))
+        return frozenset({*changed, *idle, *stale})
 
     def stop(self) -> bool:
         """See Keeper."""
-        names = sorted(path.name for path in self._folder.glob(f"{PREFIX}*.service"))
+        names = self._names()
         for name in names:
-            self._control("disable", "--now", name)
-            (self._folder / name).unlink(missing_ok=True)
+            self._control("disable", "--now", self._service(name))
+            (self._folder / self._service(name)).unlink(missing_ok=True)
         if names:
             self._control("daemon-reload")
         return bool(names)
 
     def pid(self, name: str) -> int | None:
         """See Keeper."""
-        answer = self._control("show", "--property=MainPID", "--value", f"{PREFIX}{name}.service").strip()
+        answer = self._control("show", "--property=MainPID", "--value", self._service(name)).strip()
         return int(answer) or None if answer.isdigit() else None
+
+    def _service(self, name: str) -> str:
+        return f"{self._prefix}{name}.service"
+
+    def _names(self) -> list[str]:
+        """Units that have a service, agents first."""
+        found = self._folder.glob(f"{self._prefix}*.service")
+        return sorted(path.name.removeprefix(self._prefix).removesuffix(".service") for path in found)
 
     def _control(self, *arguments: str) -> str:
         done = subprocess.run(["systemctl", *arguments], check=False, capture_output=True, text=True)
@@ -145,6 +158,10 @@ class Systemd:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
             raise KeeperError(f"systemctl {' '.join(arguments)}: {reason}; see journalctl -u {arguments[-1]}")
         return done.stdout
+
+
+def _service(name: str) -> str:
+    return f"{PREFIX}{name}.service"
 
 
 def service(unit: Unit) -> str:

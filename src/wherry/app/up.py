@@ -54,15 +54,16 @@ def up(config: Config, clock: Clock, steps: Steps, env: Mapping[str, str]) -> Ou
         step.changed = _namespaces(config)
         step.detail = _counted(config)
     with steps.step("start the server and agents") as step:
-        step.changed = keeper.choose(config.run, config.logs / "supervisor.log").apply(units(config))
-        started = step.changed
+        started = keeper.choose(config.run, config.logs / "supervisor.log").apply(units(config))
+        step.changed = bool(started)
     with steps.step("wait for the API") as step:
-        step.changed = started
+        step.changed = bool(started)
         wait_for_server(config, clock)
         step.detail = config.api_url()
     with steps.step("wait for Ready nodes") as step:
-        step.changed = started
-        step.detail = ", ".join(wait_for_nodes(config, clock, begun if started else 0.0))
+        step.changed = bool(started)
+        fresh = {node.name for node in config.machines() if agent_unit(node.name) in started}
+        step.detail = ", ".join(wait_for_nodes(config, clock, dict.fromkeys(fresh, begun)))
     with steps.step("merge the kubeconfig") as step:
         path, step.changed = _kubeconfig(config, env)
         step.detail = f"{path}, context {kubeconfig.NAME}"
@@ -122,8 +123,13 @@ def units(config: Config) -> tuple[Unit, ...]:
         return Unit(name, command, str(config.logs / f"{name}.log"), order=order, grace=10, version=version.wherry())
 
     server = unit("server", 0, "server", *root)
-    agents = (unit(f"agent-{node.name}", 1, "agent", *root, "--node", node.name) for node in config.machines())
+    agents = (unit(agent_unit(node.name), 1, "agent", *root, "--node", node.name) for node in config.machines())
     return (server, *agents)
+
+
+def agent_unit(node: str) -> str:
+    """The name of a node's agent among the units."""
+    return f"agent-{node}"
 
 
 def _namespaces(config: Config) -> bool:
@@ -152,9 +158,9 @@ def wait_for_server(config: Config, clock: Clock) -> None:
             return
 
 
-def wait_for_nodes(config: Config, clock: Clock, since: float) -> list[str]:
-    """Until every node of this machine is Ready and its agent has said so after `since` (epoch seconds): what it said
-    before it was stopped does not count. Returns their names. Raises Failed, naming those that are not."""
+def wait_for_nodes(config: Config, clock: Clock, since: Mapping[str, float]) -> list[str]:
+    """Until every node of this machine is Ready, and those in `since` have said so after that time (epoch seconds):
+    what an agent said before it was stopped does not count. Returns their names. Raises Failed, naming the others."""
     rest = Rest(config)
     wanted = {node.name for node in config.machines()}
     until = clock.monotonic() + READY_SECONDS
@@ -173,14 +179,14 @@ def wait_for_nodes(config: Config, clock: Clock, since: float) -> list[str]:
         pause(POLL)
 
 
-def node_states(rest: Rest, since: float) -> dict[str, str]:
+def node_states(rest: Rest, since: Mapping[str, float]) -> dict[str, str]:
     """Node name -> "" when Ready, else why not. An API that does not answer knows no nodes."""
     try:
         items = rest.items("/api/v1/nodes")
         leases = rest.items("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases") if since else []
     except (ApiUnreachable, ApiRefused):
         return {}
-    alive = {lease["metadata"]["name"] for lease in leases if _renewed(lease) >= since}
+    renewed = {lease["metadata"]["name"]: _renewed(lease) for lease in leases}
     states = {}
     for item in items:
         name = item["metadata"]["name"]
@@ -189,7 +195,8 @@ def node_states(rest: Rest, since: float) -> dict[str, str]:
         if ready.get("status") != "True":
             states[name] = str(ready.get("message") or "no status yet")
         else:
-            states[name] = "its agent has not reported since it was started" if since and name not in alive else ""
+            late = renewed.get(name, 0.0) < since.get(name, 0.0)
+            states[name] = "its agent has not reported since it was started" if late else ""
     return states
 
 

@@ -45,19 +45,21 @@ def test_a_unit_as_a_systemd_service() -> None:
 
 def test_systemd_starts_what_is_new_and_drops_what_is_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[str, ...]] = []
+    running: set[str] = set()
 
     def control(_: Systemd, *arguments: str) -> str:
         calls.append(arguments)
-        return ""
+        return "42" if arguments[0] == "show" and arguments[-1] in running else ""
 
     monkeypatch.setattr(Systemd, "_control", control)
     systemd = Systemd(tmp_path)
-    assert systemd.apply([unit("server", "x"), unit("agent-a", "x")])
+    assert systemd.apply([unit("server", "x"), unit("agent-a", "x")]) == {"server", "agent-a"}
     calls.clear()
+    running.update({"wherry-server.service", "wherry-agent-a.service"})
     assert not systemd.apply([unit("server", "x"), unit("agent-a", "x")])
     assert ("start", "wherry-server.service") in calls
     calls.clear()
-    assert systemd.apply([unit("server", "y")])
+    assert systemd.apply([unit("server", "y")]) == {"server", "agent-a"}
     assert ("disable", "--now", "wherry-agent-a.service") in calls
     assert ("restart", "wherry-server.service") in calls
     assert [path.name for path in tmp_path.iterdir()] == ["wherry-server.service"]
@@ -67,7 +69,7 @@ def test_our_own_keeper_starts_keeps_and_stops(tmp_path: Path) -> None:
     run = tmp_path / "run"
     own = Supervised(run, tmp_path / "logs" / "supervisor.log")
     units = [unit("a", "sleep", "60", log=str(tmp_path / "a.log"))]
-    assert own.apply(units)
+    assert own.apply(units) == {"a", "supervisor"}
     supervisor = _wait(run / "supervisor.pid")
     first = _wait(run / "a.pid")
     assert not own.apply(units)
