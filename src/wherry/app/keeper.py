@@ -160,10 +160,6 @@ class Systemd:
         return done.stdout
 
 
-def _service(name: str) -> str:
-    return f"{PREFIX}{name}.service"
-
-
 def service(unit: Unit) -> str:
     """A unit as a systemd service. Its containers' processes survive a stop (KillMode=process)."""
     command = " ".join(_quoted(word) for word in unit.argv)
