@@ -5,10 +5,11 @@ Reads come from windows; `commit` is the only write. Nothing here knows HTTP.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from wherry.apiserver.authz.authorizer import Authorizer
     from wherry.apiserver.subresources.agents import Agents
 
-A = TypeVar("A")
-
 
 @dataclass(slots=True)
 class Api:
@@ -51,6 +50,8 @@ class Api:
     allocators: Allocators
     agents: Agents
     version: Mapping[str, str] = field(default_factory=dict)
+    broken: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the store takes no writes any more: the process should open it again."""
 
     def now(self) -> Time:
         """The time as objects record it."""
@@ -96,7 +97,7 @@ class Api:
             revision = await self.windows.log.append(key, value, before.revision if before else 0)
         except Unavailable as error:
             ctx.cancel()
-            raise ServiceUnavailable(f"the store takes no writes: {error}") from None
+            raise self._unavailable(error) from None
         except BaseException:
             ctx.cancel()
             raise
@@ -107,6 +108,10 @@ class Api:
         created = before.created if before else revision
         return Entry(window.kind, key, with_revision(value, revision), revision, created)
 
+    def _unavailable(self, error: Unavailable) -> ServiceUnavailable:
+        self.broken.set()
+        return ServiceUnavailable(f"the store takes no writes: {error}")
+
     async def remove(self, ctx: Context[T], before: Entry[T]) -> Entry[T]:
         """Delete what was read; returns it as of its deletion. Raises store.log.Changed, ServiceUnavailable."""
         if ctx.dry_run:
@@ -114,7 +119,7 @@ class Api:
         try:
             revision = await self.windows.log.append(before.key, None, before.revision)
         except Unavailable as error:
-            raise ServiceUnavailable(f"the store takes no writes: {error}") from None
+            raise self._unavailable(error) from None
         return before.at(revision)
 
 

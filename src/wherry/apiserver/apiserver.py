@@ -145,7 +145,7 @@ class ApiServer:
         if self._api is None:
             await self.open()
         config = self._config
-        checks: dict[str, Check] = {"ping": lambda: "", "log": lambda: "", **config.checks}
+        checks: dict[str, Check] = {"ping": lambda: "", "log": self._log_check, **config.checks}
         self._server = Server(Pipeline(self.api, NonResource(self.api, checks, frozenset(config.checks))))
         self.tls = server_context(str(config.certificate), str(config.key), str(config.client_ca))
         await self._server.start(config.host, config.port, self.tls)
@@ -153,6 +153,9 @@ class ApiServer:
         self._run(self.api.windows.compacting())
         self._run(keep_aggregated(own))
         self._run(forget_events(self.api))
+
+    def _log_check(self) -> str:
+        return "the store takes no writes" if self.api.broken.is_set() else ""
 
     def _run(self, job: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(job))

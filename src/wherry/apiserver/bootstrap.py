@@ -8,6 +8,7 @@ https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from importlib import resources
@@ -54,13 +55,15 @@ _PRIORITIES = (
 
 async def bootstrap(client: Client) -> None:
     """Bring about everything above."""
-    for name in NAMESPACES:
-        await _ensure(client, NAMESPACE, Namespace(metadata=ObjectMeta(name=name)))
-    for resource, obj in rbac_objects():
-        await _ensure_rbac(client, resource, obj)
-    for name, value, description in _PRIORITIES:
-        priority = PriorityClass(metadata=ObjectMeta(name=name), value=value, description=description)
-        await _ensure(client, PRIORITYCLASS, priority)
+    async with asyncio.TaskGroup() as group:  # together, so that they share commits
+        for name in NAMESPACES:
+            group.create_task(_ensure(client, NAMESPACE, Namespace(metadata=ObjectMeta(name=name))))
+        for name, value, description in _PRIORITIES:
+            priority = PriorityClass(metadata=ObjectMeta(name=name), value=value, description=description)
+            group.create_task(_ensure(client, PRIORITYCLASS, priority))
+    async with asyncio.TaskGroup() as group:
+        for resource, obj in rbac_objects():
+            group.create_task(_ensure_rbac(client, resource, obj))
 
 
 async def _ensure(client: Client, resource: Resource[T], obj: T) -> None:
