@@ -45,10 +45,7 @@ async def own_containerd(folder: Path) -> AsyncIterator[tuple[Containerd, host.S
     try:
         await supervisor.start()
         await images.ensure_pause(settings)
-        busybox = Path("/bin/busybox").read_bytes()
-        archive = folder / "busybox.tar"
-        archive.write_bytes(images.archive(IMAGE, {"/bin/busybox": busybox, "/bin/sh": busybox}, ("/bin/sh",)))
-        await images.load(settings, archive)
+        await images.load(settings, _busybox(folder / "busybox.tar"))
         runtime = Containerd(str(settings.socket))
         yield runtime, supervisor
         for one in await runtime.sandboxes():
@@ -59,3 +56,9 @@ async def own_containerd(folder: Path) -> AsyncIterator[tuple[Containerd, host.S
         mounts.unmount_below(folder)
         cgroups.remove(f"/{name}")
         await processes.run(["ip", "netns", "delete", name])
+
+
+def _busybox(path: Path) -> Path:
+    program = Path("/bin/busybox").read_bytes()
+    path.write_bytes(images.archive(IMAGE, {"/bin/busybox": program, "/bin/sh": program}, ("/bin/sh",)))
+    return path

@@ -9,11 +9,14 @@ from typing import Any, Literal
 
 import msgspec
 
+from wherry.api.types.core import Pod
 from wherry.client.interface import ALL, Event, Listing, Select
 from wherry.machinery.codec import from_dict, to_dict
 from wherry.machinery.errors import AlreadyExists, Conflict, NotFound
 from wherry.machinery.meta import Key, Object, T, key_of
 from wherry.machinery.resource import Resource
+
+JSONPatch = list[Any]
 
 
 def merged(old: Any, patch: Any) -> Any:
@@ -75,7 +78,7 @@ class FakeAPI:
         self, resource: Resource[T], select: Select = ALL, since: int | None = None
     ) -> AsyncIterator[Event[T]]:
         """For ever."""
-        while self.down:
+        while self.down:  # noqa: ASYNC110 - a test switches it
             await asyncio.sleep(0.1)
         queue: asyncio.Queue[Event[T]] = asyncio.Queue()
         self._watchers.append((resource, select, queue))
@@ -104,7 +107,7 @@ class FakeAPI:
         return obj
 
     async def patch(
-        self, resource: Resource[T], key: Key, patch: Mapping[str, Any] | list[Any], *,
+        self, resource: Resource[T], key: Key, patch: Mapping[str, Any] | JSONPatch, *,
         kind: Literal["merge", "json", "strategic", "apply"] = "merge", subresource: str = "",
     ) -> T:  # fmt: skip
         """Merge."""
@@ -142,4 +145,4 @@ def _selected(obj: Object, select: Select) -> bool:
     if select.namespace and obj.metadata.namespace != select.namespace:
         return False
     name, _, wanted = select.fields.partition("=")
-    return name != "spec.nodeName" or getattr(obj, "spec").node_name == wanted
+    return name != "spec.nodeName" or (isinstance(obj, Pod) and obj.spec.node_name == wanted)

@@ -1,9 +1,9 @@
 """Events: what happened to an object, told once and then counted.
 
 `Recorder.event` only queues; `run` writes. The same thing said again within ten minutes raises `count` and
-`lastTimestamp` of the first event instead of making another. An object that is talked about too much (25 at once, then one
-in ten seconds) is not talked about for a while. Events are never worth failing for: what cannot be written is dropped.
-https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
+`lastTimestamp` of the first event instead of making another. An object that is talked about too much (25 at once, then
+one in ten seconds) is not talked about for a while. Events are never worth failing for: what cannot be written is
+dropped. https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The client over HTTPS: what agents, and servers that run apart, use. Implements `interface.Client`.
 
 Certificates are read again when their files change, so rotation needs no restart. Whatever goes wrong on the way to the
-server is `ServiceUnavailable`; what the server refuses comes back as the same `APIError` that it raised. A watch goes on
-where it was after any interruption; only when history is gone (410) does it list again.
+server is `ServiceUnavailable`; what the server refuses comes back as the same `APIError` that it raised. A watch goes
+on where it was after any interruption; only when history is gone (410) does it list again.
 https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 """
 
@@ -38,6 +38,7 @@ SILENCE = 120.0
 """A watch that hears nothing for so long (not even a bookmark) is opened anew."""
 CHECK_FILES = 1.0
 
+JSONPatch = list[Any]
 _PATCHES = {
     "merge": "application/merge-patch+json",
     "json": "application/json-patch+json",
@@ -48,8 +49,8 @@ _PATCHES = {
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where the API is and how we show who we are. `token` is a file. `server_name` is the name the server's certificate
-    must have, where that is not the address's."""
+    """Where the API is and how we show who we are. `token` is a file. `server_name` is the name the server's
+    certificate must have, where that is not the address's."""
 
     server: str
     ca: Path
@@ -60,7 +61,8 @@ class Access:
 
 
 def from_kubeconfig(path: Path, folder: Path | None = None) -> Access:
-    """The current context of a kubeconfig. Data inside it is written to files below `folder` (default: beside it), 0600.
+    """The current context of a kubeconfig. Data inside it is written to files below `folder` (default: beside it),
+    0600.
 
     Raises OSError, and ValueError when it names no usable context.
     """
@@ -157,7 +159,7 @@ class HTTPClient:
         return decode(resource.type, await self.request("PUT", target, encode(obj)))
 
     async def patch(
-        self, resource: Resource[T], key: Key, patch: Mapping[str, Any] | list[Any], *,
+        self, resource: Resource[T], key: Key, patch: Mapping[str, Any] | JSONPatch, *,
         kind: Literal["merge", "json", "strategic", "apply"] = "merge", subresource: str = "",
     ) -> T:  # fmt: skip
         """See Client."""

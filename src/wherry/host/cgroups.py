@@ -88,7 +88,7 @@ def _files(hierarchy: Path, limits: Limits) -> list[tuple[str, str]]:
 
 def remove(group: str, root: Path = ROOT) -> None:
     """Remove a group and everything below it, in every hierarchy. Groups with live processes stay."""
-    for hierarchy in _hierarchies(root) + [root / "unified"]:
+    for hierarchy in (*_hierarchies(root), root / "unified"):
         top = hierarchy / group.lstrip("/")
         if not top.is_dir():
             continue

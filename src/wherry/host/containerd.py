@@ -1,9 +1,9 @@
 """containerd: an own process per node, with its own state folder and socket, never the host's.
 
-Owns: `<root>/config.toml`, `<root>/data`, `<run>/containerd.sock`, `<run>/containerd.pid`, `<root>/containerd.log`. The process
-runs detached in its own session, so killing or upgrading the agent never touches it; a later agent finds it again by
-its pid file (pid and start time, so that a reused pid is not mistaken for it) and its socket. `Supervisor.keep()` starts it
-again when it dies; containers live on under their shims meanwhile.
+Owns: `<root>/config.toml`, `<root>/data`, `<run>/containerd.sock`, `<run>/containerd.pid`, `<root>/containerd.log`. The
+process runs detached in its own session, so killing or upgrading the agent never touches it; a later agent finds it
+again by its pid file (pid and start time, so that a reused pid is not mistaken for it) and its socket.
+`Supervisor.keep()` starts it again when it dies; containers live on under their shims meanwhile.
 
 Works with containerd 1.6 (configuration version 2) to 2.x (version 3).
 https://github.com/containerd/containerd/blob/main/docs/cri/config.md

@@ -1,7 +1,7 @@
 """Mounts, and paths that untrusted hands may have laid out.
 
-`beneath` opens a path inside a folder with openat2(RESOLVE_IN_ROOT), so no symbolic link that a container planted leads out
-of it, not even one swapped in meanwhile: what was opened is what gets mounted (through /proc/self/fd).
+`beneath` opens a path inside a folder with openat2(RESOLVE_IN_ROOT), so no symbolic link that a container planted leads
+out of it, not even one swapped in meanwhile: what was opened is what gets mounted (through /proc/self/fd).
 https://man7.org/linux/man-pages/man2/openat2.2.html
 """
 
@@ -117,7 +117,7 @@ def bind_beneath(root: Path, path: str, target: Path) -> None:
     """Bind what `path` inside `root` is (made as a folder if missing) to `target`, which is made to fit."""
     descriptor = folder_beneath(root, path)
     try:
-        is_folder = os.path.isdir(f"/proc/self/fd/{descriptor}")  # noqa: PTH112 - a magic link, not a path
+        is_folder = os.path.isdir(f"/proc/self/fd/{descriptor}")
         if is_folder:
             target.mkdir(parents=True, exist_ok=True)
         else:

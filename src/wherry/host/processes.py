@@ -62,6 +62,11 @@ async def ended(pid: int) -> None:
     finally:
         loop.remove_reader(fd)
         os.close(fd)
+    _reap(pid)
+
+
+def _reap(pid: int) -> None:
+    """Take the exit status, if the process was our child."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
 

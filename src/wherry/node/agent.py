@@ -76,7 +76,7 @@ class ServiceBook:
 class Agent:
     """See the module. Build it inside a running event loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts a node is put together from
         self, config: AgentConfig, client: Client, runtime: Runtime, clock: Clock, *, drained: Drained = at_once,
         hooks: tuple[Hook, ...] = HOOKS, routes: tuple[Route, ...] = ROUTES,
     ) -> None:  # fmt: skip

@@ -77,14 +77,14 @@ async def pods(agent: Serves, _: web.Request) -> web.StreamResponse:
 
 async def summary(agent: Serves, _: web.Request) -> web.StreamResponse:
     """Use of CPU and memory by node, pod and container, in the shape of /stats/summary."""
-    from wherry.node import usage  # noqa: PLC0415 - only when asked
+    from wherry.node import usage
 
     return web.Response(body=encode(await usage.summary(agent)), content_type="application/json")
 
 
 async def resource_metrics(agent: Serves, _: web.Request) -> web.StreamResponse:
     """The same as Prometheus text, as metrics-server reads it."""
-    from wherry.node import usage  # noqa: PLC0415 - only when asked
+    from wherry.node import usage
 
     return web.Response(text=await usage.metrics(agent), content_type="text/plain")
 

@@ -113,7 +113,9 @@ async def grpc_health(target: Target, action: GRPCAction, timeout: float) -> Ans
     service = (action.service or "").encode()
     request = b"\x0a" + bytes([len(service)]) + service if service else b""
     async with grpc.aio.insecure_channel(f"{target.address}:{action.port}") as channel:
-        check = channel.unary_unary("/grpc.health.v1.Health/Check")
+        check = channel.unary_unary(
+            "/grpc.health.v1.Health/Check", request_serializer=bytes, response_deserializer=bytes
+        )
         try:
             answer = await check(request, timeout=timeout)
         except grpc.aio.AioRpcError as error:

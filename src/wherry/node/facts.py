@@ -186,7 +186,17 @@ class Say:
 
 
 Instruction = (
-    CreateSandbox | StopSandbox | MountVolumes | GetImage | Start | RunHook | Kill | RemoveContainer | Drain | Finish | Say
+    CreateSandbox
+    | StopSandbox
+    | MountVolumes
+    | GetImage
+    | Start
+    | RunHook
+    | Kill
+    | RemoveContainer
+    | Drain
+    | Finish
+    | Say
 )
 
 HASH_VERSION = "v1"

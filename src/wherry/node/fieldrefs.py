@@ -1,4 +1,5 @@
-"""What `fieldRef` and `resourceFieldRef` mean: values of the pod itself, for variables and for downward API files. Pure.
+"""What `fieldRef` and `resourceFieldRef` mean: values of the pod itself, for variables and for downward API files.
+Pure.
 
 https://kubernetes.io/docs/concepts/workloads/pods/downward-api/
 """

@@ -1,4 +1,5 @@
-"""Keeping the node clean: container logs are rotated, unused images go when the disk fills, leftovers of forgotten pods go.
+"""Keeping the node clean: container logs are rotated, unused images go when the disk fills, leftovers of forgotten pods
+go.
 
 Also says which resources run short, for the node's conditions. Looks every ten seconds, at images every five minutes.
 """
@@ -68,18 +69,17 @@ class Housekeeping:
         """Begin a new file for every log that has grown too large; keep the newest few."""
         for one in containers:
             path = Path(one.log_path)
-            if not one.log_path or not path.exists() or path.stat().st_size < self._config.log_bytes:
+            if not one.log_path or _size(path) < self._config.log_bytes:
                 continue
             old = path.with_name(f"{path.name}.{int(self._clock.now())}")
-            path.rename(old)
+            os.replace(path, old)
             try:
                 await self._runtime.reopen_log(one.id)
             except RuntimeFault:
-                old.rename(path)
+                os.replace(old, path)
                 raise
-            kept = sorted(path.parent.glob(f"{path.name}.*"))
-            for surplus in kept[: max(0, len(kept) - self._config.log_files + 1)]:
-                surplus.unlink(missing_ok=True)
+            kept = _rotated(path)
+            _unlink(kept[: max(0, len(kept) - self._config.log_files + 1)])
 
     def _disk_used(self) -> float:
         usage = shutil.disk_usage(self._config.root)
@@ -108,14 +108,35 @@ class Housekeeping:
 
     async def remove_orphans(self, known: set[str]) -> None:
         """Remove folders and control groups of pods that are not among the known uids."""
-        for folder in self._config.pods.iterdir():
-            if folder.name in known or not folder.is_dir():
+        for folder in _folders(self._config.pods):
+            if folder.name in known:
                 continue
             log.info("removing what pod %s left", folder.name)
             mounts.unmount_below(folder)
             if not mounts.mounted_below(folder):
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             cgroups.remove(f"{self._config.cgroups}/pod{folder.name}")
-        for folder in self._config.logs.iterdir():
-            if folder.name.rpartition("_")[2] not in known and os.path.isdir(folder):  # noqa: PTH112 - no links followed below
+        for folder in _folders(self._config.logs):
+            if folder.name.rpartition("_")[2] not in known:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _rotated(path: Path) -> list[Path]:
+    """Older files of a log, oldest first."""
+    return sorted(path.parent.glob(f"{path.name}.*"))
+
+
+def _unlink(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _folders(parent: Path) -> list[Path]:
+    return [one for one in parent.iterdir() if one.is_dir() and not one.is_symlink()]

@@ -1,8 +1,8 @@
 """Images that come from files: the pause image every sandbox needs, and archives that a user loads.
 
-The pause image is made here from the distribution's `catatonit` (statically linked; `-P` waits for ever and reaps), as an
-OCI archive that is the same byte for byte each time, and imported under a name that no registry serves, pinned so that
-no garbage collection removes it.
+The pause image is made here from the distribution's `catatonit` (statically linked; `-P` waits for ever and reaps), as
+an OCI archive that is the same byte for byte each time, and imported under a name that no registry serves, pinned so
+that no garbage collection removes it.
 https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import platform
 import shutil
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -50,8 +51,6 @@ def archive(name: str, files: Mapping[str, bytes], command: Sequence[str], *, pa
 
 
 def _is_amd64() -> bool:
-    import platform  # noqa: PLC0415 - needed once per image made
-
     return platform.machine() == "x86_64"
 
 
@@ -93,13 +92,18 @@ async def ensure_pause(settings: Settings) -> None:
         raise StartError("catatonit is not installed; install the package catatonit")
     if settings.sandbox_image != SANDBOX_IMAGE:
         return
-    data = archive(SANDBOX_IMAGE, {"/pause": Path(program).read_bytes()}, ("/pause", "-P"))
+    data = _pause(Path(program))
     held = (await processes.run(_ctr(settings, "list", "-q"))).decode().split()
     if SANDBOX_IMAGE in held and marker.exists() and marker.read_bytes() == data:
         return
     marker.write_bytes(data)
     await load(settings, marker)
     await processes.run(_ctr(settings, "label", SANDBOX_IMAGE, "io.cri-containerd.pinned=pinned"))
+
+
+def _pause(program: Path) -> bytes:
+    """The archive of the pause image."""
+    return archive(SANDBOX_IMAGE, {"/pause": program.read_bytes()}, ("/pause", "-P"))
 
 
 def _ctr(settings: Settings, command: str, *arguments: str) -> list[str]:

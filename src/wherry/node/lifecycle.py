@@ -1,4 +1,5 @@
-"""The pod's life: (pod, facts, now) -> instructions and status. Pure; the worker acts, and asks again after every change.
+"""The pod's life: (pod, facts, now) -> instructions and status. Pure; the worker acts, and asks again after every
+change.
 
 Invariants: no container is started while another of its name may run; init containers run in order, each to its end
 (sidecars until they have started); main containers start after them; a terminating pod first drains, then its main
@@ -9,7 +10,7 @@ https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from wherry.api.types.core import Container as Spec
@@ -180,24 +181,29 @@ class _Plan:
         """Whether every main container has ended and none is to run again."""
         for spec in self.pod.spec.containers:
             last = self.facts.latest(spec.name)
-            if last is None or not exited(last) or wants_restart(self.pod, spec, last) or changed(spec, last):
+            if last is None or not exited(last) or self._runs_again(spec, last):
                 return False
         return bool(self.pod.spec.containers)
+
+    def _runs_again(self, spec: Spec, last: Container) -> bool:
+        return wants_restart(self.pod, spec, last) or changed(spec, last)
 
     def _mains(self) -> list[tuple[Spec, Role]]:
         todo: list[tuple[Spec, Role]] = []
         for spec in self.pod.spec.containers:
             last = self.facts.latest(spec.name)
             now = self.facts.current(spec.name)
-            if last is not None and exited(last) and not wants_restart(self.pod, spec, last) and not changed(spec, last):
+            if last is not None and exited(last) and not self._runs_again(spec, last):
                 continue
             if not running(now):
                 todo.append((spec, "main"))
             if spec.lifecycle and spec.lifecycle.post_start and not self._hook_over(now):
                 break  # the next container waits for this one's hook
-        for extra in self.pod.spec.ephemeral_containers:
-            if self.facts.latest(extra.name) is None:
-                todo.append((podstatus.as_container(extra), "ephemeral"))
+        todo += [
+            (podstatus.as_container(extra), "ephemeral")
+            for extra in self.pod.spec.ephemeral_containers
+            if self.facts.latest(extra.name) is None
+        ]
         return todo
 
     def _hook_over(self, container: Container | None) -> bool:
@@ -323,7 +329,7 @@ class _Plan:
         if not stopping and not facts.busy:
             yield Finish(delete)
 
-    def _end_containers(self, until: float) -> Iterator[Instruction]:
+    def _end_containers(self, until: float) -> Generator[Instruction, None, bool]:
         """Kill what runs, in order; its value (by `yield from`) tells whether anything is left."""
         sidecars = [one.name for one in self.pod.spec.init_containers if is_sidecar(one)]
         alive = {one.name: one for one in reversed(self.facts.containers) if running(one)}

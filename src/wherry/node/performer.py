@@ -275,7 +275,8 @@ class Performer:
             await hook.clear(scope)
 
     async def finish(self, *, delete: bool) -> None:
-        """The pod is over. With `delete`: remove everything, the object last. Raises RuntimeFault, OSError, APIError."""
+        """The pod is over. With `delete`: remove everything, the object last. Raises RuntimeFault, OSError,
+        APIError."""
         await self.clear()
         if not delete:
             return

@@ -266,7 +266,7 @@ def _conditions(pod: Pod, status: PodStatus, facts: Facts, now: Time) -> tuple[P
     found = pod.status.conditions
     generation = pod.metadata.generation
     for kind, (reason, message) in _findings(pod, status, facts).items():
-        true = not reason or reason == "PodCompleted" and kind == "Initialized"
+        true = not reason or (reason == "PodCompleted" and kind == "Initialized")
         wanted = PodCondition(
             type=kind, status="True" if true else "False", reason=reason.strip(), message=message,
             observed_generation=generation, last_transition_time=now,

@@ -48,8 +48,8 @@ async def look(runtime: Runtime, session: aiohttp.ClientSession, target: Target,
 
 @dataclass(slots=True)
 class Prober:
-    """All probes of one container. `begun` is when it started (epoch seconds); `changed` is called on every new finding;
-    `tell(reason, message)` makes a Warning event."""
+    """All probes of one container. `begun` is when it started (epoch seconds); `changed` is called on every new
+    finding; `tell(reason, message)` makes a Warning event."""
 
     runtime: Runtime
     session: aiohttp.ClientSession

@@ -122,7 +122,8 @@ class Puller:
         """The id of the container's image, or why there is none yet. Raises RuntimeFault when the runtime is away."""
         name = normal_name(spec.image)
         if name is None:
-            message = f'Failed to apply default image tag "{spec.image}": couldn\'t parse image name "{spec.image}": invalid reference format'
+            why = f"couldn't parse image name \"{spec.image}\": invalid reference format"
+            message = f'Failed to apply default image tag "{spec.image}": {why}'
             tell("Warning", "InspectFailed", message)
             return Problem("InvalidImageName", message, self.clock.now() + FIRST)
         rule = policy(spec)
@@ -166,8 +167,8 @@ class Puller:
         size = held.size if held else 0
         tell(
             "Normal", "Pulled",
-            f'Successfully pulled image "{spec.image}" in {_took(now - began)} ({_took(now - asked)} including waiting). '
-            f"Image size: {size} bytes.",
+            f'Successfully pulled image "{spec.image}" in {_took(now - began)} '
+            f"({_took(now - asked)} including waiting). Image size: {size} bytes.",
         )  # fmt: skip
         return image
 

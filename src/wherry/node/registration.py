@@ -93,7 +93,7 @@ def _trouble(health: Health | None) -> str:
     return ", ".join(parts)
 
 
-def _condition(  # noqa: PLR0913 - the fields of one condition
+def _condition(
     old: tuple[NodeCondition, ...], kind: str, status: str, reason: str, message: str, now: Time
 ) -> NodeCondition:
     before = conditions.get(old, kind)

@@ -40,7 +40,7 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]
             if changed:
                 patch[name] = changed
         elif name in _KEYED and before:
-            patch[name] = [*(after or []), {"$patch": "replace"}]
+            patch[name] = [*after, {"$patch": "replace"}] if after else None
         else:
             patch[name] = after
     return patch
@@ -65,6 +65,11 @@ class _Entry:
     wanted: PodStatus | None = None
     busy: bool = False
     idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def put_back(self, status: PodStatus) -> None:
+        """It could not be sent: try again, unless there is a newer one by now."""
+        if self.wanted is None:
+            self.wanted = status
 
 
 class Publisher:
@@ -123,7 +128,7 @@ class Publisher:
             while entry.wanted is not None:
                 status, entry.wanted = entry.wanted, None
                 if not await self._send(entry, status):
-                    entry.wanted = entry.wanted or status
+                    entry.put_back(status)
                     await asyncio.sleep(backoff.failed())
         finally:
             entry.busy = False

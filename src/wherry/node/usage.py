@@ -83,7 +83,8 @@ def node_cpu() -> int:
 
 async def metrics(agent: Serves) -> str:
     """The body of /metrics/resource."""
-    cpu, memory = ["# TYPE container_cpu_usage_seconds_total counter"], ["# TYPE container_memory_working_set_bytes gauge"]
+    cpu = ["# TYPE container_cpu_usage_seconds_total counter"]
+    memory = ["# TYPE container_memory_working_set_bytes gauge"]
     for one in await agent.runtime.stats():
         name, namespace = one.labels.get(facts.POD_NAME, ""), one.labels.get(facts.POD_NAMESPACE, "")
         labels = f'{{container="{one.name}",namespace="{namespace}",pod="{name}"}}'

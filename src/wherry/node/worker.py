@@ -87,7 +87,8 @@ class Worker:
             self._status, conditions=(*others, *mine.values()), phase=phase,
             reason=pod.status.reason or self._status.reason, message=pod.status.message or self._status.message,
         )  # fmt: skip
-        if pod.metadata.labels != self._do.pod.metadata.labels or pod.metadata.annotations != self._do.pod.metadata.annotations:
+        old, new = self._do.pod.metadata, pod.metadata
+        if (old.labels, old.annotations) != (new.labels, new.annotations):
             self._refresh_at = 0.0
         self._do.pod = msgspec.structs.replace(pod, status=self._status)
         self.wake()
@@ -183,7 +184,7 @@ class Worker:
 
     # --- work
 
-    def _begin(self, group: asyncio.TaskGroup, order: f.Instruction) -> None:
+    def _begin(self, group: asyncio.TaskGroup, order: f.Instruction) -> None:  # noqa: C901, PLR0912 - one branch per instruction
         do = self._do
         match order:
             case f.CreateSandbox(attempt):
@@ -275,7 +276,9 @@ class Worker:
         spec = self._do.spec_of(name)
         if spec is None:
             return
-        found = await self._parts.puller.get(self._do.pod, spec, lambda *event: self._do.tell(*event, name))
+        found = await self._parts.puller.get(
+            self._do.pod, spec, lambda kind, reason, text: self._do.tell(kind, reason, text, name)
+        )
         if isinstance(found, f.Problem):
             self._memory.problems[name] = found
             return

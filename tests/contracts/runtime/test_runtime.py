@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.containerd import IMAGE, own_containerd
+from tests.support.containerd import IMAGE, own_containerd, usable
 from wherry.aio.clock import SystemClock
 from wherry.node.runtime.interface import ContainerConfig, Runtime, RuntimeFault, SandboxConfig, State
 from wherry.node.runtime.simulated import Simulated
@@ -23,7 +23,7 @@ BUSYBOX = "/bin/busybox"
 async def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Runtime]:
     if request.param == "simulated":
         yield Simulated(SystemClock(), images=(IMAGE,))
-    elif os.getuid() or not Path("/usr/bin/containerd").exists():
+    elif not usable():
         pytest.skip("needs root and containerd")
     else:
         async with own_containerd(tmp_path) as (made, _):

@@ -25,7 +25,7 @@ from wherry.api.core.event import EVENT
 from wherry.api.core.pod import POD
 from wherry.api.core.secret import SECRET
 from wherry.api.types.core import ConfigMap, Pod, Secret
-from wherry.host import mounts, netns
+from wherry.host import mounts, netns, processes
 from wherry.host.containerd import Supervisor
 from wherry.machinery.codec import from_dict
 from wherry.machinery.meta import Key, ObjectMeta
@@ -139,6 +139,12 @@ def ready(pod: Pod) -> bool:
     return any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions)
 
 
+def reason(pod: Pod) -> str:
+    """Why its first container waits."""
+    waiting = pod.status.container_statuses[0].state.waiting
+    return waiting.reason if waiting else ""
+
+
 def pid_of(node: Node, pod: Pod) -> int:
     """The process of a pod's only container."""
     group = f"{node.config.cgroups}/pod{pod.metadata.uid}"
@@ -156,7 +162,8 @@ async def test_volumes_environment_and_their_removal(node: Node) -> None:
     script = (
         "cd /bin; for f in /cm/k /s/pw /down/labels /all/token /sub; do ./busybox cat $f; ./busybox echo; done;"
         " ./busybox echo $A $B $FROM_k $ME; ./busybox echo bye >/dev/termination-log;"
-        " ./busybox stat -L -c '%a %g' /empty /s/pw; ./busybox mount | ./busybox grep -c ' /mem '; ./busybox hostname; " + FOREVER
+        " ./busybox stat -L -c '%a %g' /empty /s/pw; ./busybox mount | ./busybox grep -c ' /mem ';"
+        " ./busybox hostname; " + FOREVER
     )
     mounted = [
         {"name": n, "mountPath": f"/{n}"} for n in ("cm", "s", "down", "all", "empty", "mem")
@@ -176,7 +183,8 @@ async def test_volumes_environment_and_their_removal(node: Node) -> None:
         volumes=[
             {"name": "cm", "configMap": {"name": "cm"}},
             {"name": "s", "secret": {"secretName": "s", "defaultMode": 0o400}},
-            {"name": "down", "downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+            {"name": "down", "downwardAPI": {"items": [
+                {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
             {"name": "all", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}},
             {"name": "empty", "emptyDir": {}},
             {"name": "mem", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
@@ -231,15 +239,11 @@ async def test_kills_are_answered_and_the_agent_may_come_and_go(node: Node) -> N
     containerd = node.supervisor.running()
     assert containerd is not None
     os.kill(containerd, signal.SIGKILL)
-    while node.supervisor.running() is not None:
-        await asyncio.sleep(0.02)
+    await processes.ended(containerd)
     await node.supervisor.start()
     os.kill(pid_of(node, again), signal.SIGKILL)
     await asyncio.sleep(0.5)
-    after = await node.until("dies", lambda pod: pod.status.container_statuses[0].state.waiting)
-    waiting = after.status.container_statuses[0].state.waiting
-    assert waiting is not None
-    assert waiting.reason == "CrashLoopBackOff"
+    await node.until("dies", lambda pod: reason(pod) == "CrashLoopBackOff")
     assert pid_of(node, await node.pod("stays")) == pid
 
     node.api.down = True
@@ -272,7 +276,8 @@ async def test_order_probes_and_failures(node: Node) -> None:
     await node.run("bad", {"image": "127.0.0.1:1/none:1", "command": ["x"]})
     await node.run("noconfig", {"command": ["x"], "envFrom": [{"configMapRef": {"name": "nope"}}]})
     await node.run("noprogram", {"command": ["/nope"]})
-    await node.run("once", {"command": [*SH, "/bin/busybox echo last words >/dev/termination-log; exit 7"]}, restartPolicy="Never")
+    last_words = "/bin/busybox echo last words >/dev/termination-log; exit 7"
+    await node.run("once", {"command": [*SH, last_words]}, restartPolicy="Never")
 
     killed = await node.until("order", lambda pod: any(one.restart_count for one in pod.status.container_statuses))
     assert node.log(killed).split("\n")[:2] == ["0", "1"]
@@ -284,10 +289,6 @@ async def test_order_probes_and_failures(node: Node) -> None:
     end = failed.status.container_statuses[0].state.terminated
     assert end is not None
     assert (end.exit_code, end.reason, end.message) == (7, "Error", "last words\n")
-
-    def reason(pod: Pod) -> str:
-        waiting = pod.status.container_statuses[0].state.waiting
-        return waiting.reason if waiting else ""
 
     await node.until("bad", lambda pod: reason(pod) == "ImagePullBackOff")
     waits = await node.until("noconfig", lambda pod: reason(pod) == "CreateContainerConfigError")

@@ -105,8 +105,9 @@ def _take_over_keys(access: Access, server: Running) -> None:
     pair = server.authority.issue("kubernetes-admin", ("system:masters",))
     assert access.cert is not None
     assert access.key is not None
-    for old, new in ((access.ca, server.authority.certificate), (access.cert, pair.certificate), (access.key, pair.key)):
-        old.write_bytes(new.read_bytes())
+    access.ca.write_bytes(server.authority.certificate.read_bytes())
+    access.cert.write_bytes(pair.certificate.read_bytes())
+    access.key.write_bytes(pair.key.read_bytes())
 
 
 async def test_unknown_server_certificate_is_refused(server: Running, tmp_path: Path) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import msgspec
 import pytest
 
 from tests.unit.node.pods import NOW, container, deleted, facts, made, pod, sandbox
+from wherry.api.types.core import Pod
+from wherry.machinery.time import time_at
 from wherry.node import lifecycle
 from wherry.node.facts import (
     CreateSandbox,
@@ -17,7 +22,9 @@ from wherry.node.facts import (
     MountVolumes,
     Probed,
     Problem,
+    RemoveContainer,
     RunHook,
+    Say,
     Start,
     StopSandbox,
 )
@@ -29,13 +36,14 @@ SIDE = container("side", restartPolicy="Always")
 INIT = container("init")
 
 
-def todo(one: object, given: Facts, now: float = NOW) -> list[Instruction]:
+def todo(one: Pod, given: Facts, now: float = NOW) -> list[Instruction]:
     """The instructions, events left out."""
-    from wherry.api.types.core import Pod
-    from wherry.node.facts import Say
-
-    assert isinstance(one, Pod)
     return [step for step in decide(one, given, now).instructions if not isinstance(step, Say)]
+
+
+def killed(one: Pod, given: Facts) -> list[str]:
+    """Names of the containers to be killed."""
+    return [step.name for step in todo(one, given) if isinstance(step, Kill)]
 
 
 def test_a_new_pod_gets_frame_volumes_and_image_at_once() -> None:
@@ -98,9 +106,9 @@ def test_a_sidecar_with_a_startup_probe_holds_the_main_containers_back() -> None
 def test_when_the_main_containers_end_sidecars_are_ended_in_reverse_order() -> None:
     one = pod("c", init=(SIDE, container("side2", restartPolicy="Always")), restartPolicy="Never")
     over = made("c", State.EXITED)
-    assert [step.name for step in todo(one, facts(made("side"), made("side2"), over)) if isinstance(step, Kill)] == ["side2"]
+    assert killed(one, facts(made("side"), made("side2"), over)) == ["side2"]
     gone = made("side2", State.EXITED, exit_code=143)
-    assert [step.name for step in todo(one, facts(made("side"), gone, over)) if isinstance(step, Kill)] == ["side"]
+    assert killed(one, facts(made("side"), gone, over)) == ["side"]
     last = decide(one, facts(made("side", State.EXITED, exit_code=143), gone, over), NOW)
     assert last.status.phase == "Succeeded"
     assert last.instructions == (StopSandbox("s0"),)
@@ -166,8 +174,6 @@ def test_a_changed_image_restarts_only_that_container() -> None:
 
 
 def test_a_container_of_an_unknown_agent_version_is_left_alone() -> None:
-    from dataclasses import replace
-
     strange = replace(made("c"), annotations={"wherry.io/container-hash": "v9:abc"})
     assert todo(pod(containers=[container("c", image="other")]), facts(strange)) == []
 
@@ -225,10 +231,6 @@ def test_a_killed_pod_ends_failed_or_succeeded() -> None:
 
 
 def test_active_deadline() -> None:
-    import msgspec
-
-    from wherry.machinery.time import time_at
-
     one = pod(activeDeadlineSeconds=60)
     one = msgspec.structs.replace(one, status=msgspec.structs.replace(one.status, start_time=time_at(NOW)))
     assert decide(one, facts(made("c")), NOW + 1).wake_at == NOW + 60
@@ -247,8 +249,6 @@ def test_a_rejected_pod_fails_without_running() -> None:
 
 
 def test_dead_containers_older_than_the_last_are_removed() -> None:
-    from wherry.node.facts import RemoveContainer
-
     history = [made("c", State.EXITED, attempt=n, exit_code=1) for n in range(3)]
     assert RemoveContainer("c-0") in todo(pod(), facts(made("c", attempt=3), *history))
     assert RemoveContainer("c-1") in todo(pod(), facts(made("c", attempt=3), *history))

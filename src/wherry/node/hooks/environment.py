@@ -23,7 +23,7 @@ from wherry.node.hooks.hook import Hook, HookFault, Scope, Starting
 from wherry.node.runtime.interface import ContainerConfig
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
-O = TypeVar("O", bound=Object)  # noqa: E741 - the usual letter for an object type
+Kind = TypeVar("Kind", bound=Object)
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:
@@ -64,7 +64,7 @@ def service_variables(services: Iterable[Service]) -> dict[str, str]:
     return found
 
 
-async def fetch(scope: Scope, resource: Resource[O], name: str, *, optional: bool | None) -> O | None:
+async def fetch(scope: Scope, resource: Resource[Kind], name: str, *, optional: bool | None) -> Kind | None:
     """An object of the pod's namespace; None when it is missing and may be. Raises HookFault."""
     try:
         return await scope.client.get(resource, Key(scope.pod.metadata.namespace, name))

@@ -1,5 +1,6 @@
 """Names, labels, log paths, commands: what makes a container recognisable as this pod's, also for crictl and for a
-later agent. State that must survive the agent (attempt, back-off step, definition hash) is in the container's annotations.
+later agent. State that must survive the agent (attempt, back-off step, definition hash) is in the container's
+annotations.
 """
 
 from __future__ import annotations

@@ -46,9 +46,8 @@ def check_not_root(scope: Scope, starting: Starting, user: int | None) -> None:
     if image in ("", "0", "root"):
         raise HookFault(f"container has runAsNonRoot and image will run as root {where}")
     if not image.isdigit():
-        raise HookFault(
-            f"container has runAsNonRoot and image has non-numeric user ({image}), cannot verify user is non-root {where}"
-        )
+        why = f"image has non-numeric user ({image}), cannot verify user is non-root"
+        raise HookFault(f"container has runAsNonRoot and {why} {where}")
 
 
 class Privileges(Hook):

@@ -1,8 +1,8 @@
 """Volumes of a pod, and their mounts into containers.
 
-Layout: `<pod>/volumes/<name>` is the volume's own folder, or a link to where it really is; `<pod>/subpaths/...` are bind
-mounts of parts of volumes. Files from API objects are looked at again every `AgentConfig.refresh` seconds and replaced at
-once. Secrets and tokens are kept in memory file systems, never on disk.
+Layout: `<pod>/volumes/<name>` is the volume's own folder, or a link to where it really is; `<pod>/subpaths/...` are
+bind mounts of parts of volumes. Files from API objects are looked at again every `AgentConfig.refresh` seconds and
+replaced at once. Secrets and tokens are kept in memory file systems, never on disk.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Volumes(Hook):
     async def prepare(self, scope: Scope) -> None:
         """Make every volume."""
         spec = scope.pod.spec
-        everyone = (*spec.init_containers, *spec.containers, *spec.ephemeral_containers)
+        everyone = (*spec.init_containers, *spec.containers)
         used = {mount.name for one in everyone for mount in one.volume_mounts}
         await asyncio.gather(*(self._make(scope, one) for one in scope.pod.spec.volumes if one.name in used))
 
@@ -65,11 +65,7 @@ class Volumes(Hook):
         files = await payload.files(scope, volume, self._tokens)
         if files is None:
             return False
-        if not own.exists():
-            own.mkdir(parents=True)
-            own.chmod(0o777)
-        if volume.config_map is None and not mounts.is_mount(own):
-            mounts.tmpfs(own)
+        _folder(own, in_memory=volume.config_map is None)
         atomic.write(own, files, _group(scope))
         return True
 
@@ -88,6 +84,15 @@ class Volumes(Hook):
         uid = scope.pod.metadata.uid
         for key in [key for key in self._tokens if key[0] == uid]:
             del self._tokens[key]
+
+
+def _folder(own: Path, *, in_memory: bool) -> None:
+    """The folder that files from API objects are written to."""
+    if not own.exists():
+        own.mkdir(parents=True)
+        own.chmod(0o777)
+    if in_memory and not mounts.is_mount(own):
+        mounts.tmpfs(own)
 
 
 def _group(scope: Scope) -> int | None:

@@ -1,1 +1,2 @@
-"""What runs containers: interface.py (the Protocol), containerd.py (CRI v1 over gRPC), simulated.py (the same, in memory)."""
+"""What runs containers: interface.py (the Protocol), containerd.py (CRI v1 over gRPC), simulated.py (the same, in
+memory)."""

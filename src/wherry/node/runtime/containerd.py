@@ -1,8 +1,8 @@
 """containerd over its socket: CRI v1 for everything, and containerd's own event service to hear of exits at once.
 
-GetContainerEvents is missing in containerd 1.6, so `changes` follows `containerd.services.events.v1.Events`, which every
-version has; two fields of its envelope suffice, read through a descriptor built here. Messages of CRI come from the
-package container-runtime-interface-api. Long calls (pull, exec, stop) get generous deadlines of their own.
+GetContainerEvents is missing in containerd 1.6, so `changes` follows `containerd.services.events.v1.Events`, which
+every version has; two fields of its envelope suffice, read through a descriptor built here. Messages of CRI come from
+the package container-runtime-interface-api. Long calls (pull, exec, stop) get generous deadlines of their own.
 https://github.com/containerd/containerd/blob/main/api/services/events/v1/events.proto
 """
 
@@ -63,7 +63,7 @@ class Containerd:
 
     async def close(self) -> None:
         """Close the connection; containers go on."""
-        await self._channel.close()
+        await self._channel.close(None)
 
     async def _call(self, method: str, request: Any, answer: type[R], seconds: float = SECONDS) -> R:
         call = self._calls.get(method)
@@ -174,7 +174,7 @@ class Containerd:
         request = pb.ReopenContainerLogRequest(container_id=container_id)
         await self._call("ReopenContainerLog", request, pb.ReopenContainerLogResponse)
 
-    async def exec_sync(self, container_id: str, command: tuple[str, ...], timeout: float) -> ExecResult:  # noqa: ASYNC109 - see Runtime
+    async def exec_sync(self, container_id: str, command: tuple[str, ...], timeout: float) -> ExecResult:  # noqa: ASYNC109 - the runtime keeps it
         """See Runtime."""
         request = pb.ExecSyncRequest(container_id=container_id, cmd=command, timeout=round(timeout))
         seconds = timeout + 10 if timeout else PULL_SECONDS
@@ -269,12 +269,12 @@ def _fields(data: bytes) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
     at = 0
     while at < len(data):
-        tag, at = decoder._DecodeVarint(data, at)  # type: ignore[attr-defined] # noqa: SLF001 - the C-free varint reader
+        tag, at = decoder._DecodeVarint(data, at)  # type: ignore[attr-defined]
         kind = tag & 7
         if kind == 0:
-            _, at = decoder._DecodeVarint(data, at)  # type: ignore[attr-defined] # noqa: SLF001 - as above
+            _, at = decoder._DecodeVarint(data, at)  # type: ignore[attr-defined]
         elif kind == 2:
-            size, at = decoder._DecodeVarint(data, at)  # type: ignore[attr-defined] # noqa: SLF001 - as above
+            size, at = decoder._DecodeVarint(data, at)  # type: ignore[attr-defined]
             found[tag >> 3] = data[at : at + size]
             at += size
         else:

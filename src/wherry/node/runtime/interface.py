@@ -336,7 +336,7 @@ class Runtime(Protocol):
     async def reopen_log(self, container_id: str) -> None:
         """Write on into a new file at its log path, after the old one was renamed."""
 
-    async def exec_sync(self, container_id: str, command: tuple[str, ...], timeout: float) -> ExecResult:  # noqa: ASYNC109 - the runtime keeps it, it kills the process
+    async def exec_sync(self, container_id: str, command: tuple[str, ...], timeout: float) -> ExecResult:  # noqa: ASYNC109 - the runtime keeps it
         """Run a command to its end. Raises RuntimeFault(deadline_exceeded) after `timeout` seconds (0: never)."""
 
     async def exec_url(

@@ -1,8 +1,9 @@
 """A Runtime in memory: thousands of nodes in one process, and fast tests. Time is the event loop's.
 
 Containers behave as their command says, in the words of a small shell: `sleep N`, `sh -c 'exit N'`, `true`, `false`;
-anything else runs until it is stopped. The stop signal ends them at once (143), unless the word `stubborn` occurs in the
-command: then SIGKILL ends them (137). Images are those given, plus whatever is pulled; names with `missing` in them cannot.
+anything else runs until it is stopped. The stop signal ends them at once (143), unless the word `stubborn` occurs in
+the command: then SIGKILL ends them (137). Images are those given, plus whatever is pulled; names with `missing` in them
+cannot.
 """
 
 from __future__ import annotations
@@ -227,7 +228,7 @@ class Simulated:
         """See Runtime."""
         _known(self._containers, container_id, "container")
 
-    async def exec_sync(self, container_id: str, command: tuple[str, ...], timeout: float) -> ExecResult:  # noqa: ASYNC109 - see Runtime
+    async def exec_sync(self, container_id: str, command: tuple[str, ...], timeout: float) -> ExecResult:  # noqa: ASYNC109 - the runtime keeps it
         """See Runtime."""
         found = _known(self._containers, container_id, "container")
         if found.state is not State.RUNNING:

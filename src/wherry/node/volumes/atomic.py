@@ -41,7 +41,7 @@ def same(folder: Path, files: Mapping[str, File]) -> bool:
             if path.is_file() and not path.is_symlink()
         }
         return held.keys() == files.keys() and all(
-            held[name].read_bytes() == file.content and held[name].stat().st_mode & 0o777 & file.mode == file.mode & 0o777
+            held[name].read_bytes() == file.content and held[name].stat().st_mode & file.mode == file.mode
             for name, file in files.items()
         )
     except OSError:

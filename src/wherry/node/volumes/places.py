@@ -87,10 +87,7 @@ async def persistent(scope: Scope, name: str) -> tuple[Path, bool]:
     except NotFound as error:
         raise HookFault(f'persistentvolume "{claim.spec.volume_name}" not found', event="FailedMount") from error
     if volume.spec.local is not None:
-        path = Path(volume.spec.local.path)
-        if not path.exists():
-            raise HookFault(f'path "{path}" does not exist', event="FailedMount")
-        return path, True
+        return _existing(Path(volume.spec.local.path)), True
     if volume.spec.host_path is not None:
         return host_path(volume.spec.host_path.path, volume.spec.host_path.type or ""), False
     raise HookFault(f'persistentvolume "{volume.metadata.name}": this kind is not supported', event="FailedMount")
@@ -98,17 +95,26 @@ async def persistent(scope: Scope, name: str) -> tuple[Path, bool]:
 
 async def give_group(path: Path, group: int, *, only_on_mismatch: bool) -> None:
     """Let a group read and write everything there, and own what is made there later."""
-    if only_on_mismatch:
-        found = path.stat()
-        if found.st_gid == group and found.st_mode & 0o2070 == 0o2070:
-            return
+    if only_on_mismatch and _belongs(path, group):
+        return
     await asyncio.to_thread(_give_group, path, group)
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise HookFault(f'path "{path}" does not exist', event="FailedMount")
+    return path
+
+
+def _belongs(path: Path, group: int) -> bool:
+    found = path.stat()
+    return found.st_gid == group and found.st_mode & 0o2070 == 0o2070
 
 
 def _give_group(top: Path, group: int) -> None:
     for folder, _, names in os.walk(top, topdown=False):
         for name in names:
-            _give(os.path.join(folder, name), group, 0o660)  # noqa: PTH118 - os.walk's own strings
+            _give(os.path.join(folder, name), group, 0o660)
         _give(folder, group, 0o2770)
 
 
@@ -116,4 +122,4 @@ def _give(path: str, group: int, bits: int) -> None:
     found = os.lstat(path)
     os.lchown(path, -1, group)
     if not stat.S_ISLNK(found.st_mode):
-        os.chmod(path, stat.S_IMODE(found.st_mode) | bits, follow_symlinks=True)  # noqa: PTH101 - see above
+        os.chmod(path, stat.S_IMODE(found.st_mode) | bits, follow_symlinks=True)
