@@ -11,7 +11,8 @@ from wherry.apiserver import strategy
 from wherry.apiserver.context import Context
 from wherry.machinery.fields import ANY, FieldSet, StructTypes, TypeInfo
 from wherry.machinery.meta import T
-from wherry.machinery.patch.managed import Writer, after_update, sent_or_live
+from wherry.machinery.patch.managed import Entries, Writer, after_update, sent_or_live
+from wherry.machinery.patch.ownership import Mistyped
 from wherry.machinery.resource import Resource
 from wherry.machinery.time import Time
 
@@ -34,11 +35,19 @@ def writer(ctx: Context[Any], now: Time) -> Writer:
     return Writer(ctx.manager, ctx.resource.api_version, now, ctx.subresource, ignored)
 
 
+def _after(ctx: Context[T], old: T | None, new: T, entries: Entries, now: Time) -> Entries:
+    """The entries after a plain write. Lists whose items lack their keys are owned by nobody; they are valid here."""
+    try:
+        return after_update(type_info(ctx.resource), old, new, entries, writer(ctx, now))
+    except Mistyped:
+        return entries
+
+
 def on_create(ctx: Context[T], obj: T, now: Time) -> T:
     """The new object with its fields owned by who created it."""
     entries = ctx.applied
     if entries is None:
-        entries = after_update(type_info(ctx.resource), None, obj, (), writer(ctx, now))
+        entries = _after(ctx, None, obj, (), now)
     return strategy.with_meta(obj, managed_fields=entries)
 
 
@@ -47,7 +56,7 @@ def on_update(ctx: Context[T], new: T, old: T, now: Time) -> T:
     entries = ctx.applied
     if entries is None:
         before = sent_or_live(new.metadata.managed_fields, old.metadata.managed_fields, ctx.subresource)
-        entries = after_update(type_info(ctx.resource), old, new, before, writer(ctx, now))
+        entries = _after(ctx, old, new, before, now)
     if entries is new.metadata.managed_fields:
         return new
     return strategy.with_meta(new, managed_fields=entries)
