@@ -1,77 +1,267 @@
 """Preemption: which pods must go so that a more important one fits (pure).
 
 For every node where it could help: take away all less important pods; if the pod then fits, give back as many as
-possible, most important first. Among such nodes: least important victims, then fewest, then the later start.
+possible: first those that no disruption budget allows to go, most important first. Among such nodes: fewest broken
+budgets, least important victims, fewest victims, the later start.
 https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from wherry.scheduler.cycle import feasible_nodes
+from wherry.api.core.pod import condition
+from wherry.scheduler.cycle import Random, Refused, available, feasible_nodes, fresh_plan, nominees, verdicts
+from wherry.scheduler.filters.interpod import holders
 from wherry.scheduler.filters.verdict import Ask
 from wherry.scheduler.podinfo import PodInfo
-from wherry.scheduler.snapshot import Mask, Snapshot
+from wherry.scheduler.snapshot import PODS, Snapshot
 
 CANDIDATES = 100
-"""Nodes examined at most, so that a large cluster costs no more than a middling one."""
+"""Nodes with victims to choose from at most, so that a large cluster costs no more than a middling one."""
+FEW_CANDIDATES = 16
+"""The same where every try must ask all filters."""
+BY_SCHEDULER = "PreemptionByScheduler"
+NO_HELP = "Preemption is not helpful for scheduling"
+NOBODY_LESSER = "No preemption victims found for incoming pod"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A disruption budget: how many more of the pods it covers may go."""
+
+    namespace: str
+    covers: Callable[[Mapping[str, str]], bool]
+    allowed: int
+    disrupted: frozenset[str]
+    """Names of pods whose going has been counted already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Victims:
-    """These pods must leave this node."""
+    """These pods must leave this node, most important first; `violations` go although a budget forbids it."""
 
     node: str
     pods: tuple[PodInfo, ...]
+    violations: int = 0
 
 
-def choose_victims(snapshot: Snapshot, ask: Ask, helpful: Mask) -> Victims | None:
-    """The cheapest way to make room, or None. The snapshot is as before when this returns."""
-    if ask.info.pod.spec.preemption_policy == "Never":
-        return None
+@dataclass(frozen=True, slots=True)
+class NoVictims:
+    """Preemption does not help; the text is what events say. `keep`: the pod's nomination stands all the same."""
+
+    text: str
+    keep: bool = False
+
+
+def preempt(
+    snapshot: Snapshot, ask: Ask, refused: Refused, budgets: Sequence[Budget], random: Random
+) -> Victims | NoVictims:
+    """The cheapest way to make room. The snapshot is as before when this returns."""
+    why = _not_eligible(snapshot, ask, refused)
+    if why:
+        return NoVictims(why, keep=True)
+    lesser = refused.helpful & (snapshot.lowest < ask.shape.priority)
+    reasons: Counter[str] = Counter()
+    hopeless = refused.nodes - int(np.count_nonzero(refused.helpful))
+    nobody = int(np.count_nonzero(refused.helpful & ~lesser))
+    reasons.update({reason: count for reason, count in ((NO_HELP, hopeless), (NOBODY_LESSER, nobody)) if count})
     found: list[Victims] = []
-    for slot in np.flatnonzero(helpful):
-        victims = _on_node(snapshot, ask, int(slot))
-        if victims is not None:
-            found.append(victims)
-        if len(found) >= CANDIDATES:
-            break
-    return min(found, key=_cost, default=None)
+    with nominees(snapshot, ask):
+        simple = _only_resources(snapshot, ask)
+        wanted = CANDIDATES if simple else FEW_CANDIDATES
+        for slot in _from_anywhere(np.flatnonzero(lesser), random):
+            trial = (_Sums if simple else _Removal)(snapshot, ask, slot)
+            victims = _on_node(snapshot, ask, slot, trial, budgets)
+            if victims is None:
+                reasons.update(trial.reasons())
+            else:
+                found.append(victims)
+            trial.end()
+            if len(found) >= wanted:
+                break
+    return min(found, key=_cost) if found else NoVictims(available(refused.nodes, reasons))
 
 
-def _cost(victims: Victims) -> tuple[int, int, int, str]:
-    priorities = [info.priority for info in victims.pods]
-    return (max(priorities, default=0), sum(priorities), len(priorities), victims.node)
+def _from_anywhere(slots: Iterable[int], random: Random) -> Iterator[int]:
+    """All of them, starting at any."""
+    ordered = [int(slot) for slot in slots]
+    start = random.randrange(len(ordered)) if ordered else 0
+    yield from ordered[start:]
+    yield from ordered[:start]
 
 
-def _on_node(snapshot: Snapshot, ask: Ask, slot: int) -> Victims | None:
-    name = snapshot.names[slot]
-    lesser = sorted(
-        (info for info in snapshot.pods[slot].values() if info.priority < ask.info.priority),
-        key=lambda info: (-info.priority, info.pod.status.start_time or "", info.uid),
-    )
-    if not lesser:
-        return None
+def _not_eligible(snapshot: Snapshot, ask: Ask, refused: Refused) -> str:
+    if not ask.shape.preempts:
+        return "not eligible due to preemptionPolicy=Never."
+    promised = snapshot.nominated.get(ask.info.uid)
+    slot = snapshot.index.get(promised[1]) if promised is not None else None
+    if slot is None or not refused.helpful[slot]:
+        return ""
+    if any(info.priority < ask.shape.priority and _is_leaving(info) for info in snapshot.pods[slot].values()):
+        return "not eligible due to a terminating pod on the nominated node."
+    return ""
+
+
+def _is_leaving(info: PodInfo) -> bool:
+    target = condition(info.pod, "DisruptionTarget")
+    return info.terminating and target is not None and (target.status, target.reason) == ("True", BY_SCHEDULER)
+
+
+def _only_resources(snapshot: Snapshot, ask: Ask) -> bool:
+    """Whether nothing but requests makes a node that could be helped impossible."""
+    shape = ask.shape
+    return not (
+        shape.ports or shape.hard_spread or shape.affinity or shape.anti_affinity or ask.volumes.taken_once
+        or holders(snapshot, fresh_plan(snapshot, ask))
+    )  # fmt: skip
+
+
+# --- One node ---
+
+
+class _Sums:
+    """Pods are taken away and given back on paper: only requests matter."""
+
+    def __init__(self, snapshot: Snapshot, ask: Ask, slot: int) -> None:
+        wanted = {snapshot.column(name): amount for name, amount in ask.shape.requests.items()} | {PODS: 1}
+        self._names = {snapshot.column(name): name for name in ask.shape.requests}
+        self._short = {
+            column: amount - int(snapshot.allocatable[column, slot]) + int(snapshot.requested[column, slot])
+            for column, amount in wanted.items()
+        }
+        self._column = snapshot.column
+
+    def take(self, info: PodInfo) -> None:
+        self._move(info, -1)
+
+    def give_back(self, info: PodInfo) -> None:
+        self._move(info, 1)
+
+    def _move(self, info: PodInfo, sign: int) -> None:
+        short = self._short
+        short[PODS] += sign
+        for name, amount in info.shape.requests.items():
+            column = self._column(name)
+            if column in short:
+                short[column] += sign * amount
+
+    def fits(self) -> bool:
+        return max(self._short.values()) <= 0
+
+    def reasons(self) -> Counter[str]:
+        """Why the pod did not fit without all those taken away."""
+        return Counter(
+            f"Insufficient {self._names[column]}" if column in self._names else "Too many pods"
+            for column, short in self._short.items()
+            if short > 0
+        )
+
+    def end(self) -> None:
+        """Nothing to put back."""
+
+
+class _Removal:
+    """Pods are really taken out of the snapshot, and all filters asked; `end` puts everybody back."""
+
+    def __init__(self, snapshot: Snapshot, ask: Ask, slot: int) -> None:
+        self._snapshot, self._ask, self._slot = snapshot, ask, slot
+        self._order = dict(snapshot.pods[slot])
+        self._out: dict[str, PodInfo] = {}
+
+    def take(self, info: PodInfo) -> None:
+        self._out[info.uid] = info
+        self._snapshot.drop_pod(info.uid)
+
+    def give_back(self, info: PodInfo) -> None:
+        del self._out[info.uid]
+        self._snapshot.put_pod(info, self._snapshot.names[self._slot])
+
+    def fits(self) -> bool:
+        return bool(feasible_nodes(self._snapshot, self._ask)[self._slot])
+
+    def reasons(self) -> Counter[str]:
+        """Why the pod did not fit without all those taken away."""
+        for refusals in verdicts(self._snapshot, self._ask):
+            found = Counter(refusal.reason for refusal in refusals if refusal.nodes[self._slot])
+            if found:
+                return found
+        return Counter()
+
+    def end(self) -> None:
+        """Put everybody back, in the old order."""
+        for info in tuple(self._out.values()):
+            self.give_back(info)
+        pods = self._snapshot.pods[self._slot]
+        for uid in self._order:
+            pods[uid] = pods.pop(uid)
+
+
+def _on_node(
+    snapshot: Snapshot, ask: Ask, slot: int, trial: _Sums | _Removal, budgets: Sequence[Budget]
+) -> Victims | None:
+    lesser = sorted((i for i in snapshot.pods[slot].values() if i.priority < ask.shape.priority), key=_importance)
     for info in lesser:
-        snapshot.drop_pod(info.uid)
+        trial.take(info)
+    if not trial.fits():
+        return None
+    protected = _protected(lesser, budgets)
     victims: list[PodInfo] = []
-    try:
-        if not _fits(snapshot, ask, slot):
-            return None
-        for info in lesser:
-            snapshot.put_pod(info, name)
-            if not _fits(snapshot, ask, slot):
-                snapshot.drop_pod(info.uid)
-                victims.append(info)
-    finally:
-        for info in lesser:
-            snapshot.put_pod(info, name)
-    return Victims(name, tuple(victims))
+    for info in (*protected.values(), *(info for info in lesser if info.uid not in protected)):
+        trial.give_back(info)
+        if not trial.fits():
+            trial.take(info)
+            victims.append(info)
+    violations = sum(info.uid in protected for info in victims)
+    return Victims(snapshot.names[slot], tuple(sorted(victims, key=_importance)), violations)
 
 
-def _fits(snapshot: Snapshot, ask: Ask, slot: int) -> bool:
-    feasible, _, _ = feasible_nodes(snapshot, ask)
-    return bool(feasible[slot])
+def _importance(info: PodInfo) -> tuple[int, str]:
+    """Smaller is more important: higher priority, then the earlier start."""
+    return (-info.priority, _start(info))
+
+
+def _start(info: PodInfo) -> str:
+    """RFC 3339 in UTC sorts as text; a pod that has not started is later than all."""
+    return info.pod.status.start_time or "~"
+
+
+def _protected(pods: Sequence[PodInfo], budgets: Sequence[Budget]) -> dict[str, PodInfo]:
+    """Those that cannot go without breaking a budget, if the others before them go."""
+    allowed = [budget.allowed for budget in budgets]
+    out: dict[str, PodInfo] = {}
+    for info in pods:
+        meta = info.pod.metadata
+        for number, budget in enumerate(budgets):
+            if budget.namespace != meta.namespace or not meta.labels or not budget.covers(meta.labels):
+                continue
+            if meta.name in budget.disrupted:
+                continue
+            allowed[number] -= 1
+            if allowed[number] < 0:
+                out[info.uid] = info
+                break
+    return out
+
+
+def _cost(victims: Victims) -> tuple[int, int, int, int, _Later, str]:
+    priorities = [info.priority for info in victims.pods]
+    highest = max(priorities, default=0)
+    earliest = min((_start(info) for info in victims.pods if info.priority == highest), default="")
+    # Offset: so that more victims of negative priority do not look cheaper.
+    total = sum(priority + 2**31 for priority in priorities)
+    return (victims.violations, highest, total, len(priorities), _Later(earliest), victims.node)
+
+
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """Sorts later times first."""
+
+    time: str
+
+    def __lt__(self, other: _Later) -> bool:
+        return self.time > other.time

@@ -7,22 +7,21 @@ https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/ and top
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wherry.api.types.core import Pod, PodAffinityTerm, TopologySpreadConstraint
-from wherry.machinery.meta import LabelSelector, LabelSelectorRequirement, controller_of
+from wherry.machinery.meta import LabelSelector, LabelSelectorRequirement
 from wherry.machinery.selectors import compile_selector, format_selector
-
-NamespaceLabels = Callable[[str], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class PodMatch:
-    """Which pods a rule speaks of. `namespaces` None means all of them."""
+    """Which pods a rule speaks of. `namespaces` None means all of them; `living` leaves out those being deleted."""
 
     namespaces: frozenset[str] | None
     text: str
+    living: bool
     matches: Callable[[Mapping[str, str]], bool] = field(compare=False, repr=False)
 
     def __call__(self, namespace: str, labels: Mapping[str, str]) -> bool:
@@ -48,7 +47,10 @@ class Weighted:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """One topology spread constraint. `hard` is DoNotSchedule."""
+    """One topology spread constraint. `hard` is DoNotSchedule.
+
+    `blank`: its selector is empty; upstream then counts no pod that is there, though it matches the new one.
+    """
 
     match: PodMatch
     topology_key: str
@@ -57,6 +59,7 @@ class Spread:
     min_domains: int
     honor_affinity: bool
     honor_taints: bool
+    blank: bool = False
 
 
 def _with_keys(
@@ -72,9 +75,24 @@ def _with_keys(
     return LabelSelector(match_labels=selector.match_labels, match_expressions=(*selector.match_expressions, *extra))
 
 
-def _match(namespaces: frozenset[str] | None, selector: LabelSelector | None) -> PodMatch:
+def _match(namespaces: frozenset[str] | None, selector: LabelSelector | None, *, living: bool = False) -> PodMatch:
     text = "<nothing>" if selector is None else format_selector(selector)
-    return PodMatch(namespaces, text, compile_selector(selector))
+    return PodMatch(namespaces, text, living, compile_selector(selector))
+
+
+def all_of(terms: Sequence[Term]) -> PodMatch | None:
+    """The pods that every one of these rules speaks of: what required affinity looks for. None without rules."""
+    if len(terms) < 2:
+        return terms[0].match if terms else None
+    matches = [term.match for term in terms]
+    limits = [match.namespaces for match in matches if match.namespaces is not None]
+    namespaces = frozenset.intersection(*limits) if limits else None
+    text = " and ".join(sorted({match.text for match in matches}))
+
+    def matches_all(labels: Mapping[str, str]) -> bool:
+        return all(match.matches(labels) for match in matches)
+
+    return PodMatch(namespaces, text, living=False, matches=matches_all)
 
 
 def affinity_term(term: PodAffinityTerm, pod: Pod, all_namespaces: Mapping[str, Mapping[str, str]]) -> Term:
@@ -96,6 +114,8 @@ def affinity_term(term: PodAffinityTerm, pod: Pod, all_namespaces: Mapping[str, 
 
 # What upstream spreads by where a pod that is one of many asks for nothing: hosts and zones, as a preference.
 _DEFAULT_SPREAD = (("kubernetes.io/hostname", 3), ("topology.kubernetes.io/zone", 5))
+# What tells the pods of one StatefulSet apart.
+_OWN_LABELS = ("statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index")
 _MANY = ("ReplicaSet", "StatefulSet", "ReplicationController")
 
 
@@ -105,7 +125,8 @@ def default_spread(pod: Pod) -> tuple[Spread, ...]:
         ref.controller and ref.kind in _MANY for ref in pod.metadata.owner_references
     ):
         return ()
-    match = _match(frozenset((pod.metadata.namespace,)), LabelSelector(match_labels=pod.metadata.labels))
+    shared = {key: value for key, value in pod.metadata.labels.items() if key not in _OWN_LABELS}
+    match = _match(frozenset((pod.metadata.namespace,)), LabelSelector(match_labels=shared), living=True)
     return tuple(
         Spread(match, key, skew, hard=False, min_domains=1, honor_affinity=True, honor_taints=False)
         for key, skew in _DEFAULT_SPREAD
@@ -117,11 +138,12 @@ def spread_term(constraint: TopologySpreadConstraint, pod: Pod) -> Spread:
     labels = pod.metadata.labels
     selector = _with_keys(constraint.label_selector, labels, constraint.match_label_keys, "In")
     return Spread(
-        match=_match(frozenset((pod.metadata.namespace,)), selector),
+        match=_match(frozenset((pod.metadata.namespace,)), selector, living=True),
         topology_key=constraint.topology_key,
         max_skew=constraint.max_skew,
         hard=constraint.when_unsatisfiable == "DoNotSchedule",
         min_domains=constraint.min_domains or 1,
         honor_affinity=constraint.node_affinity_policy != "Ignore",
         honor_taints=constraint.node_taints_policy == "Honor",
+        blank=selector is not None and not selector.match_labels and not selector.match_expressions,
     )

@@ -1,4 +1,4 @@
-"""What depends on the node alone: NodeUnschedulable, NodeName, TaintToleration, NodeAffinity."""
+"""What depends on the node alone: NodeUnschedulable, TaintToleration, NodeAffinity."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import numpy as np
 
 from wherry.api.types.core import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Toleration
 from wherry.machinery.selectors import node_requirement
-from wherry.scheduler.filters.verdict import Ask, Refusal
-from wherry.scheduler.podinfo import PodInfo
-from wherry.scheduler.snapshot import Mask, Snapshot
+from wherry.scheduler.filters.verdict import Refusal
+from wherry.scheduler.podinfo import Shape
+from wherry.scheduler.snapshot import NAME_FIELD, Mask, Snapshot
 
 UNSCHEDULABLE_TAINT = ("node.kubernetes.io/unschedulable", "", "NoSchedule")
+FORBIDDING = ("NoSchedule", "NoExecute")
 
 
 def tolerates(tolerations: Sequence[Toleration], taint: tuple[str, str, str]) -> bool:
@@ -30,27 +31,18 @@ def _covers(toleration: Toleration, taint: tuple[str, str, str]) -> bool:
         case "Exists":
             return True
         case "Equal":
-            return bool(toleration.key) and toleration.value == value
+            return toleration.value == value
+        case "Gt" | "Lt" as operator:
+            return node_requirement(key, operator, (toleration.value,), {key: value})
         case _:
             return False
 
 
-def unschedulable(snapshot: Snapshot, ask: Ask) -> list[Refusal]:
+def unschedulable(snapshot: Snapshot, shape: Shape) -> list[Refusal]:
     """Cordoned nodes, unless tolerated."""
-    if tolerates(ask.info.tolerations, UNSCHEDULABLE_TAINT):
+    if tolerates(shape.tolerations, UNSCHEDULABLE_TAINT) or not snapshot.unschedulable.any():
         return []
     return [Refusal(snapshot.unschedulable, "node(s) were unschedulable", hopeless=True)]
-
-
-def node_name(snapshot: Snapshot, ask: Ask) -> list[Refusal]:
-    """spec.nodeName, where a pod asks for one before it is scheduled."""
-    wanted = ask.info.pod.spec.node_name
-    if not wanted:
-        return []
-    others = np.ones(snapshot.size, bool)
-    if wanted in snapshot.index:
-        others[snapshot.index[wanted]] = False
-    return [Refusal(others, "node(s) didn't match the requested node name", hopeless=True)]
 
 
 def untolerated(snapshot: Snapshot, tolerations: Sequence[Toleration], effects: tuple[str, ...]) -> Mask:
@@ -62,29 +54,30 @@ def untolerated(snapshot: Snapshot, tolerations: Sequence[Toleration], effects: 
     return out
 
 
-def taints(snapshot: Snapshot, ask: Ask) -> list[Refusal]:
+def taints(snapshot: Snapshot, shape: Shape) -> list[Refusal]:
     """Taints NoSchedule and NoExecute that the pod does not tolerate."""
-    out = untolerated(snapshot, ask.info.tolerations, ("NoSchedule", "NoExecute"))
+    if not snapshot.taints:
+        return []
+    out = untolerated(snapshot, shape.tolerations, FORBIDDING)
     return [Refusal(out, "node(s) had untolerated taint(s)", hopeless=True)]
 
 
-def node_affinity(snapshot: Snapshot, ask: Ask) -> list[Refusal]:
+def node_affinity(snapshot: Snapshot, shape: Shape) -> list[Refusal]:
     """nodeSelector and required node affinity."""
-    info = ask.info
-    if not info.node_selector and info.required_nodes is None:
+    if not shape.node_selector and shape.required_nodes is None:
         return []
     reason = "node(s) didn't match Pod's node affinity/selector"
-    return [Refusal(~matching_nodes(snapshot, info), reason, hopeless=True)]
+    return [Refusal(~matching_nodes(snapshot, shape), reason, hopeless=True)]
 
 
-def matching_nodes(snapshot: Snapshot, info: PodInfo) -> Mask:
+def matching_nodes(snapshot: Snapshot, shape: Shape) -> Mask:
     """Nodes that satisfy nodeSelector and required node affinity."""
     out = snapshot.alive.copy()
-    for key, value in info.node_selector.items():
+    for key, value in shape.node_selector.items():
         codes, values = snapshot.label(key)
-        out &= codes == values.get(value, -2)
-    if info.required_nodes is not None:
-        out &= selector_mask(snapshot, info.required_nodes)
+        out &= codes == values.get(value, -1)
+    if shape.required_nodes is not None:
+        out &= selector_mask(snapshot, shape.required_nodes)
     return out
 
 
@@ -101,18 +94,24 @@ def term_mask(snapshot: Snapshot, term: NodeSelectorTerm) -> Mask:
     if not term.match_expressions and not term.match_fields:
         return snapshot.mask()
     out = snapshot.alive.copy()
-    for requirement in (*term.match_expressions, *term.match_fields):
-        out &= _requirement_mask(snapshot, requirement)
+    for requirement in term.match_expressions:
+        out &= _requirement_mask(snapshot, requirement.key, requirement)
+    for requirement in term.match_fields:
+        out &= _requirement_mask(snapshot, NAME_FIELD if requirement.key == "metadata.name" else "", requirement)
     return out
 
 
-def _requirement_mask(snapshot: Snapshot, requirement: NodeSelectorRequirement) -> Mask:
+def _requirement_mask(snapshot: Snapshot, key: str, requirement: NodeSelectorRequirement) -> Mask:
     """Decided once per distinct value of the label, then spread over the nodes."""
-    key = requirement.key
     codes, values = snapshot.label(key)
     by_code = np.zeros(len(values) + 1, bool)
+    asked, operator = requirement.values, requirement.operator
+    if operator in ("In", "NotIn"):  # the common ones, without asking for each of thousands of names
+        by_code[[values[value] for value in asked if value in values]] = True
+        out: Mask = by_code[codes]
+        return out if operator == "In" else ~out
+    by_code[0] = node_requirement(key, operator, asked, {})
     for value, code in values.items():
-        by_code[code] = node_requirement(key, requirement.operator, requirement.values, {key: value})
-    by_code[-1] = node_requirement(key, requirement.operator, requirement.values, {})
-    out: Mask = by_code[codes]  # code -1 is the last entry: no such label
-    return out
+        by_code[code] = node_requirement(key, operator, asked, {key: value})
+    there: Mask = by_code[codes]
+    return there

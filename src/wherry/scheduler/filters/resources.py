@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from wherry.scheduler.filters.verdict import Ask, Refusal
-from wherry.scheduler.snapshot import PODS, Snapshot
+from wherry.scheduler.podinfo import HostPort, Shape
+from wherry.scheduler.snapshot import PODS, Mask, Snapshot
 
 _ANY = ("0.0.0.0", "::", "")
 
@@ -14,9 +15,7 @@ def resources(snapshot: Snapshot, ask: Ask) -> list[Refusal]:
     full = snapshot.requested[PODS] + 1 > snapshot.allocatable[PODS]
     if full.any():
         out.append(Refusal(full, "Too many pods", hopeless=False))
-    for name, amount in ask.info.requests.items():
-        if amount <= 0:
-            continue
+    for name, amount in ask.shape.requests.items():
         column = snapshot.column(name)
         never = snapshot.allocatable[column] < amount
         short = snapshot.allocatable[column] - snapshot.requested[column] < amount
@@ -28,21 +27,29 @@ def resources(snapshot: Snapshot, ask: Ask) -> list[Refusal]:
     return out
 
 
+def room(snapshot: Snapshot, shape: Shape, slots: slice) -> Mask:
+    """Where among `slots` the pod's requests fit: `resources` without the reasons."""
+    out: Mask = snapshot.requested[PODS, slots] < snapshot.allocatable[PODS, slots]
+    for name, amount in shape.requests.items():
+        column = snapshot.column(name)
+        out &= snapshot.allocatable[column, slots] - snapshot.requested[column, slots] >= amount
+    return out
+
+
 def ports(snapshot: Snapshot, ask: Ask) -> list[Refusal]:
     """Host ports that are taken."""
-    wanted = ask.info.ports
+    wanted = ask.shape.ports
     if not wanted:
         return []
     taken = snapshot.mask()
-    for slot in snapshot.index.values():
-        taken[slot] = any(
-            clash(mine, theirs) for info in snapshot.pods[slot].values() for theirs in info.ports for mine in wanted
-        )
+    for protocol, ip, port in wanted:
+        for slot, theirs in snapshot.ports.get((protocol, port), ()):
+            taken[slot] |= ip == theirs or ip in _ANY or theirs in _ANY
     return [Refusal(taken, "node(s) didn't have free ports for the requested pod ports", hopeless=False)]
 
 
-def clash(one: tuple[str, str, int], other: tuple[str, str, int]) -> bool:
-    """Whether two host ports (protocol, ip, port) cannot be had together."""
+def clash(one: HostPort, other: HostPort) -> bool:
+    """Whether two host ports cannot be had together."""
     if one[0] != other[0] or one[2] != other[2]:
         return False
     return one[1] == other[1] or one[1] in _ANY or other[1] in _ANY

@@ -5,56 +5,94 @@ https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constrai
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from wherry.scheduler.filters.node import matching_nodes, untolerated
-from wherry.scheduler.filters.verdict import Ask, Refusal
-from wherry.scheduler.podinfo import PodInfo
-from wherry.scheduler.snapshot import Counts, Mask, Snapshot
+from wherry.scheduler.filters.node import FORBIDDING, matching_nodes, untolerated
+from wherry.scheduler.filters.verdict import Ask, Refusal, first_only
+from wherry.scheduler.plan import Plan, plan_for
+from wherry.scheduler.podinfo import Shape
+from wherry.scheduler.snapshot import Mask, Snapshot
+from wherry.scheduler.tally import Counts
 from wherry.scheduler.terms import Spread
 
 REASON = "node(s) didn't match pod topology spread constraints"
 MISSING = f"{REASON} (missing required label)"
 
 
-def eligible_nodes(snapshot: Snapshot, info: PodInfo, rule: Spread) -> Mask:
-    """Nodes whose pods count for a rule."""
+def labelled(snapshot: Snapshot, rules: Sequence[Spread]) -> Mask:
+    """Nodes that have the labels of all rules."""
     out = snapshot.alive.copy()
-    if rule.honor_affinity:
-        out &= matching_nodes(snapshot, info)
-    if rule.honor_taints:
-        out &= ~untolerated(snapshot, info.tolerations, ("NoSchedule", "NoExecute"))
+    for rule in rules:
+        out &= snapshot.label(rule.topology_key)[0] > 0
     return out
+
+
+def counting_nodes(snapshot: Snapshot, shape: Shape, rule: Spread, among: Mask) -> Mask:
+    """Nodes whose pods count for a rule."""
+    out = among
+    if rule.honor_affinity and (shape.node_selector or shape.required_nodes is not None):
+        out = out & matching_nodes(snapshot, shape)
+    if rule.honor_taints:
+        out = out & ~untolerated(snapshot, shape.tolerations, FORBIDDING)
+    return out
+
+
+def totals(snapshot: Snapshot, rule: Spread, counting: Mask | None) -> Counts:
+    """Matching pods by code of the rule's label, on `counting` nodes; None means all nodes with that label."""
+    codes, values = snapshot.label(rule.topology_key)
+    if rule.blank:
+        return np.zeros(len(values) + 1, np.int64)
+    tally = snapshot.tallies.matching(rule.match)
+    if counting is None:
+        return tally.domains(rule.topology_key, snapshot.label)
+    return np.bincount(codes[counting], tally.by_node[counting], len(values) + 1).astype(np.int64)
+
+
+class HardRule:
+    """A rule that must hold, with what only depends on nodes worked out."""
+
+    __slots__ = ("codes", "counting", "domains", "mine", "missing", "rule")
+
+    def __init__(self, snapshot: Snapshot, shape: Shape, rule: Spread, among: Mask) -> None:
+        self.rule = rule
+        self.codes, values = snapshot.label(rule.topology_key)
+        counting = counting_nodes(snapshot, shape, rule, among)
+        present = np.zeros(len(values) + 1, bool)
+        present[self.codes[counting]] = True
+        present[0] = False
+        self.domains = np.flatnonzero(present)
+        everywhere = bool(np.array_equal(counting, snapshot.alive & (self.codes > 0)))
+        self.counting = None if everywhere else counting
+        self.missing = self.codes == 0
+        self.mine = int(rule.match(shape.namespace, shape.labels))
+
+    def crowded(self, snapshot: Snapshot) -> Mask:
+        """Nodes where one more pod would make the skew too large."""
+        by_code = totals(snapshot, self.rule, self.counting)
+        least = int(by_code[self.domains].min()) if len(self.domains) >= max(self.rule.min_domains, 1) else 0
+        out: Mask = (by_code + (self.mine - least) > self.rule.max_skew)[self.codes]
+        return out
+
+
+def hard_rules(snapshot: Snapshot, plan: Plan) -> list[HardRule]:
+    """The pod's hard rules, kept until a node changes."""
+
+    def make() -> list[HardRule]:
+        rules = plan.shape.hard_spread
+        among = labelled(snapshot, rules)
+        return [HardRule(snapshot, plan.shape, rule, among) for rule in rules]
+
+    return plan.kept("hard spread", make)
 
 
 def spread(snapshot: Snapshot, ask: Ask) -> list[Refusal]:
     """Nodes where the pod would make a hard rule's skew too large, or that lack its label."""
-    info = ask.info
-    rules = [rule for rule in info.spread if rule.hard]
-    if not rules:
+    if not ask.shape.hard_spread:
         return []
-    labelled = snapshot.alive.copy()
-    for rule in rules:
-        labelled &= snapshot.label(rule.topology_key)[0] >= 0
     out = []
-    for rule in rules:
-        codes, known = snapshot.label(rule.topology_key)
-        counting = eligible_nodes(snapshot, info, rule) & labelled
-        per_node = domain_counts(snapshot, rule, counting)
-        present = np.zeros(len(known) + 1, bool)
-        present[codes[counting]] = True
-        totals = np.zeros(len(known) + 1, np.int64)
-        totals[codes[counting]] = per_node[counting]
-        domains = int(present[: len(known)].sum())
-        least = int(totals[: len(known)][present[: len(known)]].min()) if domains else 0
-        if domains < rule.min_domains:
-            least = 0
-        mine = int(rule.match(info.namespace, info.labels))
-        crowded = (per_node + mine - least > rule.max_skew) & (codes >= 0)
-        out += [Refusal(codes < 0, MISSING, hopeless=True), Refusal(crowded, REASON, hopeless=False)]
-    return out
-
-
-def domain_counts(snapshot: Snapshot, rule: Spread, counting: Mask) -> Counts:
-    """Per node, matching pods in its domain, on counting nodes only."""
-    return snapshot.by_domain(rule.topology_key, np.where(counting, snapshot.counts(rule.match), 0))
+    for rule in hard_rules(snapshot, plan_for(snapshot, ask.shape)):
+        out.append(Refusal(rule.missing, MISSING, hopeless=True))
+        out.append(Refusal(rule.crowded(snapshot) & ~rule.missing, REASON, hopeless=False))
+    return first_only(out)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from wherry.scheduler.podinfo import PodInfo
+from wherry.scheduler.podinfo import PodInfo, Shape
 from wherry.scheduler.snapshot import Mask, Snapshot
-from wherry.scheduler.volumes import VolumeNeeds
+from wherry.scheduler.volumes import NOTHING, VolumeNeeds
 
 
 class Refusal(NamedTuple):
@@ -21,11 +21,30 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is being placed: the pod, what its volumes need, and the static masks shared with its template."""
+    """What is being placed: the pod, and what its volumes need."""
 
     info: PodInfo
-    volumes: VolumeNeeds
+    volumes: VolumeNeeds = NOTHING
+
+    @property
+    def shape(self) -> Shape:
+        """What the pod shares with others of its template."""
+        return self.info.shape
 
 
 Filter = Callable[[Snapshot, Ask], list[Refusal]]
-"""Every node named by a refusal is out; several refusals may name the same node."""
+"""Every node named by a refusal is out; several refusals of one filter may name the same node, and all count. No
+refusals at all: the filter has nothing to do with this pod."""
+NodeFilter = Callable[[Snapshot, Shape], list[Refusal]]
+"""A filter whose answer only depends on the nodes and the pod's shape: it is kept until a node changes."""
+
+
+def first_only(refusals: list[Refusal]) -> list[Refusal]:
+    """The same, with every node named once: by its first reason."""
+    out: list[Refusal] = []
+    for refusal in refusals:
+        nodes = refusal.nodes
+        for earlier in out:
+            nodes = nodes & ~earlier.nodes
+        out.append(refusal._replace(nodes=nodes))
+    return out

@@ -1,29 +1,43 @@
-"""NodeResourcesFit (LeastAllocated) and NodeResourcesBalancedAllocation: 0 to 100 per node."""
+"""NodeResourcesFit (LeastAllocated) and NodeResourcesBalancedAllocation: 0 to 100 per node.
+
+Both take `slots`, so that after a pod has come or gone only its node is looked at again.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from wherry.scheduler.filters.verdict import Ask
-from wherry.scheduler.snapshot import CPU, MEMORY, Mask, Snapshot
+from wherry.scheduler.plan import Score
+from wherry.scheduler.podinfo import Shape
+from wherry.scheduler.snapshot import CPU, Snapshot
+from wherry.scheduler.tally import Counts
 
-Score = NDArray[np.float64]
+_BOTH = slice(CPU, CPU + 2)
+"""cpu and memory are rows 0 and 1 of the amounts."""
 
 
-def least_allocated(snapshot: Snapshot, ask: Ask, _: Mask) -> Score:
-    """Nodes with more left get more: the mean of the free share of cpu and memory."""
-    wanted = np.array([[ask.info.scored_cpu], [ask.info.scored_memory]])
-    capacity = snapshot.allocatable[[CPU, MEMORY]]
-    free = np.where(capacity > 0, (capacity - snapshot.scored - wanted) * 100 // np.maximum(capacity, 1), 0)
-    out: Score = np.maximum(free, 0).sum(axis=0) // 2
+def least_allocated(snapshot: Snapshot, shape: Shape, slots: slice) -> Score:
+    """Nodes with more left get more: the mean of the free share of cpu and memory, of those the node has at all."""
+    capacity = snapshot.allocatable[_BOTH, slots]
+    free = capacity - snapshot.scored[:, slots] - np.array([[shape.scored_cpu], [shape.scored_memory]])
+    shares = np.maximum(free, 0) * 100 // np.maximum(capacity, 1)
+    out: Score = shares.sum(axis=0) // np.maximum((capacity > 0).sum(axis=0), 1)
     return out.astype(np.float64)
 
 
-def balanced(snapshot: Snapshot, ask: Ask, _: Mask) -> Score:
-    """Nodes whose cpu and memory fill up evenly get more."""
-    wanted = np.array([[ask.info.requests.get("cpu", 0)], [ask.info.requests.get("memory", 0)]])
-    capacity = np.maximum(snapshot.allocatable[[CPU, MEMORY]], 1)
-    shares = np.minimum((snapshot.requested[[CPU, MEMORY]] + wanted) / capacity, 1.0)
-    out: Score = np.floor((1 - np.abs(shares[0] - shares[1]) / 2) * 100)
+def balanced(snapshot: Snapshot, shape: Shape, slots: slice) -> Score:
+    """Nodes whose cpu and memory fill up more evenly with the pod than without get more; 0 without requests."""
+    asked = np.array([[shape.requests.get("cpu", 0)], [shape.requests.get("memory", 0)]])
+    if not asked.any():
+        return np.zeros(snapshot.size)[slots]
+    capacity = snapshot.allocatable[_BOTH, slots]
+    used = snapshot.requested[_BOTH, slots]
+    out: Score = 50 + np.floor((50 + _evenness(used + asked, capacity) - _evenness(used, capacity)) / 2)
+    return out
+
+
+def _evenness(used: Counts, capacity: Counts) -> Score:
+    shares = np.minimum(used / np.maximum(capacity, 1), 1.0)
+    apart = np.where((capacity > 0).all(axis=0), np.abs((shares[0] - shares[1]) / 2), 0.0)
+    out: Score = np.floor((1 - apart) * 100)
     return out
