@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from wherry.api.admissionregistration.webhooks import check_webhooks, default_webhook
+from wherry.api.checks import Errors
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
+from wherry.api.defaulting import each, within
 from wherry.api.types.admissionregistration import MutatingWebhookConfiguration
 from wherry.machinery.resource import Column
 
@@ -12,4 +15,17 @@ COLUMNS: tuple[Column[MutatingWebhookConfiguration], ...] = (
     AGE,
 )
 
-MUTATINGWEBHOOKCONFIGURATION = declare(MutatingWebhookConfiguration, columns=COLUMNS)
+
+def default(config: MutatingWebhookConfiguration) -> MutatingWebhookConfiguration:
+    """The defaults of every webhook."""
+    return within(config, webhooks=each(default_webhook))
+
+
+def validate(new: MutatingWebhookConfiguration, old: MutatingWebhookConfiguration | None) -> Errors:
+    """Webhooks that can be called, and say what for."""
+    return check_webhooks(new.webhooks)
+
+
+MUTATINGWEBHOOKCONFIGURATION = declare(
+    MutatingWebhookConfiguration, columns=COLUMNS, default=default, validate=validate
+)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from wherry.api.admissionregistration.webhooks import check_matches, default_matches
+from wherry.api.checks import Errors
 from wherry.api.columns import AGE, parameters_of
 from wherry.api.declare import declare
+from wherry.api.defaulting import fill, within
 from wherry.api.types.admissionregistration import ValidatingAdmissionPolicy
 from wherry.machinery.resource import Column
+from wherry.machinery.validation import required
 
 COLUMNS: tuple[Column[ValidatingAdmissionPolicy], ...] = (
     Column("Validations", lambda p, _: len(p.spec.validations), type="integer"),
@@ -13,4 +17,22 @@ COLUMNS: tuple[Column[ValidatingAdmissionPolicy], ...] = (
     AGE,
 )
 
-VALIDATINGADMISSIONPOLICY = declare(ValidatingAdmissionPolicy, columns=COLUMNS)
+
+def default(policy: ValidatingAdmissionPolicy) -> ValidatingAdmissionPolicy:
+    """Failing closed."""
+    return within(
+        policy, spec=lambda spec: within(fill(spec, failure_policy="Fail"), match_constraints=default_matches)
+    )
+
+
+def validate(new: ValidatingAdmissionPolicy, old: ValidatingAdmissionPolicy | None) -> Errors:
+    """What it is about, and something to do there. Expressions are compiled where they are run."""
+    yield from check_matches("spec.matchConstraints", new.spec.match_constraints, needed=True)
+    if not new.spec.validations and not new.spec.audit_annotations:
+        yield required("spec.validations", "validations or auditAnnotations must contain at least one item")
+    for index, validation in enumerate(new.spec.validations):
+        if not validation.expression.strip():
+            yield required(f"spec.validations[{index}].expression", "expression is not specified")
+
+
+VALIDATINGADMISSIONPOLICY = declare(ValidatingAdmissionPolicy, columns=COLUMNS, default=default, validate=validate)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from wherry.api.admissionregistration.webhooks import check_binding, default_matches
+from wherry.api.checks import Errors
 from wherry.api.columns import AGE, parameter_reference
 from wherry.api.declare import declare
+from wherry.api.defaulting import within
 from wherry.api.types.admissionregistration import ValidatingAdmissionPolicyBinding
 from wherry.machinery.resource import Column
 
@@ -13,4 +16,17 @@ COLUMNS: tuple[Column[ValidatingAdmissionPolicyBinding], ...] = (
     AGE,
 )
 
-VALIDATINGADMISSIONPOLICYBINDING = declare(ValidatingAdmissionPolicyBinding, columns=COLUMNS)
+
+def default(binding: ValidatingAdmissionPolicyBinding) -> ValidatingAdmissionPolicyBinding:
+    """What it is about, everywhere unless it says otherwise."""
+    return within(binding, spec=lambda spec: within(spec, match_resources=default_matches))
+
+
+def validate(new: ValidatingAdmissionPolicyBinding, old: ValidatingAdmissionPolicyBinding | None) -> Errors:
+    """A policy and where it holds."""
+    return check_binding(new.spec, actions=new.spec.validation_actions)
+
+
+VALIDATINGADMISSIONPOLICYBINDING = declare(
+    ValidatingAdmissionPolicyBinding, columns=COLUMNS, default=default, validate=validate
+)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from wherry.api.admissionregistration.webhooks import check_webhooks, default_webhook
+from wherry.api.checks import Errors
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
+from wherry.api.defaulting import each, within
 from wherry.api.types.admissionregistration import ValidatingWebhookConfiguration
 from wherry.machinery.resource import Column
 
@@ -12,4 +15,17 @@ COLUMNS: tuple[Column[ValidatingWebhookConfiguration], ...] = (
     AGE,
 )
 
-VALIDATINGWEBHOOKCONFIGURATION = declare(ValidatingWebhookConfiguration, columns=COLUMNS)
+
+def default(config: ValidatingWebhookConfiguration) -> ValidatingWebhookConfiguration:
+    """The defaults of every webhook."""
+    return within(config, webhooks=each(default_webhook))
+
+
+def validate(new: ValidatingWebhookConfiguration, old: ValidatingWebhookConfiguration | None) -> Errors:
+    """Webhooks that can be called, and say what for."""
+    return check_webhooks(new.webhooks)
+
+
+VALIDATINGWEBHOOKCONFIGURATION = declare(
+    ValidatingWebhookConfiguration, columns=COLUMNS, default=default, validate=validate
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
+from wherry.api.defaulting import fill_zero, within
 from wherry.api.types.flowcontrol import FlowSchema
 from wherry.machinery.resource import Column
 
@@ -18,4 +19,10 @@ COLUMNS: tuple[Column[FlowSchema], ...] = (
     Column("MissingPL", lambda f, _: next((c.status for c in f.status.conditions if c.type == "Dangling"), "?")),
 )
 
-FLOWSCHEMA = declare(FlowSchema, columns=COLUMNS)
+
+def default(schema: FlowSchema) -> FlowSchema:
+    """In the middle."""
+    return within(schema, spec=lambda spec: fill_zero(spec, matching_precedence=1000))
+
+
+FLOWSCHEMA = declare(FlowSchema, columns=COLUMNS, default=default)

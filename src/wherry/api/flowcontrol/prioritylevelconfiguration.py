@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
-from wherry.api.types.flowcontrol import PriorityLevelConfiguration, QueuingConfiguration
+from wherry.api.defaulting import fill, fill_zero, within
+from wherry.api.types.flowcontrol import (
+    ExemptPriorityLevelConfiguration,
+    LimitedPriorityLevelConfiguration,
+    PriorityLevelConfiguration,
+    QueuingConfiguration,
+)
 from wherry.machinery.resource import Column
 
 
@@ -24,4 +30,23 @@ COLUMNS: tuple[Column[PriorityLevelConfiguration], ...] = (
     AGE,
 )
 
-PRIORITYLEVELCONFIGURATION = declare(PriorityLevelConfiguration, columns=COLUMNS)
+
+def _default_limited(own: LimitedPriorityLevelConfiguration) -> LimitedPriorityLevelConfiguration:
+    own = fill(own, nominal_concurrency_shares=30, lendable_percent=0)
+    return within(own, limit_response=lambda response: within(response, queuing=_default_queuing))
+
+
+def _default_queuing(own: QueuingConfiguration) -> QueuingConfiguration:
+    return fill_zero(own, hand_size=8, queues=64, queue_length_limit=50)
+
+
+def _default_exempt(own: ExemptPriorityLevelConfiguration) -> ExemptPriorityLevelConfiguration:
+    return fill(own, nominal_concurrency_shares=0, lendable_percent=0)
+
+
+def default(level: PriorityLevelConfiguration) -> PriorityLevelConfiguration:
+    """Thirty shares, 64 queues of 50, dealt by hands of eight."""
+    return within(level, spec=lambda spec: within(spec, limited=_default_limited, exempt=_default_exempt))
+
+
+PRIORITYLEVELCONFIGURATION = declare(PriorityLevelConfiguration, columns=COLUMNS, default=default)
