@@ -1,18 +1,18 @@
 """Local provisioner: dynamic volumes that are folders on a node, for classes with provisioner `wherry.dev/local`.
 
 Wakes on: PersistentVolumeClaim; PersistentVolume (its own ones); Node (its end).
-Writes:   PersistentVolume (create, delete); Events ProvisioningSucceeded, ProvisioningFailed.
+Writes:   PersistentVolume (create, delete), Node annotations; Events ProvisioningSucceeded, ProvisioningFailed.
 
-What the node's agent has to do, by the volume's spec alone:
-- annotation `pv.kubernetes.io/provisioned-by: wherry.dev/local` and a node affinity to its `kubernetes.io/hostname`
-  mean: `spec.local.path` is a folder under the agent's own volumes folder; make it (mode 0777) before the first mount;
-- when such a volume has a deletionTimestamp: remove the folder with all it holds, then take the finalizer
-  `wherry.dev/local-volume` off. No data is ever removed while that finalizer stands for a volume that is not deleting.
-A Node says where its volumes lie with the annotation `wherry.dev/volumes`; without it,
-/var/lib/wherry/nodes/<node>/volumes.
+What the node's agent does (`wherry.node.volumes.local`), with no rights beyond its own Node:
+- it says where its volumes lie, with the annotation `wherry.dev/volumes` on its Node; nothing is provisioned before;
+- a volume annotated `pv.kubernetes.io/provisioned-by: wherry.dev/local` is a folder there, of the volume's name; the
+  agent makes it before the first mount;
+- when such a volume is deleted and free, its Node gets the annotation `remove.volumes.wherry.dev/<volume>: asked`; the
+  agent removes the folder with all it holds and answers `done`; then the volume's finalizer goes, then the annotation.
+Invariant: no data is removed before the API has a deletionTimestamp on the volume and says that it is not Bound.
 
 Reclaim: policy Delete deletes the volume when it is Released; Retain leaves it. If the node itself is gone, nobody can
-remove the folder, so the finalizer is taken off here.
+remove the folder, so the finalizer is taken off all the same.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from wherry.controllers.volumes import (
     reference_to,
 )
 from wherry.machinery.meta import Key, ObjectMeta, key_of
-from wherry.reconcile.actions import Action, Create, Delete, Emit, Replace
+from wherry.reconcile.actions import Action, Create, Delete, Emit, Patch, Replace
 from wherry.reconcile.controller import Controller, Watch
 from wherry.reconcile.view import View
 
@@ -55,6 +55,8 @@ PROVISIONER = "wherry.dev/local"
 FINALIZER = "wherry.dev/local-volume"
 FOLDER = "wherry.dev/volumes"
 NODE_NAME = "wherry.dev/node"
+REMOVE = "remove.volumes.wherry.dev/"
+ASKED, DONE = "asked", "done"
 
 DEFAULT_CLASS = StorageClass(
     metadata=ObjectMeta(name="local", annotations={"storageclass.kubernetes.io/is-default-class": "true"}),
@@ -80,6 +82,10 @@ def provision(view: View, key: Key) -> Iterator[Action]:
     if node is None:
         yield Emit(claim, "Warning", "ProvisioningFailed", "no node has been selected for this local volume")
         return
+    if not node.metadata.annotations.get(FOLDER):
+        text = f"node {node.metadata.name} does not say where its volumes lie (annotation {FOLDER})"
+        yield Emit(claim, "Warning", "ProvisioningFailed", text)
+        return
     text = f"Successfully provisioned volume {name}"
     yield Create(
         PERSISTENTVOLUME,
@@ -101,7 +107,7 @@ def _place(view: View, claim: PersistentVolumeClaim, kind: StorageClass) -> Node
 def _volume(name: str, claim: PersistentVolumeClaim, kind: StorageClass, node: Node) -> PersistentVolume:
     host = node.metadata.labels.get(HOSTNAME, node.metadata.name)
     here = NodeSelectorRequirement(key=HOSTNAME, operator="In", values=(host,))
-    folder = node.metadata.annotations.get(FOLDER) or f"/var/lib/wherry/nodes/{node.metadata.name}/volumes"
+    folder = node.metadata.annotations[FOLDER]
     affinity = NodeSelector(node_selector_terms=(NodeSelectorTerm(match_expressions=(here,)),))
     return PersistentVolume(
         metadata=ObjectMeta(
@@ -124,24 +130,52 @@ def _volume(name: str, claim: PersistentVolumeClaim, kind: StorageClass, node: N
 
 
 def reclaim(view: View, key: Key) -> Iterator[Action]:
-    """One run for one PersistentVolume of ours: delete it when it is released, let it go when its node is gone."""
+    """One run for one PersistentVolume: delete it when it is released, see its data off, let it go."""
     volume = view.get(PERSISTENTVOLUME, key)
-    if volume is None or volume.metadata.annotations.get(PROVISIONED_BY) != PROVISIONER:
+    if volume is None:
+        for node in view.list(NODE):
+            if REMOVE + key.name in node.metadata.annotations:
+                yield _ask(node, key.name, None)
+        return
+    if volume.metadata.annotations.get(PROVISIONED_BY) != PROVISIONER:
         return
     if volume.metadata.deletion_timestamp is None:
         if volume.status.phase == "Released" and volume.spec.persistent_volume_reclaim_policy == "Delete":
             yield Delete(PERSISTENTVOLUME, key, volume.metadata.uid)
-        return
-    node = volume.metadata.annotations.get(NODE_NAME, "")
-    if FINALIZER in volume.metadata.finalizers and view.get(NODE, Key("", node)) is None:
+    elif FINALIZER in volume.metadata.finalizers and volume.status.phase != "Bound":
+        yield from _see_off(view, volume)
+
+
+def _see_off(view: View, volume: PersistentVolume) -> Iterator[Action]:
+    node = view.get(NODE, Key("", volume.metadata.annotations.get(NODE_NAME, "")))
+    said = node.metadata.annotations.get(REMOVE + volume.metadata.name) if node is not None else DONE
+    if said == DONE:
         kept = tuple(name for name in volume.metadata.finalizers if name != FINALIZER)
         yield Replace(PERSISTENTVOLUME, replace(volume, metadata=replace(volume.metadata, finalizers=kept)))
+    elif said is None and node is not None:
+        yield _ask(node, volume.metadata.name, ASKED)
+
+
+def _ask(node: Node, volume: str, value: str | None) -> Patch:
+    patch = {"metadata": {"uid": node.metadata.uid, "annotations": {REMOVE + volume: value}}}
+    return Patch(NODE, key_of(node), patch)
 
 
 def _of_node(view: View, node: Node) -> Iterator[Key]:
-    for volume in view.list(PERSISTENTVOLUME):
-        if volume.metadata.annotations.get(NODE_NAME) == node.metadata.name:
-            yield key_of(volume)
+    for annotation in node.metadata.annotations:
+        if annotation.startswith(REMOVE):
+            yield Key("", annotation.removeprefix(REMOVE))
+    if view.get(NODE, key_of(node)) is None:
+        for volume in view.list(PERSISTENTVOLUME):
+            if volume.metadata.annotations.get(NODE_NAME) == node.metadata.name:
+                yield key_of(volume)
+
+
+def _waiting_claims(view: View, node: Node) -> Iterator[Key]:
+    """A node has said where its volumes lie."""
+    for claim in view.list(PERSISTENTVOLUMECLAIM):
+        if not claim.spec.volume_name and claim.metadata.annotations.get(SELECTED_NODE) == node.metadata.name:
+            yield key_of(claim)
 
 
 def _of_volume(view: View, volume: PersistentVolume) -> Iterator[Key]:
@@ -152,18 +186,22 @@ def _of_volume(view: View, volume: PersistentVolume) -> Iterator[Key]:
         yield key_of(claim)
 
 
-def _never(old: Node, new: Node) -> bool:
-    return False
+def _annotated(old: Node, new: Node) -> bool:
+    return old.metadata.annotations != new.metadata.annotations
 
 
 PROVISION = Controller(
     "localprovisioner",
     PERSISTENTVOLUMECLAIM,
     provision,
-    watches=(Watch(PERSISTENTVOLUME, _of_volume),),
-    reads=(STORAGECLASS, NODE),
+    watches=(Watch(PERSISTENTVOLUME, _of_volume), Watch(NODE, _waiting_claims, _annotated)),
+    reads=(STORAGECLASS,),
     component=PROVISIONER,
 )
 RECLAIM = Controller(
-    "localreclaimer", PERSISTENTVOLUME, reclaim, watches=(Watch(NODE, _of_node, _never),), component=PROVISIONER
+    "localreclaimer",
+    PERSISTENTVOLUME,
+    reclaim,
+    watches=(Watch(NODE, _of_node, _annotated),),
+    component=PROVISIONER,
 )

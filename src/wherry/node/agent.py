@@ -36,6 +36,7 @@ from wherry.node.pulls import Puller
 from wherry.node.registration import Registration
 from wherry.node.runtime.interface import Container, Runtime
 from wherry.node.status import Publisher
+from wherry.node.volumes.local import LocalVolumes
 from wherry.node.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ class Agent:
         self.puller = Puller(runtime, client, clock)
         self.housekeeping = Housekeeping(config, runtime, clock)
         self.registration = Registration(config, client, runtime, clock, self.recorder, self.housekeeping.pressures)
+        self.volumes = LocalVolumes(config, client, clock)
         self.server = AgentServer(self, routes)
         self._parts: Parts | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -111,7 +113,7 @@ class Agent:
                 for name, part in (
                     ("observer", self.observer.run), ("events", self.recorder.run), ("status", self.publisher.run),
                     ("services", self._watch_services), ("node", self.registration.run), ("pods", self._pods),
-                    ("housekeeping", self._keep_house), ("server", self.server.run),
+                    ("housekeeping", self._keep_house), ("server", self.server.run), ("volumes", self.volumes.run),
                 ):  # fmt: skip
                     group.create_task(self._supervised(name, part))
 

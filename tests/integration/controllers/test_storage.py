@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from msgspec.structs import replace
 
 from tests.support.cluster import Cluster
 from wherry.aio.clock import LoopClock
@@ -50,7 +49,10 @@ DATA = Key("default", "data")
 async def storage(lag: float) -> AsyncIterator[Cluster]:
     cluster = Cluster(LoopClock(), lag)
     await cluster.create(STORAGECLASS, localprovisioner.DEFAULT_CLASS)
-    await cluster.create(NODE, Node(metadata=ObjectMeta(name="n1", labels={"kubernetes.io/hostname": "n1"})))
+    meta = ObjectMeta(
+        name="n1", labels={"kubernetes.io/hostname": "n1"}, annotations={"wherry.dev/volumes": "/srv/n1/volumes"}
+    )
+    await cluster.create(NODE, Node(metadata=meta))
     async with asyncio.TaskGroup() as group:
         task = group.create_task(run_controllers(cluster, cluster.clock, STORAGE))
         yield cluster
@@ -100,7 +102,7 @@ async def test_a_local_volume_is_made_where_the_scheduler_says_and_goes_with_its
         assert bound.spec.volume_name == made.metadata.name == f"pvc-{bound.metadata.uid}"
         assert bound.status.capacity == {"storage": "1Gi"}
         assert made.spec.local is not None
-        assert made.spec.local.path == f"/var/lib/wherry/nodes/n1/volumes/{made.metadata.name}"
+        assert made.spec.local.path == f"/srv/n1/volumes/{made.metadata.name}"
 
         use = Volume(name="v", persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name="data"))
         await cluster.create(POD, Pod(metadata=ObjectMeta(name="p", namespace="default"), spec=PodSpec(volumes=(use,))))
@@ -113,10 +115,13 @@ async def test_a_local_volume_is_made_where_the_scheduler_says_and_goes_with_its
         (released,) = cluster.all(PERSISTENTVOLUME)
         assert released.metadata.deletion_timestamp is not None
         assert released.metadata.finalizers == ("wherry.dev/local-volume",)
-        # the agent has removed the folder
-        await cluster.replace(PERSISTENTVOLUME, replace(released, metadata=replace(released.metadata, finalizers=())))
+        asked = f"remove.volumes.wherry.dev/{released.metadata.name}"
+        node = await cluster.get(NODE, Key("", "n1"))
+        assert node.metadata.annotations[asked] == "asked"
+        await cluster.patch(NODE, Key("", "n1"), {"metadata": {"annotations": {asked: "done"}}})
         await asyncio.sleep(30)
         assert cluster.all(PERSISTENTVOLUME) == ()
+        assert list((await cluster.get(NODE, Key("", "n1"))).metadata.annotations) == ["wherry.dev/volumes"]
 
 
 @pytest.mark.parametrize("lag", [0.0, 1.0])

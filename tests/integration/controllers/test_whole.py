@@ -70,7 +70,10 @@ async def cluster(folder: Path) -> AsyncIterator[Client]:
     async with running_apiserver(folder) as running, asyncio.TaskGroup() as group:
         client = running.client()
         ready = NodeCondition(type="Ready", status="True")
-        node = await client.create(NODE, Node(metadata=ObjectMeta(name="n1", labels={"kubernetes.io/hostname": "n1"})))
+        meta = ObjectMeta(
+            name="n1", labels={"kubernetes.io/hostname": "n1"}, annotations={"wherry.dev/volumes": "/srv/volumes"}
+        )
+        node = await client.create(NODE, Node(metadata=meta))
         await client.replace(NODE, replace(node, status=NodeStatus(conditions=(ready,))), "status")
         with suppress(AlreadyExists):
             await client.create(STORAGECLASS, DEFAULT_CLASS)
@@ -124,7 +127,7 @@ async def _handle(client: Client, pod: Pod) -> None:
 async def until(what: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
     """Wait for something to come true."""
     async with asyncio.timeout(seconds):
-        while not await what():
+        while not await what():  # noqa: ASYNC110 - it is the API that changes
             await asyncio.sleep(0.02)
 
 
@@ -135,100 +138,118 @@ def template(image: str, policy: str = "Always") -> PodTemplateSpec:
     )
 
 
+async def _begin(client: Client) -> None:
+    """A namespace with its default account."""
+    await client.create(NAMESPACE, Namespace(metadata=ObjectMeta(name="shop")))
+
+    async def has_account() -> bool:
+        return bool((await client.list(SERVICEACCOUNT, SHOP)).items)
+
+    await until(has_account)
+
+
+async def _web(client: Client) -> None:
+    """A Deployment behind a Service, and its update."""
+    selector = LabelSelector(match_labels=LABELS)
+    meta = ObjectMeta(name="web", namespace="shop")
+    port = ServicePort(port=80, target_port=8080)
+    await client.create(SERVICE, Service(metadata=meta, spec=ServiceSpec(selector=LABELS, ports=(port,))))
+    spec = DeploymentSpec(replicas=3, selector=selector, template=template("v1"))
+    await client.create(DEPLOYMENT, Deployment(metadata=meta, spec=spec))
+
+    async def rolled_out() -> bool:
+        found = (await client.get(DEPLOYMENT, Key("shop", "web"))).status
+        progress = conditions.get(found.conditions, "Progressing")
+        ready = (found.available_replicas, found.updated_replicas, found.replicas) == (3, 3, 3)
+        return ready and progress is not None and progress.reason == "NewReplicaSetAvailable"
+
+    await until(rolled_out)
+
+    async def in_service() -> bool:
+        (found,) = (await client.list(ENDPOINTSLICE, SHOP)).items
+        return [e.conditions.ready for e in found.endpoints] == [True] * 3
+
+    await until(in_service)
+    await client.patch(
+        DEPLOYMENT,
+        Key("shop", "web"),
+        {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "v2"}]}}}},
+    )
+
+    async def renewed() -> bool:
+        pods = (await client.list(POD, SHOP)).items
+        fine = [is_ready(pod) and pod.spec.containers[0].image == "v2" for pod in pods]
+        return await rolled_out() and fine == [True] * 3
+
+    await until(renewed)
+    assert sorted(rs.spec.replicas or 0 for rs in (await client.list(REPLICASET, SHOP)).items) == [0, 3]
+    said = [e.message for e in (await client.list(EVENT, SHOP)).items if e.reason == "ScalingReplicaSet"]
+    assert any(text.startswith("Scaled up replica set web-") and text.endswith("from 0 to 3") for text in said)
+
+
+async def _job(client: Client) -> None:
+    """A Job of two completions."""
+    meta = ObjectMeta(name="sum", namespace="shop")
+    await client.create(JOB, Job(metadata=meta, spec=JobSpec(completions=2, template=template("j", "Never"))))
+
+    async def complete() -> bool:
+        found = (await client.get(JOB, Key("shop", "sum"))).status
+        return conditions.is_true(found.conditions, "Complete") and found.succeeded == 2
+
+    await until(complete)
+
+
+async def _database(client: Client) -> None:
+    """A StatefulSet with a volume for each member."""
+    claim = PersistentVolumeClaim(
+        metadata=ObjectMeta(name="data"),
+        spec=PersistentVolumeClaimSpec(
+            access_modes=("ReadWriteOnce",),
+            storage_class_name="local",
+            resources=VolumeResourceRequirements(requests={"storage": Quantity("1Gi")}),
+        ),
+    )
+    labels = {"app": "db"}
+    db = PodTemplateSpec(metadata=ObjectMeta(labels=labels), spec=PodSpec(containers=(Container(name="c", image="d"),)))
+    set_spec = StatefulSetSpec(
+        replicas=2,
+        service_name="db",
+        selector=LabelSelector(match_labels=labels),
+        template=db,
+        volume_claim_templates=(claim,),
+    )
+    await client.create(STATEFULSET, StatefulSet(metadata=ObjectMeta(name="db", namespace="shop"), spec=set_spec))
+
+    async def bound() -> bool:
+        claims = (await client.list(PERSISTENTVOLUMECLAIM, SHOP)).items
+        found = (await client.get(STATEFULSET, Key("shop", "db"))).status
+        return [c.status.phase for c in claims] == ["Bound"] * 2 and found.ready_replicas == 2
+
+    await until(bound)
+
+
+async def _end(client: Client) -> None:
+    """The namespace goes with everything in it."""
+    await client.delete(NAMESPACE, Key("", "shop"))
+
+    async def gone() -> bool:
+        try:
+            await client.get(NAMESPACE, Key("", "shop"))
+        except NotFound:
+            return True
+        return False
+
+    await until(gone)
+    assert (await client.list(POD, SHOP)).items == ()
+
+    async def volumes_wait_for_the_agent() -> bool:
+        found = (await client.list(PERSISTENTVOLUME)).items
+        return all(v.metadata.deletion_timestamp and v.metadata.finalizers == (FINALIZER,) for v in found)
+
+    await until(volumes_wait_for_the_agent)
+
+
 async def test_a_namespace_from_its_making_to_its_end(tmp_path: Path) -> None:
     async with cluster(tmp_path) as client:
-        await client.create(NAMESPACE, Namespace(metadata=ObjectMeta(name="shop")))
-
-        async def has_account() -> bool:
-            return bool((await client.list(SERVICEACCOUNT, SHOP)).items)
-
-        await until(has_account)
-        selector = LabelSelector(match_labels=LABELS)
-        meta = ObjectMeta(name="web", namespace="shop")
-        port = ServicePort(port=80, target_port=8080)
-        await client.create(SERVICE, Service(metadata=meta, spec=ServiceSpec(selector=LABELS, ports=(port,))))
-        spec = DeploymentSpec(replicas=3, selector=selector, template=template("v1"))
-        await client.create(DEPLOYMENT, Deployment(metadata=meta, spec=spec))
-
-        async def rolled_out() -> bool:
-            found = (await client.get(DEPLOYMENT, Key("shop", "web"))).status
-            progress = conditions.get(found.conditions, "Progressing")
-            ready = (found.available_replicas, found.updated_replicas, found.replicas) == (3, 3, 3)
-            return ready and progress is not None and progress.reason == "NewReplicaSetAvailable"
-
-        await until(rolled_out)
-
-        async def in_service() -> bool:
-            (found,) = (await client.list(ENDPOINTSLICE, SHOP)).items
-            return [e.conditions.ready for e in found.endpoints] == [True] * 3
-
-        await until(in_service)
-        await client.patch(
-            DEPLOYMENT,
-            Key("shop", "web"),
-            {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "v2"}]}}}},
-        )
-
-        async def renewed() -> bool:
-            pods = (await client.list(POD, SHOP)).items
-            fine = [is_ready(pod) and pod.spec.containers[0].image == "v2" for pod in pods]
-            return await rolled_out() and fine == [True] * 3
-
-        await until(renewed)
-        assert sorted(rs.spec.replicas or 0 for rs in (await client.list(REPLICASET, SHOP)).items) == [0, 3]
-        said = [e.message for e in (await client.list(EVENT, SHOP)).items if e.reason == "ScalingReplicaSet"]
-        assert any(text.startswith("Scaled up replica set web-") and text.endswith("from 0 to 3") for text in said)
-
-        await client.create(JOB, Job(metadata=meta, spec=JobSpec(completions=2, template=template("j", "Never"))))
-
-        async def complete() -> bool:
-            found = (await client.get(JOB, Key("shop", "web"))).status
-            return conditions.is_true(found.conditions, "Complete") and found.succeeded == 2
-
-        await until(complete)
-
-        claim = PersistentVolumeClaim(
-            metadata=ObjectMeta(name="data"),
-            spec=PersistentVolumeClaimSpec(
-                access_modes=("ReadWriteOnce",),
-                storage_class_name="local",
-                resources=VolumeResourceRequirements(requests={"storage": Quantity("1Gi")}),
-            ),
-        )
-        labels = {"app": "db"}
-        db = PodTemplateSpec(
-            metadata=ObjectMeta(labels=labels), spec=PodSpec(containers=(Container(name="c", image="d"),))
-        )
-        set_spec = StatefulSetSpec(
-            replicas=2,
-            service_name="db",
-            selector=LabelSelector(match_labels=labels),
-            template=db,
-            volume_claim_templates=(claim,),
-        )
-        await client.create(STATEFULSET, StatefulSet(metadata=ObjectMeta(name="db", namespace="shop"), spec=set_spec))
-
-        async def bound() -> bool:
-            claims = (await client.list(PERSISTENTVOLUMECLAIM, SHOP)).items
-            found = (await client.get(STATEFULSET, Key("shop", "db"))).status
-            return [c.status.phase for c in claims] == ["Bound"] * 2 and found.ready_replicas == 2
-
-        await until(bound)
-
-        await client.delete(NAMESPACE, Key("", "shop"))
-
-        async def gone() -> bool:
-            try:
-                await client.get(NAMESPACE, Key("", "shop"))
-            except NotFound:
-                return True
-            return False
-
-        await until(gone)
-        assert (await client.list(POD, SHOP)).items == ()
-
-        async def volumes_wait_for_the_agent() -> bool:
-            found = (await client.list(PERSISTENTVOLUME)).items
-            return all(v.metadata.deletion_timestamp and v.metadata.finalizers == (FINALIZER,) for v in found)
-
-        await until(volumes_wait_for_the_agent)
+        for step in (_begin, _web, _job, _database, _end):
+            await step(client)

@@ -21,6 +21,7 @@ from wherry.machinery.meta import Key
 from wherry.machinery.quantity import whole
 from wherry.node.hooks.environment import fetch
 from wherry.node.hooks.hook import HookFault, Scope
+from wherry.node.volumes import local
 
 _CHECKS: dict[str, tuple[Callable[[int], bool], str]] = {
     "Directory": (stat.S_ISDIR, "a directory"),
@@ -87,6 +88,7 @@ async def persistent(scope: Scope, name: str) -> tuple[Path, bool]:
     except NotFound as error:
         raise HookFault(f'persistentvolume "{claim.spec.volume_name}" not found', event="FailedMount") from error
     if volume.spec.local is not None:
+        local.prepare(scope.config, volume)
         return _existing(Path(volume.spec.local.path)), True
     if volume.spec.host_path is not None:
         return host_path(volume.spec.host_path.path, volume.spec.host_path.type or ""), False
