@@ -34,6 +34,8 @@ CREATE_ON_UPDATE = frozenset((
 """Plurals of the kinds that a PUT may create."""
 
 
+UNCOUNTED = frozenset({"status", "binding", "approval", "finalize"})
+"""Subresources whose changes are no new generation."""
 _NOT_CONTENT = frozenset({"kind", "api_version", "metadata", "status"})
 
 
@@ -106,7 +108,7 @@ def for_update(resource: Resource[T], new: T, old: T, subresource: str) -> T:
     )
     new = isolate(resource, new, old, subresource)
     new = replace(new, metadata=meta, kind=resource.kind, api_version=resource.api_version)
-    if subresource == "" and counts_generations(resource) and differs(resource, new, old):
+    if subresource not in UNCOUNTED and counts_generations(resource) and differs(resource, new, old):
         new = with_meta(new, generation=before.generation + 1)
     return new
 

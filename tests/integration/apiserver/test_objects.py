@@ -316,3 +316,25 @@ async def test_quota_and_limits(http: Http) -> None:
     assert over.message == (
         'pods "q" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1'
     )
+
+
+async def test_doors_of_a_pod(http: Http) -> None:
+    """Ephemeral containers and sizes change through their own subresources only."""
+    resources = {"requests": {"cpu": "100m"}, "limits": {"cpu": "200m"}}
+    spec = {"containers": [{"name": "c", "image": "x", "resources": resources}]}
+    await http("POST", PODS, {"metadata": {"name": "p"}, "spec": spec})
+    await http("POST", f"{PODS}/p/binding", {"target": {"name": "n"}})
+    strategic = "application/strategic-merge-patch+json"
+    debug = {"spec": {"ephemeralContainers": [{"name": "d", "image": "busybox"}]}}
+    assert (await http("PATCH", f"{PODS}/p", debug, strategic)).code == 422
+    added = await http("PATCH", f"{PODS}/p/ephemeralcontainers", debug, strategic)
+    assert added.code == 200, added.body
+    assert added.body["spec"]["ephemeralContainers"][0]["name"] == "d"
+    bigger = {"spec": {"containers": [{"name": "c", "resources": {"limits": {"cpu": "300m"}}}]}}
+    assert (await http("PATCH", f"{PODS}/p", bigger, strategic)).code == 422
+    resized = await http("PATCH", f"{PODS}/p/resize", bigger, strategic)
+    assert resized.code == 200, resized.body
+    assert resized.body["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "300m"}
+    assert resized.body["metadata"]["generation"] == 3
+    image = {"spec": {"containers": [{"name": "c", "image": "y"}]}}
+    assert (await http("PATCH", f"{PODS}/p", image, strategic)).code == 200

@@ -64,14 +64,10 @@ async def _write(api: Api, ctx: Context[T], new: T, entry: Entry[T], isolate: Is
         ])  # fmt: skip
     if isolate is not None:
         new = isolate(new, old)
-    new = resource.default(new)
-    new = api.admission.mutate(api, ctx, new, old)
-    new = strategy.for_update(resource, new, old, ctx.subresource)
-    if ctx.subresource not in resource.checks:
-        new = resource.prepare(new, old)
-    new = _count(resource, new, old, ctx.subresource)
-    check_changed(ctx, new, old)
-    api.admission.validate(api, ctx, new, old)
+    if ctx.trusted:
+        new = strategy.for_update(resource, new, old, ctx.subresource)
+    else:
+        new = _checked(api, ctx, new, old)
     new = ownership.on_update(ctx, new, old, api.now())
     if gone(new):
         return await api.remove(ctx, entry)
@@ -84,7 +80,8 @@ def _checked(api: Api, ctx: Context[T], new: T, old: T) -> T:
     new = resource.default(new)
     new = api.admission.mutate(api, ctx, new, old)
     new = strategy.for_update(resource, new, old, ctx.subresource)
-    new = resource.prepare(new, old)
+    if ctx.subresource not in resource.checks:  # such a door changes what `prepare` would put back
+        new = resource.prepare(new, old)
     new = _count(resource, new, old, ctx.subresource)
     check_changed(ctx, new, old)
     api.admission.validate(api, ctx, new, old)
@@ -93,7 +90,7 @@ def _checked(api: Api, ctx: Context[T], new: T, old: T) -> T:
 
 def _count(resource: Resource[T], new: T, old: T, subresource: str) -> T:
     """Generation after `prepare`, which may have put a difference back."""
-    if subresource or not strategy.counts_generations(resource):
+    if subresource in strategy.UNCOUNTED or not strategy.counts_generations(resource):
         return new
     bumped = old.metadata.generation + strategy.differs(resource, new, old)
     return new if new.metadata.generation == bumped else strategy.with_meta(new, generation=bumped)
