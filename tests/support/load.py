@@ -17,7 +17,7 @@ from typing import Self
 
 CLIENTS = 3
 """Of each sort."""
-PAUSE = 0.005
+PAUSE = 0.02
 """Seconds between the requests of a client: load, not a flood that starves what is tested."""
 TIMEOUT = 5.0
 

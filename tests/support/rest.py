@@ -74,6 +74,15 @@ class Rest:
         except (OSError, http.client.HTTPException):
             return False
 
+    def wait_ready(self, seconds: float) -> float:
+        """Wait until the API is ready; how long it took. Nothing tells when a server is back, so it is asked often, but
+        not so often that asking keeps it from starting. Raises AssertionError."""
+        begun = time.monotonic()
+        while not self.ready():
+            assert time.monotonic() - begun < seconds, f"the API is not back after {seconds} s"
+            time.sleep(RETRY)
+        return time.monotonic() - begun
+
     def watch(self, path: str, since: str) -> Iterator[Json]:
         """Events after a revision, until the server ends the stream. Raises Refused, OSError."""
         with contextlib.closing(self.connect()) as connection:
