@@ -23,7 +23,7 @@ build() {
     web)
         rootfs "$work/$image/rootfs.tar" \
             apache2,libapache2-mod-php,php-mysql,php-gd,wordpress,wordpress-theme-twentytwentythree \
-            --customize-hook='rm -rf "$1/var/www/html" && cp -aL "$1/usr/share/wordpress" "$1/var/www/html"' \
+            --customize-hook='chroot "$1" sh -c "rm -rf /var/www/html && cp -aL /usr/share/wordpress /var/www/html"' \
             --customize-hook='rm -f "$1/var/www/html/wp-config.php"' \
             --customize-hook='install -d -o 33 -g 33 "$1/var/www/html/wp-content/uploads"' \
             --customize-hook='chroot "$1" a2enmod -q rewrite headers'
