@@ -24,6 +24,8 @@ class _Waiting:
     ready_at: float = 0.0
     """Monotonic seconds before which it is not tried again."""
     failed_at: float = 0.0
+    due: float = 0.0
+    """When it is tried again if nothing happens."""
     serial: int = 0
     """Which entry of the heaps is the valid one."""
     minds_neighbours: bool = False
@@ -70,7 +72,7 @@ class PodQueue:
         waiting = self._pods.get(uid)
         if waiting is not None:
             self._back_off(waiting, now)
-            self._parked.pop(uid, None)
+            self._parked[uid] = waiting
             self._try_at(waiting, waiting.ready_at)
 
     def changed(self, now: float, *, soon: bool = False) -> None:
@@ -80,15 +82,16 @@ class PodQueue:
 
     def neighbours_came(self, now: float) -> None:
         """A pod was placed: parked pods that like company are tried again, each after its back-off."""
-        for uid in [uid for uid, waiting in self._parked.items() if waiting.minds_neighbours]:
+        for uid in tuple(uid for uid, waiting in self._parked.items() if waiting.minds_neighbours):
             self.nudge(uid, now)
 
     def nudge(self, uid: str, now: float, *, soon: bool = False) -> None:
         """Something changed that may help this parked pod; `soon`: it probably does."""
-        waiting = self._parked.pop(uid, None)
+        waiting = self._parked.get(uid)
         if waiting is not None:
             ready_at = min(waiting.ready_at, waiting.failed_at + FIRST_BACKOFF) if soon else waiting.ready_at
-            self._try_at(waiting, max(ready_at, now))
+            if max(ready_at, now) < waiting.due:
+                self._try_at(waiting, max(ready_at, now))
 
     def next(self, now: float) -> str | None:
         """The pod to try now, or None. It is handed out once; `failed`, `retry` or `drop` say what became of it."""
@@ -117,7 +120,7 @@ class PodQueue:
         waiting.ready_at = now + min(FIRST_BACKOFF * 2 ** min(waiting.tries - 1, 10), LONGEST_BACKOFF)
 
     def _try_at(self, waiting: _Waiting, when: float) -> None:
-        waiting.serial = next(self._serial)
+        waiting.serial, waiting.due = next(self._serial), when
         heapq.heappush(self._later, (when, waiting.serial, waiting.uid))
 
     def _activate(self, waiting: _Waiting) -> None:
