@@ -12,6 +12,7 @@ from wherry.aio.clock import Clock
 from wherry.aio.supervise import keep_running
 from wherry.app import memory
 from wherry.app.config import Config, Node
+from wherry.app.guard import Guard
 from wherry.client.http import Access, HTTPClient
 from wherry.host import cgroups, containerd, resolv
 from wherry.host.containerd import Supervisor
@@ -21,6 +22,7 @@ from wherry.node import images
 from wherry.node.agent import Agent
 from wherry.node.api import ROUTES
 from wherry.node.config import AgentConfig
+from wherry.node.hooks.registry import HOOKS
 from wherry.node.runtime.containerd import Containerd
 from wherry.node.streaming.routes import STREAMING_ROUTES
 
@@ -69,6 +71,7 @@ async def node(config: Config, node: Node, address: str, clock: Clock) -> NodePa
         runtime,
         clock,
         drained=network.drained,
+        hooks=(*HOOKS, Guard(network)),
         routes=ROUTES + STREAMING_ROUTES,
     )
     jobs: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (

@@ -1,13 +1,14 @@
 """Rights that wherry's own parts need beyond upstream's default roles.
 
 A node's agent is also its service proxy and its DNS server. Upstream's proxy is a user of its own; here the agents'
-group gets that user's role (`system:node-proxier`: read Services, EndpointSlices and Nodes).
+group gets that user's role (`system:node-proxier`: read Services, EndpointSlices and Nodes). It also enforces network
+policies, and reads them and the namespaces they select by (`wherry:node-network`).
 https://kubernetes.io/docs/reference/access-authn-authz/rbac/#other-component-roles
 """
 
 from __future__ import annotations
 
-from wherry.api.types.rbac import ClusterRoleBinding, RoleRef, Subject
+from wherry.api.types.rbac import ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject
 from wherry.machinery.meta import ObjectMeta
 
 RBAC = "rbac.authorization.k8s.io"
@@ -15,5 +16,19 @@ RBAC = "rbac.authorization.k8s.io"
 NODE_PROXIER = ClusterRoleBinding(
     metadata=ObjectMeta(name="wherry:node-proxier"),
     role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name="system:node-proxier"),
+    subjects=(Subject(api_group=RBAC, kind="Group", name="system:nodes"),),
+)
+
+NODE_NETWORK = ClusterRole(
+    metadata=ObjectMeta(name="wherry:node-network"),
+    rules=(
+        PolicyRule(verbs=("list", "watch"), api_groups=("networking.k8s.io",), resources=("networkpolicies",)),
+        PolicyRule(verbs=("list", "watch"), api_groups=("",), resources=("namespaces",)),
+    ),
+)
+
+NODE_NETWORK_BINDING = ClusterRoleBinding(
+    metadata=ObjectMeta(name="wherry:node-network"),
+    role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name="wherry:node-network"),
     subjects=(Subject(api_group=RBAC, kind="Group", name="system:nodes"),),
 )

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from wherry.api.core.endpoints import ENDPOINTS
 from wherry.api.core.service import SERVICE
 from wherry.api.discovery.endpointslice import ENDPOINTSLICE
+from wherry.api.rbac.clusterrole import CLUSTERROLE
 from wherry.api.rbac.clusterrolebinding import CLUSTERROLEBINDING
 from wherry.api.types import discovery
 from wherry.api.types.core import (
@@ -30,7 +31,7 @@ from wherry.api.types.core import (
 )
 from wherry.app import addresses
 from wherry.app.config import Config
-from wherry.app.grants import NODE_PROXIER
+from wherry.app.grants import NODE_NETWORK, NODE_NETWORK_BINDING, NODE_PROXIER
 from wherry.client.interface import Client
 from wherry.machinery.errors import AlreadyExists, APIError, Conflict, NotFound
 from wherry.machinery.meta import Key, ObjectMeta, T
@@ -49,6 +50,8 @@ async def publish(config: Config, client: Client) -> None:
     while True:
         try:
             await _ensure(client, CLUSTERROLEBINDING, NODE_PROXIER)
+            await _ensure(client, CLUSTERROLE, NODE_NETWORK)
+            await _ensure(client, CLUSTERROLEBINDING, NODE_NETWORK_BINDING)
             await _ensure(client, SERVICE, service(config))
             await _ensure(client, SERVICE, kube_dns(config.dns_address))
             address = await asyncio.to_thread(addresses.primary) or IPv4Address(config.bridge_address)

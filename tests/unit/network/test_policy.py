@@ -27,6 +27,8 @@ NAMESPACES = {
     name: Namespace(metadata=ObjectMeta(name=name, labels={"team": name})) for name in ("d", "e", "kube-system")
 }
 
+EVERYONE = ("10.244.1.2", "10.244.1.3", "10.244.2.2", "10.96.0.10")
+
 
 def labels(**wanted: str) -> LabelSelector:
     return LabelSelector(match_labels=wanted)
