@@ -1,4 +1,4 @@
-"""Time on the wire: RFC 3339 in UTC. `Time` has whole seconds, `MicroTime` exactly six decimals (as metav1 writes them).
+"""Time on the wire: RFC 3339 in UTC. `Time` has whole seconds, `MicroTime` exactly six decimals, as metav1 writes.
 
 Both are strings that sort as they should, so objects stay cheap; convert at the edges of arithmetic with `seconds`,
 `time_at` and `micro_time_at`.
