@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wherry.api import definitions
+from wherry.apiserver import openapi_protobuf
 from wherry.apiserver.http import JSON, Request, Response
 from wherry.apiserver.served import Served
 from wherry.machinery import codec
@@ -33,7 +34,7 @@ _LIST_PARAMETERS = (
     ("limit", "integer"), ("resourceVersion", "string"), ("resourceVersionMatch", "string"),
     ("sendInitialEvents", "boolean"), ("timeoutSeconds", "integer"), ("watch", "boolean"),
 )  # fmt: skip
-_ACTIONS = {"get": "get", "list": "list", "create": "post", "update": "put", "patch": "patch", "delete": "delete"}
+_ACTIONS = {"get": "get", "list": "get", "create": "post", "update": "put", "patch": "patch", "delete": "delete"}
 
 
 class OpenApi:
@@ -48,6 +49,8 @@ class OpenApi:
     async def answer(self, request: Request, path: str) -> Response:
         """The document at a path under /openapi. Raises NotFound, NotAcceptable."""
         accept = request.headers.get("Accept", "")
+        if path == "/openapi/v2" and openapi_protobuf.MEDIA in accept:
+            return await self._document(request, "v2 protobuf", None)
         if accept and "protobuf" in accept and "json" not in accept and "*/*" not in accept:
             raise NotAcceptable("only the following media types are accepted: application/json")
         if path == "/openapi/v2":
@@ -81,11 +84,18 @@ class OpenApi:
         found = self._documents.get(key)
         if found is None:
             loop = asyncio.get_running_loop()
-            found = await loop.run_in_executor(None, self._build, place, tuple(self._served))
+            build = self._build if key != "v2 protobuf" else self._build_protobuf
+            found = await loop.run_in_executor(None, build, place, tuple(self._served))
             self._documents[key] = found
             while len(self._documents) > _KEPT:
                 self._documents.popitem(last=False)
+        if key == "v2 protobuf":
+            return Response(found, content_type=openapi_protobuf.CONTENT_TYPE, headers=headers)
         return Response(found, headers=headers)
+
+    def _build_protobuf(self, _: str | None, resources: tuple[Resource[Any], ...]) -> bytes:
+        """For kubectl before 1.27, which understands nothing else."""
+        return openapi_protobuf.encode(_v2(resources, definitions.load(), self._version))
 
     def _build(self, place: str | None, resources: tuple[Resource[Any], ...]) -> bytes:
         known = definitions.load()
@@ -193,7 +203,7 @@ def _parameters(action: str) -> list[tuple[str, str]]:
 def _shared(resource: Resource[Any], action: str) -> dict[str, Any]:
     return {
         "operationId": f"{action}{resource.group.title().replace('.', '')}{resource.version.title()}{resource.kind}",
-        "x-kubernetes-action": action,
+        "x-kubernetes-action": {"create": "post", "update": "put"}.get(action, action),
         "x-kubernetes-group-version-kind": _gvk(resource),
     }
 
