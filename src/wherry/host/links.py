@@ -21,7 +21,9 @@ import msgspec
 log = logging.getLogger(__name__)
 
 _PROTO = "98"  # marks our routes; any number the kernel and routing daemons do not use
-_HARMLESS = ("File exists", "already assigned", "No such process", "Cannot find device", "Cannot assign requested address")
+_HARMLESS = (
+    "File exists", "already assigned", "No such process", "Cannot find device", "Cannot assign requested address",
+)  # fmt: skip
 
 
 class LinkError(Exception):
