@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from wherry.scheduler.podinfo import Shapes
 from wherry.scheduler.preemption import NoVictims, Victims, preempt
 from wherry.scheduler.snapshot import Snapshot
 
-Change = tuple[str, Any]
+Draw = Callable[..., Any]
 
 
 class Both:
@@ -32,7 +33,7 @@ class Both:
         self.snapshot, self.twin = Snapshot(), Twin(namespaces=dict(clusters.NAMESPACES))
         self.shapes = Shapes(clusters.NAMESPACES)
 
-    def put_node(self, name: str, draw: st.DrawFn) -> None:
+    def put_node(self, name: str, draw: Draw) -> None:
         found = draw(clusters.nodes(name))
         self.twin.nodes[name] = found
         self.snapshot.put_node(found)
@@ -49,7 +50,7 @@ class Both:
         self.twin.pods.pop(uid, None)
         self.snapshot.drop_pod(uid)
 
-    def change(self, draw: st.DrawFn, number: int) -> None:
+    def change(self, draw: Draw, number: int) -> None:
         """Anything that may happen."""
         match draw(st.sampled_from(["pod", "pod", "pod", "pod", "drop pod", "node", "drop node"])):
             case "pod":
