@@ -9,6 +9,7 @@ import asyncio
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -55,7 +56,7 @@ class Api:
 
     def now(self) -> Time:
         """The time as objects record it."""
-        return time_at(self.clock.now())
+        return _time(int(self.clock.now()))
 
     def uid(self) -> str:
         """A new uid."""
@@ -121,6 +122,11 @@ class Api:
         except Unavailable as error:
             raise self._unavailable(error) from None
         return before.at(revision)
+
+
+@lru_cache(maxsize=2)
+def _time(second: int) -> Time:
+    return time_at(second)
 
 
 def encode(obj: Object) -> bytes:

@@ -17,7 +17,7 @@ from wherry.apiserver.handlers import dispatch, failure
 from wherry.apiserver.http import Answer, Request, Upgrade
 from wherry.apiserver.nonresource import NonResource
 from wherry.apiserver.routes import parse
-from wherry.machinery.errors import APIError, InternalError
+from wherry.machinery.errors import APIError, BadRequest, InternalError
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ class Pipeline:
             answer = failure(error)
         except (ConnectionError, TimeoutError):
             raise
+        except RecursionError:
+            answer = failure(BadRequest("the request is nested too deeply"))
         except Exception:
             logger.exception("%s %s failed", request.method, request.path)
             answer = failure(InternalError("Internal error occurred"))

@@ -118,6 +118,8 @@ class _Body:
             raise TooLarge(f"Request entity too large: limit is {BODY_LIMIT}")
         if not raw.can_read_body:
             return b""
+        if raw.headers.get("Expect", "").lower() == "100-continue" and raw.transport is not None:
+            raw.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 data = await _read_all(raw.content)

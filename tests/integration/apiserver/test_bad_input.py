@@ -28,6 +28,7 @@ BAD: dict[str, tuple[bytes, str, int]] = {
     "null": (b"null", "", 400),
     "deep lists": (b'{"data":' + b"[" * 10_000 + b"]" * 10_000 + b"}", "", 400),
     "deep objects": (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "", 400),
+    "deep enough": (b'{"metadata":{"name":5},"x":' + b"[" * 900 + b"]" * 900 + b"}", "", 400),
     "a megabyte of [": (b"[" * 1_000_000, "", 400),
     "NaN": (b'{"metadata":{"name":"a","generation":NaN}}', "", 400),
     "1e400": (b'{"metadata":{"name":"a","generation":1e400}}', "", 400),
@@ -189,3 +190,14 @@ async def test_a_bad_patch_is_refused(http: Http, content: str, body: bytes, cod
 async def test_bad_list_options_are_refused(http: Http, query: str, code: int) -> None:
     answer: Any = await http("GET", f"{MAPS}?{query}")
     assert answer.code == code, answer.body
+
+
+@pytest.mark.parametrize("depth", range(100, 1100, 100))
+async def test_no_depth_breaks_the_walks_over_a_body(http: Http, depth: int) -> None:
+    revisions = "/apis/apps/v1/namespaces/demo/controllerrevisions"
+    nested = b'{"a":' * depth + b"1" + b"}" * depth
+    body = b'{"metadata":{"name":"r"},"revision":1,"data":' + nested + b',"unknown":' + nested + b"}"
+    made = await http("POST", revisions, body)
+    assert made.code in (201, 400), made.body
+    patched = await http("PATCH", f"{revisions}/r", b'{"data":' + nested + b"}", "application/merge-patch+json")
+    assert patched.code < 500, patched.body

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 
 def _items(api: Api, namespace: str) -> list[LimitRangeItem]:
-    return [item for entry in api.window(LIMITRANGE).list(namespace).items for item in entry.obj.spec.limits]
+    window = api.window(LIMITRANGE)
+    return [item for entry in window.list(namespace).items for item in entry.obj.spec.limits] if len(window) else []
 
 
 def _default(api: Api, ctx: Context[Any], obj: Any, old: Any) -> Any:

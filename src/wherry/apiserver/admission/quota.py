@@ -112,7 +112,7 @@ def used_in(api: Api, resource: Resource[Any], namespace: str, quota: ResourceQu
 
 
 def _validate(api: Api, ctx: Context[Any], obj: Any, old: Any) -> None:
-    if obj is None or not ctx.resource.namespaced:
+    if obj is None or not ctx.resource.namespaced or not len(api.window(RESOURCEQUOTA)):
         return
     for entry in api.window(RESOURCEQUOTA).list(ctx.namespace).items:
         quota = entry.obj
