@@ -338,3 +338,14 @@ async def test_doors_of_a_pod(http: Http) -> None:
     assert resized.body["metadata"]["generation"] == 3
     image = {"spec": {"containers": [{"name": "c", "image": "y"}]}}
     assert (await http("PATCH", f"{PODS}/p", image, strategic)).code == 200
+
+
+async def test_a_delete_never_loses_a_finalizer_that_was_just_added(http: Http) -> None:
+    finalizer = {"metadata": {"finalizers": ["example.com/f"]}}
+    for number in range(40):
+        path = f"{MAPS}/a{number}"
+        await http("POST", MAPS, {"metadata": {"name": f"a{number}"}})
+        added, deleted = await asyncio.gather(http("PATCH", path, finalizer, MERGE), http("DELETE", path))
+        found = await http("GET", path)
+        assert deleted.code == 200
+        assert (found.code == 200) is (added.code == 200)
