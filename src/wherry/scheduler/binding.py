@@ -87,7 +87,6 @@ class Binder:
     async def _rejected(self, info: PodInfo, why: str) -> None:
         now = self._clock.monotonic()
         if self._world.forget_assumed(info.uid, now):
-            self._world.queue.retry(info.uid, now)
             await self.tell_failed(info.pod, f"binding rejected: {why}", reason="SchedulerError")
 
     # --- volumes ---

@@ -166,11 +166,10 @@ class World:
         self.snapshot.nominated.pop(info.uid, None)
         self.snapshot.put_pod(info, node)
         self._use_claims(info.pod)
-        self.queue.drop(info.uid)
         self.queue.neighbours_came(now)
 
     def forget_assumed(self, uid: str, now: float) -> bool:
-        """The binding has failed: the pod waits again. False if that is not so (any more)."""
+        """The binding has failed: the pod waits again, and longer each time. False if that is not so (any more)."""
         if self.assumed.pop(uid, None) is None:
             return False
         self.snapshot.drop_pod(uid)
@@ -178,6 +177,7 @@ class World:
         if pod is None:
             return False
         self.queue.add(uid, pod.spec.priority or 0, now)
+        self.queue.retry(uid, now)
         self.queue.changed(now)
         return True
 

@@ -183,3 +183,50 @@ def pods(draw: st.DrawFn, name: str) -> Pod:
         topologySpreadConstraints=draw(spread_lists()),
         priority=draw(st.sampled_from([0, 0, 5])),
     )
+
+
+@st.composite
+def roomy_nodes(draw: st.DrawFn, name: str) -> Node:
+    """A node that only its labels, and sometimes a taint, make different."""
+    labels = draw(st.fixed_dictionaries({}, optional={ZONE: st.sampled_from(["z1", "z2"]), "disk": st.just("ssd")}))
+    return node(name, labels=labels, taints=draw(st.sampled_from([[], [], [{"key": "k", "effect": "NoSchedule"}]])))
+
+
+@st.composite
+def sociable_pods(draw: st.DrawFn, name: str) -> Pod:
+    """A pod with rules about other pods and not much else."""
+    term = st.fixed_dictionaries(
+        {"topologyKey": KEYS, "labelSelector": st.just({"matchLabels": {"app": "web"}})},
+        optional={"namespaceSelector": st.just({})},
+    )
+    rule = st.fixed_dictionaries(
+        {
+            "maxSkew": st.just(1),
+            "topologyKey": st.sampled_from([ZONE, "disk", HOST]),
+            "whenUnsatisfiable": st.sampled_from(["DoNotSchedule", "ScheduleAnyway"]),
+            "labelSelector": st.just({"matchLabels": {"app": "web"}}),
+            "nodeAffinityPolicy": st.sampled_from(["Honor", "Ignore"]),
+            "nodeTaintsPolicy": st.sampled_from(["Honor", "Ignore"]),
+        }
+    )
+    sides = st.sampled_from(["podAffinity", "podAntiAffinity"])
+    affinity = draw(st.one_of(st.just({}), st.dictionaries(sides, _rules(term), min_size=1, max_size=2)))
+    return pod(
+        name,
+        namespace="a",
+        meta=draw(st.sampled_from([{}, {}, {}, {"deletionTimestamp": "2026-01-01T00:00:00Z"}])),
+        priority=draw(st.sampled_from([0, 1, 9])),
+        labels={"app": draw(st.sampled_from(["web", "db"]))},
+        affinity=affinity,
+        topologySpreadConstraints=draw(st.lists(rule, max_size=2)),
+        nodeSelector=draw(st.sampled_from([{}, {}, {"disk": "ssd"}])),
+        tolerations=draw(st.sampled_from([[], [{"operator": "Exists"}]])),
+    )
+
+
+def _rules(term: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    weighted = st.fixed_dictionaries({"weight": st.sampled_from([1, 10]), "podAffinityTerm": term})
+    return st.one_of(
+        st.fixed_dictionaries({REQUIRED: st.lists(term, min_size=1, max_size=2)}),
+        st.fixed_dictionaries({PREFERRED: st.lists(weighted, min_size=1, max_size=2)}),
+    )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.unit.scheduler import clusters
 from tests.unit.scheduler.twin import Twin
@@ -33,8 +34,8 @@ class Both:
         self.snapshot, self.twin = Snapshot(), Twin(namespaces=dict(clusters.NAMESPACES))
         self.shapes = Shapes(clusters.NAMESPACES)
 
-    def put_node(self, name: str, draw: Draw) -> None:
-        found = draw(clusters.nodes(name))
+    def put_node(self, name: str, draw: Draw, *, roomy: bool = False) -> None:
+        found = draw((clusters.roomy_nodes if roomy else clusters.nodes)(name))
         self.twin.nodes[name] = found
         self.snapshot.put_node(found)
 
@@ -85,7 +86,7 @@ class Both:
         return {self.snapshot.names[slot] for slot in np.flatnonzero(mask)}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_decisions_are_the_twins(data: st.DataObject) -> None:
     both = Both()
@@ -99,15 +100,32 @@ def test_decisions_are_the_twins(data: st.DataObject) -> None:
         both.compare(one)
 
 
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_pods_with_much_to_say_about_each_other(data: st.DataObject) -> None:
+    both = Both()
+    for n in range(4):
+        both.put_node(f"n{n}", data.draw, roomy=True)
+    asked = [data.draw(clusters.sociable_pods(f"new{n}")) for n in range(2)]
+    for number in range(data.draw(st.integers(2, 6))):
+        both.put_pod(data.draw(clusters.sociable_pods(f"p{number}")), f"n{data.draw(st.integers(0, 3))}")
+        both.compare(asked[number % 2])
+    both.compare(asked[0])
+    both.compare(asked[1])
+
+
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_preemption_makes_room_and_leaves_the_snapshot_as_it_was(data: st.DataObject) -> None:
     both = Both()
+    sociable = data.draw(st.booleans())
     for n in range(data.draw(st.integers(1, 3))):
-        both.put_node(f"n{n}", data.draw)
+        both.put_node(f"n{n}", data.draw, roomy=sociable)
+    kind = clusters.sociable_pods if sociable else clusters.pods
     for number in range(data.draw(st.integers(0, 8))):
-        both.put_pod(data.draw(clusters.pods(f"p{number}")), data.draw(st.sampled_from(sorted(both.twin.nodes))))
-    wanted = data.draw(clusters.pods("vip"))
+        both.put_pod(data.draw(kind(f"p{number}")), data.draw(st.sampled_from(sorted(both.twin.nodes))))
+    wanted = data.draw(kind("vip"))
+    wanted = replace(wanted, spec=replace(wanted.spec, priority=6))
     snapshot, ask = both.snapshot, Ask(both.shapes.read(wanted))
     outcome = place(snapshot, ask, random.Random(1))
     if isinstance(outcome, Placed):
