@@ -16,7 +16,7 @@ from wherry.apiserver.authz.rules import Attributes
 from wherry.apiserver.handlers import dispatch, failure
 from wherry.apiserver.http import Answer, Request, Upgrade
 from wherry.apiserver.nonresource import NonResource
-from wherry.apiserver.routes import parse
+from wherry.apiserver.routes import parse, with_selected_name
 from wherry.machinery.errors import APIError, BadRequest, InternalError
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Pipeline:
             user = acting
         request.user = user
         if info.is_resource:
-            api.authorizer.require(user, info)
+            api.authorizer.require(user, with_selected_name(info, request.query))
             self._plain.count(info.verb)
             return await dispatch(api, request, info)
         if not self._plain.open_to_all(info.path):

@@ -171,6 +171,9 @@ async def test_an_agent_sees_what_its_pods_need(http: Http) -> None:
         assert (await agent("GET", f"{SECRETS}/mine")).code == 200
         assert (await agent("GET", f"{SECRETS}/other")).code == 403
         assert (await agent("GET", SECRETS)).code == 403
+        assert (await agent("GET", f"{SECRETS}?fieldSelector=metadata.name%3Dmine")).code == 200
+        assert (await agent("GET", f"{SECRETS}?fieldSelector=metadata.name%3Dother")).code == 403
+        assert (await agent("GET", f"{SECRETS}?fieldSelector=metadata.name!%3Dmine")).code == 403
         running = {"status": {"phase": "Running"}}
         assert (await agent("PATCH", f"{PODS}/p/status", running, MERGE)).code == 200
         owner = {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "y"}]}}

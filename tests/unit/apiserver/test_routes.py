@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wherry.apiserver.http import Query
-from wherry.apiserver.routes import RequestInfo, parse
+from wherry.apiserver.routes import RequestInfo, parse, with_selected_name
 from wherry.machinery.errors import BadRequest
 
 CASES = {
@@ -45,6 +45,22 @@ def test_a_watch_is_asked_for_in_the_query() -> None:
 def test_the_rest_of_a_proxy_path_is_kept_as_it_is() -> None:
     info = parse("GET", "/api/v1/namespaces/a/services/s:80/proxy/x/%2e/y/", Query(""))
     assert (info.name, info.subresource, info.rest) == ("s:80", "proxy", "/x/%2e/y/")
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("fieldSelector=metadata.name%3Dp", "p"),
+        ("fieldSelector=a%3Db,metadata.name%3D%3Dp", "p"),
+        ("fieldSelector=metadata.name!%3Dp", ""),
+        ("fieldSelector=xmetadata.name%3Dp", ""),
+        ("fieldSelector=status.phase!%3D%5C,metadata.name%3Dp", ""),
+        ("labelSelector=metadata.name%3Dp", ""),
+    ],
+)
+def test_a_selected_name_counts_for_authorisation(query: str, name: str) -> None:
+    asked = Query(query)
+    assert with_selected_name(parse("GET", "/api/v1/namespaces/a/pods", asked), asked).name == name
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ class NodeRights:
         window.watch(page.revision, sink)
 
     def _put(self, entry: Entry[Pod]) -> None:
+        if b'"nodeName":"' not in entry.data:  # most new pods: not worth decoding
+            return
         node = entry.obj.spec.node_name
         if node:
             self._pods.setdefault(node, {})[entry.key] = entry
