@@ -1,7 +1,8 @@
 """Local provisioner: dynamic volumes that are folders on a node, for classes with provisioner `wherry.dev/local`.
 
 Wakes on: PersistentVolumeClaim; PersistentVolume (its own ones); Node (its end).
-Writes:   PersistentVolume (create, delete), Node annotations; Events ProvisioningSucceeded, ProvisioningFailed.
+Writes:   PersistentVolume (create, delete), Node annotations, the StorageClass `local` (once); Events
+          ProvisioningSucceeded, ProvisioningFailed.
 
 What the node's agent does (`wherry.node.volumes.local`), with no rights beyond its own Node:
 - it says where its volumes lie, with the annotation `wherry.dev/volumes` on its Node; nothing is provisioned before;
@@ -21,6 +22,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from wherry.api.core.namespace import NAMESPACE
 from wherry.api.core.node import NODE
 from wherry.api.core.persistentvolume import PERSISTENTVOLUME
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
@@ -58,6 +60,9 @@ NODE_NAME = "wherry.dev/node"
 REMOVE = "remove.volumes.wherry.dev/"
 ASKED, DONE = "asked", "done"
 
+SYSTEM = Key("", "kube-system")
+CLASS_MADE = "wherry.dev/default-storage-class"
+
 DEFAULT_CLASS = StorageClass(
     metadata=ObjectMeta(name="local", annotations={"storageclass.kubernetes.io/is-default-class": "true"}),
     provisioner=PROVISIONER,
@@ -65,6 +70,17 @@ DEFAULT_CLASS = StorageClass(
     volume_binding_mode="WaitForFirstConsumer",
 )
 """The default StorageClass of a new cluster."""
+
+
+def default_class(view: View, key: Key) -> Iterator[Action]:
+    """Once in a cluster's life: make the default StorageClass. An annotation of kube-system remembers that it was."""
+    system = view.get(NAMESPACE, SYSTEM)
+    if key != SYSTEM or system is None or CLASS_MADE in system.metadata.annotations:
+        return
+    if view.get(STORAGECLASS, key_of(DEFAULT_CLASS)) is None:
+        yield Create(STORAGECLASS, DEFAULT_CLASS)
+    else:
+        yield Patch(NAMESPACE, SYSTEM, {"metadata": {"annotations": {CLASS_MADE: DEFAULT_CLASS.metadata.name}}})
 
 
 def provision(view: View, key: Key) -> Iterator[Action]:
@@ -190,6 +206,13 @@ def _annotated(old: Node, new: Node) -> bool:
     return old.metadata.annotations != new.metadata.annotations
 
 
+def _system(view: View, kind: StorageClass) -> Iterator[Key]:
+    yield SYSTEM
+
+
+DEFAULTS = Controller(
+    "defaultstorageclass", NAMESPACE, default_class, watches=(Watch(STORAGECLASS, _system),), component=PROVISIONER
+)
 PROVISION = Controller(
     "localprovisioner",
     PERSISTENTVOLUMECLAIM,

@@ -51,6 +51,7 @@ CONTROLLERS: tuple[AnyController, ...] = (
     persistentvolume.CONTROLLER,
     protection.CLAIMS,
     protection.VOLUMES,
+    localprovisioner.DEFAULTS,
     localprovisioner.PROVISION,
     localprovisioner.RECLAIM,
     tainteviction.CONTROLLER,

@@ -42,6 +42,8 @@ from wherry.node.runtime.interface import Health, Image, Runtime, RuntimeFault, 
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 40
+SILENCE = 15.0
+"""Seconds without renewing the lease after which the status is reported again as a whole."""
 MAX_IMAGES = 50
 PRESSURES = (
     ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
@@ -206,11 +208,13 @@ class Registration:
 
     async def _keep_lease(self) -> None:
         lease: Lease | None = None
-        pause = 0.2
+        pause, renewed = 0.2, self._clock.monotonic()
         while True:
             try:
                 lease = await self._renew(lease)
-                pause = self._config.heartbeat
+                if self._clock.monotonic() - renewed > SILENCE:
+                    self._sent_at = float("-inf")  # we may have been given up for lost: say again that we are not
+                pause, renewed = self._config.heartbeat, self._clock.monotonic()
             except (APIError, OSError, TimeoutError) as error:
                 log.debug("lease waits: %s", error)
                 lease, pause = None, min(pause * 2, self._config.heartbeat)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.cluster import Cluster
 from wherry.aio.clock import LoopClock
+from wherry.api.core.namespace import NAMESPACE
 from wherry.api.core.node import NODE
 from wherry.api.core.persistentvolume import PERSISTENTVOLUME
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
@@ -17,6 +18,7 @@ from wherry.api.core.pod import POD
 from wherry.api.storage.storageclass import STORAGECLASS
 from wherry.api.types.core import (
     HostPathVolumeSource,
+    Namespace,
     Node,
     PersistentVolume,
     PersistentVolumeClaim,
@@ -166,3 +168,16 @@ async def test_nodes_get_subnets_of_their_own(lag: float) -> None:
         task.cancel()
     given = sorted(node.spec.pod_cidr for node in cluster.all(NODE))
     assert given == ["", "", "10.244.0.0/24", "10.244.1.0/24", "10.244.2.0/24", "10.244.3.0/24"]
+
+
+async def test_the_default_class_is_made_once() -> None:
+    cluster = Cluster(LoopClock(), 0.5)
+    await cluster.create(NAMESPACE, Namespace(metadata=ObjectMeta(name="kube-system")))
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(run_controllers(cluster, cluster.clock, [localprovisioner.DEFAULTS]))
+        await asyncio.sleep(10)
+        assert [kind.metadata.name for kind in cluster.all(STORAGECLASS)] == ["local"]
+        await cluster.delete(STORAGECLASS, Key("", "local"))
+        await asyncio.sleep(10)
+        assert cluster.all(STORAGECLASS) == ()
+        task.cancel()
