@@ -12,12 +12,13 @@ import asyncio
 import contextlib
 import random  # noqa: TID251 - SystemRandom is passed on from here
 import ssl
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from wherry.aio.clock import Clock
+from wherry.aio.supervise import keep_running
 from wherry.api.core.node import NODE
 from wherry.api.registry import RESOURCES
 from wherry.api.types.core import Node
@@ -150,15 +151,16 @@ class ApiServer:
         self.tls = server_context(str(config.certificate), str(config.key), str(config.client_ca))
         await self._server.start(config.host, config.port, self.tls)
         own = self.client(known("system:apiserver", MASTERS), "kube-apiserver")
-        self._run(self.api.windows.compacting())
-        self._run(keep_aggregated(own))
-        self._run(forget_events(self.api))
+        self._run("compaction", self.api.windows.compacting)
+        self._run("aggregated roles", partial(keep_aggregated, own))
+        self._run("old events", partial(forget_events, self.api))
 
     def _log_check(self) -> str:
         return "the store takes no writes" if self.api.broken.is_set() else ""
 
-    def _run(self, job: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.get_running_loop().create_task(job))
+    def _run(self, name: str, job: Callable[[], Awaitable[None]]) -> None:
+        job_for_ever = keep_running(name, job, self._clock)
+        self._tasks.append(asyncio.get_running_loop().create_task(job_for_ever))
 
     async def stop(self) -> None:
         """Stop listening and following the log, which stays open: it belongs to whoever opened it."""

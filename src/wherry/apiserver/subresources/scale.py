@@ -136,7 +136,7 @@ async def set_scale(api: Api, ctx: Context[T], wanted: Callable[[Entry[T]], Scal
         return convert(ctx.resource, raw, codec.encode(raw), "Ignore", written=False).obj
 
     own = Context(
-        ctx.user, ctx.resource, ctx.namespace, ctx.name, subresource="", dry_run=ctx.dry_run, manager=ctx.manager,
+        ctx.user, ctx.resource, ctx.namespace, ctx.name, subresource="scale", dry_run=ctx.dry_run, manager=ctx.manager,
         warnings=ctx.warnings,
     )  # fmt: skip
     return await update(api, own, change)
