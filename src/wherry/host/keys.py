@@ -83,7 +83,10 @@ class Authority:
         return self.files.certificate.read_bytes()
 
     def ensure_issued(self, target: Pair, subject: Subject) -> bool:
-        """Issue `target` unless a certificate for that subject, signed by this authority and not due, is there."""
+        """Issue `target` unless a certificate for that subject, signed by this authority and not due, is there.
+
+        One that names more than asked for is kept: addresses of links that come and go do not make it anew each time.
+        """
         if target.exists() and self._fits(target, subject):
             return False
         key = _new_key(target.key)
@@ -122,11 +125,9 @@ class Authority:
             return False
         if key.public_key().public_numbers() != _public(certificate).public_numbers():
             return False
-        return _subject_of(certificate) == (
-            subject.common_name,
-            frozenset(subject.organizations),
-            frozenset(_alternative_names(subject)),
-        ) and not _due(certificate, self._clock)
+        name, groups, names = _subject_of(certificate)
+        same = (name, groups) == (subject.common_name, frozenset(subject.organizations))
+        return same and names >= frozenset(_alternative_names(subject)) and not _due(certificate, self._clock)
 
 
 class Pki:
