@@ -85,9 +85,9 @@ def _layer() -> bytes:
 
 
 def _needed(interpreter: Path) -> list[Path]:
-    """Modules that the server imports, and the libraries of those and of the interpreter."""
+    """Modules that the server or a look-up of a name needs, and the libraries of those and of the interpreter."""
     code = (
-        f"import sys, select, runpy; runpy.run_path({str(SERVER)!r}); "
+        f"import sys, select, runpy; 'a'.encode('idna'); runpy.run_path({str(SERVER)!r}); "
         "print(*(m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)), sep='\\n')"
     )
     said = subprocess.run([interpreter, "-I", "-S", "-c", code], capture_output=True, text=True, check=True).stdout

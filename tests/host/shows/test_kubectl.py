@@ -199,6 +199,6 @@ def test_debug_a_pod(namespace: str, cluster: Cluster) -> None:
     kubectl("wait", "pod/quiet", "--for=condition=Ready", "--timeout=30s")
     shown = kubectl.on_terminal(
         ["debug", "-it", "quiet", f"--image={TOOLS}", "--target=main", "--", "sh"],
-        "\npgrep -x sleep | wc -l; exit\n", rows=24, columns=80,
+        "\npidof sleep | wc -w; exit\n", rows=24, columns=80,
     )  # fmt: skip
     assert re.search(r"^1\r?$", shown, re.MULTILINE), shown
