@@ -99,7 +99,8 @@ class Api:
         except Unavailable as error:
             ctx.cancel()
             raise self._unavailable(error) from None
-        except BaseException:
+        except Exception:
+            # not when cancelled: the write may yet become durable, and then needs what was reserved for it
             ctx.cancel()
             raise
         ctx.undo.clear()
