@@ -37,6 +37,8 @@ SECONDS = 60.0
 SILENCE = 120.0
 """A watch that hears nothing for so long (not even a bookmark) is opened anew."""
 CHECK_FILES = 1.0
+STEADY = 1.0
+"""A watch that held for so long (seconds) was no failure."""
 
 JSONPatch = list[Any]
 _PATCHES = {
@@ -197,8 +199,9 @@ class HTTPClient:
         """See Client."""
         known: dict[Key, T] = {}
         revision = since
-        backoff = Backoff(self._clock, first=0.05, cap=2.0)
+        backoff = Backoff(self._clock, first=0.05, cap=1.0)
         while True:
+            began = self._clock.monotonic()
             try:
                 if revision is None:
                     listing = await self.list(resource, select)
@@ -213,6 +216,8 @@ class HTTPClient:
             except Gone:
                 revision = None
             except APIError as error:
+                if self._clock.monotonic() - began > STEADY:
+                    backoff.reset()  # it had worked: come back at once
                 pause = backoff.failed()
                 log.info("watch of %s: %s; again in %.2f s", resource, error, pause)
                 await asyncio.sleep(pause)

@@ -216,7 +216,8 @@ class Supervisor:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
             try:
-                await asyncio.wait_for(processes.ended(pid), timeout)
+                async with asyncio.timeout(timeout):
+                    await processes.ended(pid)
             except TimeoutError:
                 os.kill(pid, signal.SIGKILL)
                 await processes.ended(pid)

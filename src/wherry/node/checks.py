@@ -99,7 +99,8 @@ async def tcp_connect(target: Target, action: TCPSocketAction, timeout: float) -
     """A connection: healthy if it is accepted."""
     host, port = action.host or target.address, port_number(target.spec, action.port)
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), timeout)
+        async with asyncio.timeout(timeout):
+            _, writer = await asyncio.open_connection(host, port)
     except TimeoutError:
         return False, f"dial tcp {host}:{port}: i/o timeout"
     except OSError as error:

@@ -99,7 +99,8 @@ class Observer:
             while True:
                 await self._look_once()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._look_now.wait(), EVERY)
+                    async with asyncio.timeout(EVERY):
+                        await self._look_now.wait()
 
     async def _listen(self) -> None:
         while True:

@@ -121,7 +121,8 @@ class Worker:
                 self._wake.clear()
                 wake_at = self._step(group)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._pause(wake_at))
+                    async with asyncio.timeout(self._pause(wake_at)):
+                        await self._wake.wait()
             for _, task in self._probers.values():
                 task.cancel()
             for task in self._busy.values():

@@ -203,7 +203,8 @@ class Simulated:
             return
         if "stubborn" in " ".join(self._commands[container_id]) or grace <= 0:
             try:
-                await asyncio.wait_for(self._ended[container_id].wait(), max(grace, 0.0))
+                async with asyncio.timeout(max(grace, 0.0)):
+                    await self._ended[container_id].wait()
             except TimeoutError:
                 self.end(container_id, 137)
         else:
