@@ -116,7 +116,7 @@ class Follower:
         self._rest = rest
         self._path = path
         self._changed = threading.Condition()
-        self._closing = False
+        self._closing = threading.Event()
         self.events: list[tuple[str, Json]] = []
         self.objects: dict[str, Json] = {}
         self.breaks = 0
@@ -134,7 +134,7 @@ class Follower:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._closing = True
+        self._closing.set()
 
     def wait(self, condition: Callable[[dict[str, Json]], object], seconds: float, what: str = "") -> None:
         """Until `condition(objects)` is true. Raises AssertionError after so many seconds."""
@@ -144,10 +144,10 @@ class Follower:
                 raise AssertionError(f"{self.fault or what or 'it'} has not happened in {seconds} s: {shown}")
 
     def _run(self) -> None:
-        while not self._closing:
+        while not self._closing.is_set():
             try:
                 for event in self._rest.watch(self._path, self._revision):
-                    if self._closing:
+                    if self._closing.is_set():
                         return
                     self._take(event)
             except Refused as error:
@@ -177,7 +177,7 @@ class Follower:
     def _stop(self, fault: str) -> None:
         with self._changed:
             self.fault = fault
-            self._closing = True
+            self._closing.set()
             self._changed.notify_all()
 
 

@@ -88,7 +88,8 @@ def test_pods_of_a_lost_node_are_replaced(three: Cluster) -> None:
 
     def elsewhere(objects: dict[str, Json]) -> bool:
         pods = [one for one in objects.values() if one["metadata"]["labels"].get("app") == "web"]
-        return sum(ready(one) and one["spec"]["nodeName"] != lost for one in pods) == 6
+        there = [one for one in pods if ready(one) and one["spec"]["nodeName"] != lost]
+        return len(there) == 6
 
     with Follower(rest, PODS) as pods:
         begun = time.monotonic()

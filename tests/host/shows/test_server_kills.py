@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,6 +116,9 @@ def test_no_acknowledged_write_is_lost_and_no_event_missed(own: Cluster, tmp_pat
     def acknowledged() -> int:
         return sum(len(writer.acknowledged) for writer in writers)
 
+    def beyond(goal: int) -> Callable[[], bool]:
+        return lambda: acknowledged() >= goal
+
     with serving(own, tmp_path / "log"):
         rest.wait_ready(10)
         follower = Follower(rest, PATH)
@@ -124,10 +127,8 @@ def test_no_acknowledged_write_is_lost_and_no_event_missed(own: Cluster, tmp_pat
             thread.start()
         for _ in range(KILLS):
             with serving(own, tmp_path / "log"), moved:
-                goal = acknowledged() + dice.randint(1, 60)
-                assert moved.wait_for(lambda goal=goal: acknowledged() >= goal, 30), (tmp_path / "log").read_text()[
-                    -2000:
-                ]
+                more = beyond(acknowledged() + dice.randint(1, 60))
+                assert moved.wait_for(more, 30), (tmp_path / "log").read_text()[-2000:]
         with serving(own, tmp_path / "log"):
             stop.set()
             for thread in threads:
