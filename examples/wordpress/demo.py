@@ -6,7 +6,6 @@ run is quick. Needs root, and the programs that `make demo` installs.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -38,19 +37,14 @@ def run(*argv: str, quiet: bool = True) -> str:
 def step(name: str, work: Callable[[], str]) -> None:
     """Do one step and print its name, time and outcome."""
     started = time.perf_counter()
-    sys.stdout.write(f"  {name} ...")
-    sys.stdout.flush()
+    if sys.stdout.isatty():
+        sys.stdout.write(f"  {name} ...")
+        sys.stdout.flush()
     outcome = work()
-    sys.stdout.write(f"\r  {name:<34} {time.perf_counter() - started:6.1f} s  {outcome}\n")
+    sys.stdout.write(
+        f"{chr(13) if sys.stdout.isatty() else ''}  {name:<16} {time.perf_counter() - started:6.1f} s  {outcome}\n"
+    )
     sys.stdout.flush()
-
-
-def image_digest(folder: Path) -> str:
-    """What an image is made of, in short: its files and the script that builds it."""
-    digest = hashlib.sha256((HERE / "images" / "build.sh").read_bytes())
-    for file in sorted(folder.iterdir()):
-        digest.update(file.name.encode() + file.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def images() -> str:
@@ -114,7 +108,7 @@ def answers(url: str) -> str:
 def main() -> int:
     """Run every step; 1 when one failed."""
     try:
-        step("cluster", lambda: run(WHERRY, "up") and "up")
+        step("cluster", lambda: run(WHERRY, "up").strip().splitlines()[-1])
         step("images", images)
         step("manifests", deploy)
         step("database", lambda: rollout("statefulset", "database"))
