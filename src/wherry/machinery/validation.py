@@ -30,7 +30,7 @@ def required(path: str, why: str = "") -> FieldError:
 
 def invalid(path: str, value: object, why: str) -> FieldError:
     """The field has a value that is refused, because `why`."""
-    return FieldError(path, "FieldValueInvalid", f"Invalid value: {show(value)}: {why}")
+    return FieldError(path, "FieldValueInvalid", f"Invalid value: {show(value)}" + (f": {why}" if why else ""))
 
 
 def forbidden(path: str, why: str) -> FieldError:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
 from wherry.api.checks import Errors, immutable, nonnegative, unsupported
 from wherry.api.columns import AGE, workload_columns
-from wherry.api.core.pod_warnings import workload_warnings
+from wherry.api.core.pod_warnings import template_warnings
 from wherry.api.core.podspec_defaults import default_template
 from wherry.api.core.template_validation import always_running, selects_template, template, workload_selector
 from wherry.api.counts_validation import at_most_all, collisions, int_or_percent, number_of
@@ -50,7 +52,8 @@ def validate(new: DaemonSet, old: DaemonSet | None) -> Errors:
     spec = new.spec
     if old is not None:
         yield from immutable("spec.selector", spec.selector, old.spec.selector)
-    yield from workload_selector("spec.selector", spec.selector, "daemonset")
+    if spec.selector is not None:  # without one, it is the template that does not match
+        yield from workload_selector("spec.selector", spec.selector, "daemonset")
     yield from selects_template("spec.template", spec.selector, spec.template)
     yield from template("spec.template", spec.template)
     yield from always_running("spec.template", spec.template, "DaemonSet")
@@ -96,11 +99,16 @@ def validate_status(new: DaemonSet, old: DaemonSet | None) -> Errors:
     yield from collisions(status, old and old.status)
 
 
+def daemon_warnings(new: DaemonSet, old: DaemonSet | None) -> Iterator[str]:
+    """About the template, if it is new or has changed."""
+    yield from template_warnings("spec.template", new.spec.template, old.spec.template if old else None)
+
+
 DAEMONSET = declare(
     DaemonSet,
     columns=COLUMNS,
     default=default,
     validate=validate,
     validate_status=validate_status,
-    warn=workload_warnings,
+    warn=daemon_warnings,
 )

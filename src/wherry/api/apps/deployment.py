@@ -8,7 +8,7 @@ from wherry.api.checks import Errors, immutable, nonnegative, unsupported
 from wherry.api.columns import AGE, workload_columns
 from wherry.api.core.pod_warnings import workload_warnings
 from wherry.api.core.podspec_defaults import default_template
-from wherry.api.core.template_validation import always_running, selects_template, template, workload_selector
+from wherry.api.core.template_validation import workload_selector, workload_template
 from wherry.api.counts_validation import at_most_all, int_or_percent, number_of, replica_counts
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill, within
@@ -55,9 +55,7 @@ def validate(new: Deployment, old: Deployment | None) -> Errors:
     spec = new.spec
     yield from nonnegative("spec.replicas", spec.replicas)
     yield from workload_selector("spec.selector", spec.selector, "deployment")
-    yield from selects_template("spec.template", spec.selector, spec.template)
-    yield from template("spec.template", spec.template)
-    yield from always_running("spec.template", spec.template, "ReplicaSet")
+    yield from workload_template("spec", spec.selector, spec.template, "ReplicaSet")
     yield from _strategy("spec.strategy", spec.strategy)
     yield from nonnegative("spec.minReadySeconds", spec.min_ready_seconds)
     yield from nonnegative("spec.revisionHistoryLimit", spec.revision_history_limit)

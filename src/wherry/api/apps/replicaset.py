@@ -6,7 +6,7 @@ from wherry.api.checks import Errors, immutable, nonnegative
 from wherry.api.columns import AGE, workload_columns
 from wherry.api.core.pod_warnings import workload_warnings
 from wherry.api.core.podspec_defaults import default_template
-from wherry.api.core.template_validation import always_running, selects_template, template, workload_selector
+from wherry.api.core.template_validation import workload_selector, workload_template
 from wherry.api.counts_validation import replica_counts
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill, within
@@ -39,9 +39,7 @@ def validate(new: ReplicaSet, old: ReplicaSet | None) -> Errors:
     yield from nonnegative("spec.replicas", spec.replicas)
     yield from nonnegative("spec.minReadySeconds", spec.min_ready_seconds)
     yield from workload_selector("spec.selector", spec.selector, "deployment")
-    yield from selects_template("spec.template", spec.selector, spec.template)
-    yield from template("spec.template", spec.template)
-    yield from always_running("spec.template", spec.template, "ReplicaSet")
+    yield from workload_template("spec", spec.selector, spec.template, "ReplicaSet")
     if old is not None:
         yield from immutable("spec.selector", spec.selector, old.spec.selector)
 

@@ -10,7 +10,7 @@ from wherry.api.core.claim_validation import claim_spec
 from wherry.api.core.persistentvolumeclaim import default as default_claim
 from wherry.api.core.pod_warnings import workload_warnings
 from wherry.api.core.podspec_defaults import default_template
-from wherry.api.core.template_validation import always_running, selects_template, template, workload_selector
+from wherry.api.core.template_validation import workload_selector, workload_template
 from wherry.api.counts_validation import at_most_all, int_or_percent, number_of, replica_counts
 from wherry.api.declare import declare
 from wherry.api.defaulting import each, fill, within
@@ -69,8 +69,9 @@ def validate(new: StatefulSet, old: StatefulSet | None) -> Errors:
         yield invalid("spec.podManagementPolicy", spec.pod_management_policy, why)
     yield from _strategy("spec.updateStrategy", spec.update_strategy)
     yield from _retention("spec.persistentVolumeClaimRetentionPolicy", spec)
-    for index, claim in enumerate(spec.volume_claim_templates):
-        yield from claim_spec(f"spec.volumeClaimTemplates[{index}].spec", claim.spec)
+    if old is None:
+        for index, claim in enumerate(spec.volume_claim_templates):
+            yield from claim_spec(f"spec.volumeClaimTemplates[{index}].spec", claim.spec)
     yield from nonnegative("spec.replicas", spec.replicas)
     yield from nonnegative("spec.minReadySeconds", spec.min_ready_seconds)
     if spec.ordinals is not None:
@@ -78,9 +79,7 @@ def validate(new: StatefulSet, old: StatefulSet | None) -> Errors:
     if spec.service_name:
         yield from named("spec.serviceName", spec.service_name, dns_label)
     yield from workload_selector("spec.selector", spec.selector, "statefulset")
-    yield from selects_template("spec.template", spec.selector, spec.template)
-    yield from template("spec.template", _with_claims(spec))
-    yield from always_running("spec.template", spec.template, "StatefulSet")
+    yield from workload_template("spec", spec.selector, _with_claims(spec), "StatefulSet", malformed="")
     if old is not None:
         yield from immutable("spec.selector", spec.selector, old.spec.selector)
         yield from immutable("spec.volumeClaimTemplates", spec.volume_claim_templates, old.spec.volume_claim_templates)

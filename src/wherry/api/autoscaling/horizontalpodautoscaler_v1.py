@@ -40,7 +40,7 @@ def default(hpa: HorizontalPodAutoscaler) -> HorizontalPodAutoscaler:
 def validate(new: HorizontalPodAutoscaler, old: HorizontalPodAutoscaler | None) -> Errors:
     """Bounds that leave something, a share above 0."""
     spec = new.spec
-    yield from bounds(spec.min_replicas, spec.max_replicas, spec.scale_target_ref)
+    yield from bounds(spec.min_replicas, spec.max_replicas, spec.scale_target_ref, old and old.spec.scale_target_ref)
     share = spec.target_cpu_utilization_percentage
     if share is not None and share < 1:
         yield invalid("spec.targetCPUUtilizationPercentage", share, "must be greater than 0")

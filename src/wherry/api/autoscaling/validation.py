@@ -34,8 +34,8 @@ _SOURCES = {
 _ABOVE_ZERO = "must be greater than zero"
 
 
-def bounds(low: int | None, high: int, target: Any) -> Errors:
-    """Replicas and the thing that is scaled, alike in both versions."""
+def bounds(low: int | None, high: int, target: Any, before: Any = None) -> Errors:
+    """Replicas and the thing that is scaled, alike in both versions. `before`: what was scaled until now."""
     yield from nonnegative("spec.minReplicas", low)
     if high == 0:
         yield required("spec.maxReplicas", "must be set and greater than 0")
@@ -44,20 +44,28 @@ def bounds(low: int | None, high: int, target: Any) -> Errors:
     if low is not None and high < low:
         yield invalid("spec.maxReplicas", high, "must be greater than or equal to `minReplicas`")
     yield from _reference("spec.scaleTargetRef", target)
+    if before is None or (before.kind, before.api_version) != (target.kind, target.api_version):
+        core = target.kind == "ReplicationController"
+        yield from _version("spec.scaleTargetRef.apiVersion", target.api_version, core=core)
 
 
 def _reference(path: str, target: Any) -> Errors:
     yield from required_name(f"{path}.kind", target.kind, path_segment)
     yield from required_name(f"{path}.name", target.name, path_segment)
-    if target.api_version.count("/") > 1:
-        why = f"unexpected GroupVersion string: {target.api_version}"
-        yield invalid(f"{path}.apiVersion", target.api_version, why)
+
+
+def _version(path: str, version: str, *, core: bool) -> Errors:
+    """The apiVersion of a reference; `core`: it may be without a group."""
+    if version.count("/") > 1:
+        yield invalid(path, version, f"unexpected GroupVersion string: {version}")
+    elif not core and not version.rpartition("/")[0]:
+        yield invalid(path, version, "apiVersion must specify API group")
 
 
 def validate(new: HorizontalPodAutoscaler, old: HorizontalPodAutoscaler | None) -> Errors:
     """Bounds that leave something, metrics that say what they measure, behaviour that moves."""
     spec = new.spec
-    yield from bounds(spec.min_replicas, spec.max_replicas, spec.scale_target_ref)
+    yield from bounds(spec.min_replicas, spec.max_replicas, spec.scale_target_ref, old and old.spec.scale_target_ref)
     for index, metric in enumerate(spec.metrics):
         yield from _metric(f"spec.metrics[{index}]", metric)
     if spec.min_replicas == 0 and not any(metric.type in ("Object", "External") for metric in spec.metrics):
@@ -74,20 +82,24 @@ def _metric(path: str, metric: MetricSpec) -> Errors:
         yield required(f"{path}.type", "must specify a metric source type")
     if metric.type not in METRIC_TYPES:
         yield unsupported(f"{path}.type", metric.type, METRIC_TYPES)
-        return
-    for kind, source in given.items():
-        wire = kind[0].lower() + kind[1:]
-        if kind != metric.type:
-            yield forbidden(f"{path}.{wire}", "must populate the given metric source only")
-        else:
-            yield from _SOURCE_CHECKS[kind](f"{path}.{wire}", source)
-    if metric.type not in given:
-        wire = metric.type[0].lower() + metric.type[1:]
-        yield required(f"{path}.{wire}", "must populate information for the given metric source")
+    for kind, source in list(given.items())[:1]:
+        yield from _SOURCE_CHECKS[kind](f"{path}.{_wire(kind)}", source)
+    if metric.type not in METRIC_TYPES:
+        yield unsupported(f"{path}.type", metric.type, METRIC_TYPES)
+    elif metric.type not in given:
+        yield required(f"{path}.{_wire(metric.type)}", "must populate information for the given metric source")
+    if len(given) > 1:
+        for kind in given.keys() - {metric.type}:
+            yield forbidden(f"{path}.{_wire(kind)}", "must populate the given metric source only")
+
+
+def _wire(kind: str) -> str:
+    return kind[0].lower() + kind[1:]
 
 
 def _object(path: str, source: Any) -> Errors:
     yield from _reference(f"{path}.describedObject", source.described_object)
+    yield from _version(f"{path}.describedObject.apiVersion", source.described_object.api_version, core=True)
     yield from _named_metric(path, source)
     if source.target.value is None and source.target.average_value is None:
         yield required(f"{path}.target.averageValue", "must set either a target value or averageValue")

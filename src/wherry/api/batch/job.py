@@ -135,7 +135,7 @@ def _own_labels(job: Job) -> dict[str, str]:
 
 def validate(new: Job, old: Job | None) -> Errors:
     """A new Job, or what may change in one."""
-    yield from own_selector(new, _own_labels(new))
+    yield from own_selector(new, _own_labels(new), new=old is None)
     yield from job_spec("spec", new.spec)
     yield from host_name(new)
     if old is not None:

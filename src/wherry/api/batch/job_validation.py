@@ -210,13 +210,14 @@ def _success_rule(path: str, rule: SuccessPolicyRule, completions: int) -> Error
 # --- Jobs ---
 
 
-def own_selector(job: Job, labels: dict[str, str]) -> Errors:
+def own_selector(job: Job, labels: dict[str, str], *, new: bool) -> Errors:
     """The selector of a Job, made for it unless it says otherwise. `labels`: those its pods must have."""
     spec = job.spec
     if spec.selector is None:
         yield required("spec.selector")
         return
-    if not spec.manual_selector:
+    generated = not spec.manual_selector and new
+    if generated:
         for key, value in labels.items():
             found = spec.template.metadata.labels.get(key)
             at = f"spec.template.metadata.labels[{key}]"
@@ -226,7 +227,7 @@ def own_selector(job: Job, labels: dict[str, str]) -> Errors:
                 yield invalid(at, spec.template.metadata.labels, f"must be '{value}'")
     yield from selector("spec.selector", spec.selector)
     try:
-        if not spec.manual_selector and not matches(spec.selector, labels):
+        if generated and not matches(spec.selector, labels):
             yield invalid("spec.selector", spec.selector, "`selector` not auto-generated")
         if not matches(spec.selector, spec.template.metadata.labels):
             why = "`selector` does not match template `labels`"

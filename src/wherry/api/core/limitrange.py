@@ -9,6 +9,7 @@ from wherry.api.core.resource_validation import container_resource, resource_nam
 from wherry.api.declare import declare
 from wherry.api.defaulting import each, within
 from wherry.api.types.core import LimitRange, LimitRangeItem
+from wherry.machinery.names import qualified_name
 from wherry.machinery.quantity import amount as amount_of
 from wherry.machinery.quantity import compare
 from wherry.machinery.validation import forbidden, invalid, required
@@ -34,7 +35,9 @@ def validate(new: LimitRange, old: LimitRange | None) -> Errors:
     yield from unique("spec.limits", (item.type for item in new.spec.limits), ".type")
     for index, item in enumerate(new.spec.limits):
         at = f"spec.limits[{index}]"
-        if "/" not in item.type and item.type not in TYPES:
+        if problems := qualified_name(item.type):
+            yield from (invalid(f"{at}.type", item.type, problem) for problem in problems)
+        elif "/" not in item.type and item.type not in TYPES:
             yield invalid(f"{at}.type", item.type, "must be a standard limit type or fully qualified")
         yield from _names(at, item)
         if item.type == "PersistentVolumeClaim" and "storage" not in {**item.min, **item.max}:
@@ -63,19 +66,18 @@ def _names(path: str, item: LimitRangeItem) -> Errors:
 
 def _order(path: str, name: str, item: LimitRangeItem) -> Errors:
     """min <= default request <= default limit <= max, for each that is there."""
-    ladder = (
-        ("min", "min", item.min.get(name)),
-        ("defaultRequest", "default request", item.default_request.get(name)),
-        ("default", "default limit", item.default.get(name)),
-        ("max", "max", item.max.get(name)),
-    )
-    given = [(field, word, amount) for field, word, amount in ladder if amount is not None]
-    for place, (field, word, amount) in enumerate(given):
-        for higher, other, bound in given[place + 1 :]:
-            if compare(amount, bound) > 0:
-                at, shown = (field, amount) if higher == "max" or field == "defaultRequest" else (higher, bound)
-                why = f"{word} value {amount} is greater than {other} value {bound}"
-                yield invalid(f"{path}.{at}[{name}]", shown, why)
+    low, high = item.min.get(name), item.max.get(name)
+    limit, request = (None, None) if item.type == "Pod" else (item.default.get(name), item.default_request.get(name))
+    for field, shown, (word, less), (other, more) in (
+        ("min", low, ("min", low), ("max", high)),
+        ("defaultRequest", request, ("min", low), ("default request", request)),
+        ("defaultRequest", request, ("default request", request), ("max", high)),
+        ("defaultRequest", request, ("default request", request), ("default limit", limit)),
+        ("default", low, ("min", low), ("default", limit)),
+        ("default", high, ("default", limit), ("max", high)),
+    ):
+        if less is not None and more is not None and compare(less, more) > 0:
+            yield invalid(f"{path}.{field}[{name}]", shown, f"{word} value {less} is greater than {other} value {more}")
 
 
 def _ratios(path: str, item: LimitRangeItem) -> Errors:

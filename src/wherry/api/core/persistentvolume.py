@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
 from wherry.api.checks import Errors
 from wherry.api.columns import AGE, or_unset
+from wherry.api.core.pod_warnings import node_term_warnings
 from wherry.api.core.volume_defaults import default_volume_spec
 from wherry.api.core.volume_modes import CLASS_ANNOTATION, short_modes
 from wherry.api.core.volume_spec_validation import volume_spec, volume_update
@@ -13,6 +16,11 @@ from wherry.api.declare import declare
 from wherry.api.defaulting import fill
 from wherry.api.types.core import PersistentVolume
 from wherry.machinery.resource import Column
+
+_OLD_ANNOTATIONS = {
+    "volume.beta.kubernetes.io/storage-class": 'deprecated since v1.8; use "storageClassName" attribute instead',
+    "volume.beta.kubernetes.io/mount-options": 'deprecated since v1.31; use "mountOptions" attribute instead',
+}
 
 COLUMNS: tuple[Column[PersistentVolume], ...] = (
     Column("Capacity", lambda v, _: v.spec.capacity.get("storage", "0")),
@@ -40,6 +48,19 @@ def validate(new: PersistentVolume, old: PersistentVolume | None) -> Errors:
         yield from volume_update(new.spec, old.spec)
 
 
-PERSISTENTVOLUME = declare(
-    PersistentVolume, columns=COLUMNS, default=default, validate=validate
-)
+def warn(new: PersistentVolume, old: PersistentVolume | None) -> Iterator[str]:
+    """About old annotations, recycling, old labels of nodes."""
+    for key, why in _OLD_ANNOTATIONS.items():
+        if key in new.metadata.annotations:
+            yield f"metadata.annotations[{key}]: {why}"
+    if new.spec.persistent_volume_reclaim_policy == "Recycle":
+        yield (
+            "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. "
+            "Instead, the recommended approach is to use dynamic provisioning."
+        )
+    needed = new.spec.node_affinity.required if new.spec.node_affinity else None
+    for index, term in enumerate(needed.node_selector_terms if needed else ()):
+        yield from node_term_warnings(f"spec.nodeAffinity.required.nodeSelectorTerms[{index}]", term)
+
+
+PERSISTENTVOLUME = declare(PersistentVolume, columns=COLUMNS, default=default, validate=validate, warn=warn)

@@ -79,6 +79,10 @@ def _changes(new: PodSpec, old: PodSpec) -> Errors:
         if len(more) != len(less):
             yield forbidden(f"spec.{field}", "pod updates may not add or remove containers")
             return
+        for index, container in enumerate(more):
+            if not container.image:
+                yield required(f"spec.{field}[{index}].image")
+            yield from image_text(f"spec.{field}[{index}].image", container.image)
     refused = list(_deadline(new.active_deadline_seconds, old.active_deadline_seconds))
     yield from refused
     if refused and new.active_deadline_seconds is not None:
@@ -133,8 +137,7 @@ def _only_added(path: str, new: tuple[Toleration, ...], old: tuple[Toleration, .
     if not all(replace(item, toleration_seconds=None) in timeless for item in old):
         yield forbidden(path, "existing toleration can not be modified except its tolerationSeconds")
         return
-    if new != old:
-        yield from tolerations(path, new)
+    yield from tolerations(path, new)
 
 
 # --- Gated pods: placement may still become narrower ---

@@ -6,13 +6,25 @@ Only new objects and changed templates are warned about; pods that are there are
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from wherry.api.core.container_validation import AnyContainer
 from wherry.api.core.podspec_validation import all_containers
-from wherry.api.types.core import ContainerPort, EnvVar, Pod, PodAffinity, PodAntiAffinity, PodSpec, PodTemplateSpec
-from wherry.machinery.names import dns_label
+from wherry.api.types.core import (
+    ContainerPort,
+    EnvVar,
+    NodeAffinity,
+    NodeSelectorTerm,
+    Pod,
+    PodAffinity,
+    PodAntiAffinity,
+    PodSecurityContext,
+    PodSpec,
+    PodTemplateSpec,
+    SecurityContext,
+)
+from wherry.machinery.names import dns_label, label_value
 from wherry.machinery.quantity import milli
 
 _NODE_LABELS = {
@@ -35,6 +47,14 @@ _OLD_VOLUMES = {
     "cephfs": ("cephfs", "deprecated in v1.28, non-functional in v1.31+"),
     "rbd": ("rbd", "deprecated in v1.28, non-functional in v1.31+"),
 }
+_OLD_ANNOTATIONS = {
+    "scheduler.alpha.kubernetes.io/critical-pod": 'v1.16+; use the "priorityClassName" field instead',
+    "security.alpha.kubernetes.io/sysctls": 'v1.11+; use the "sysctls" field instead',
+    "security.alpha.kubernetes.io/unsafe-sysctls": 'v1.11+; use the "sysctls" field instead',
+}
+_SECCOMP = "seccomp.security.alpha.kubernetes.io/pod"
+_SECCOMP_OF = "container.seccomp.security.alpha.kubernetes.io/"
+_APPARMOR_OF = "container.apparmor.security.beta.kubernetes.io/"
 _MATCHES_NONE = "a null labelSelector results in matching no pod"
 
 
@@ -48,12 +68,15 @@ def pod_warnings(new: Pod, old: Pod | None) -> Iterator[str]:
             f"a DNS label is recommended: [{' '.join(problems)}]"
         )
     yield from spec_warnings("spec", new.spec)
+    yield from _annotations("metadata", new.metadata.annotations, new.spec)
 
 
 def template_warnings(path: str, new: PodTemplateSpec, old: PodTemplateSpec | None) -> Iterator[str]:
     """About a template, if it is new or has changed."""
     if new != old:
         yield from spec_warnings(f"{path}.spec", new.spec)
+        yield from _annotations(f"{path}.metadata", new.metadata.annotations, new.spec)
+        yield from _apparmor(f"{path}.metadata", new.metadata.annotations, new.spec)
 
 
 def node_label_warning(label: str) -> str:
@@ -95,6 +118,24 @@ def spec_warnings(path: str, spec: PodSpec) -> Iterator[str]:
     yield from _ports(list(all_containers(path, spec)))
 
 
+def _annotations(path: str, given: Mapping[str, str], spec: PodSpec) -> Iterator[str]:
+    for key, why in _OLD_ANNOTATIONS.items():
+        if key in given:
+            yield f"{path}.annotations[{key}]: non-functional in {why}"
+    own: list[tuple[str, PodSecurityContext | SecurityContext | None]] = [(_SECCOMP, spec.security_context)]
+    own += [(f"{_SECCOMP_OF}{each.name}", each.security_context) for _, each in all_containers("", spec)]
+    for key, context in own:
+        if key in given and (context is None or context.seccomp_profile is None):
+            yield f'{path}.annotations[{key}]: non-functional in v1.27+; use the "seccompProfile" field instead'
+
+
+def _apparmor(path: str, given: Mapping[str, str], spec: PodSpec) -> Iterator[str]:
+    for _, container in all_containers("", spec):
+        key, context = f"{_APPARMOR_OF}{container.name}", container.security_context
+        if key in given and (context is None or context.app_armor_profile is None):
+            yield f'{path}.annotations[{key}]: deprecated since v1.30; use the "appArmorProfile" field instead'
+
+
 def _repeated(path: str, field: str, values: Sequence[str]) -> Iterator[str]:
     for index, value in enumerate(values):
         if value in values[:index]:
@@ -113,9 +154,33 @@ def _placement(path: str, spec: PodSpec) -> Iterator[str]:
             yield f"{at}.labelSelector: {_MATCHES_NONE}"
     if spec.affinity is None:
         return
+    yield from _node_affinity(f"{path}.affinity.nodeAffinity", spec.affinity.node_affinity)
     both = (("podAffinity", spec.affinity.pod_affinity), ("podAntiAffinity", spec.affinity.pod_anti_affinity))
     for field, own in both:
         yield from _pod_affinity(f"{path}.affinity.{field}", own)
+
+
+def _node_affinity(path: str, own: NodeAffinity | None) -> Iterator[str]:
+    if own is None:
+        return
+    must = own.required_during_scheduling_ignored_during_execution
+    for index, term in enumerate(must.node_selector_terms if must else ()):
+        at = f"{path}.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[{index}]"
+        yield from node_term_warnings(at, term)
+    for index, some in enumerate(own.preferred_during_scheduling_ignored_during_execution):
+        at = f"{path}.preferredDuringSchedulingIgnoredDuringExecution[{index}].preference"
+        yield from node_term_warnings(at, some.preference)
+        for place, need in enumerate(some.preference.match_expressions):
+            for number, value in enumerate(need.values):
+                for problem in label_value(value):
+                    yield f"{at}.matchExpressions[{place}].values[{number}]: {value} is invalid, {problem}"
+
+
+def node_term_warnings(path: str, term: NodeSelectorTerm) -> Iterator[str]:
+    """About old labels of nodes in a term."""
+    for index, need in enumerate(term.match_expressions):
+        if why := node_label_warning(need.key):
+            yield f"{path}.matchExpressions[{index}].key: {need.key} is {why}"
 
 
 def _pod_affinity(path: str, own: PodAffinity | PodAntiAffinity | None) -> Iterator[str]:
@@ -157,6 +222,9 @@ def _ports(containers: Sequence[tuple[str, AnyContainer]]) -> Iterator[str]:
     for path, container in containers:
         for index, port in enumerate(container.ports):
             at = f"{path}.ports[{index}]"
+            if port.host_ip and not port.host_port:
+                shown = f"Name:{port.name} HostPort:0 ContainerPort:{port.container_port} Protocol:{port.protocol}"
+                yield f"{at}: hostIP set without hostPort: {{{shown} HostIP:{port.host_ip}}}"
             same = known.setdefault((port.container_port, port.protocol), [])
             yield from (f"{at}: {how} port definition with {other}" for other, how in _overlaps(port, same))
             same.append((at, port))

@@ -7,6 +7,7 @@ from limits, host ports taken from container ports, enableServiceLinks.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -32,7 +33,10 @@ from wherry.api.types.core import (
     PodStatus,
     PodTemplateSpec,
     Probe,
+    ResourceRequirements,
+    TCPSocketAction,
 )
+from wherry.machinery.quantity import from_milli, milli
 
 C = TypeVar("C", Container, EphemeralContainer)
 
@@ -41,7 +45,11 @@ C = TypeVar("C", Container, EphemeralContainer)
 
 
 def _http(action: HTTPGetAction) -> HTTPGetAction:
-    return fill(action, path="/", scheme="HTTP")
+    return fill(action, path="/", scheme="HTTP", port=0)
+
+
+def _tcp(action: TCPSocketAction) -> TCPSocketAction:
+    return fill(action, port=0)
 
 
 def _grpc(action: GRPCAction) -> GRPCAction:
@@ -50,11 +58,11 @@ def _grpc(action: GRPCAction) -> GRPCAction:
 
 def _probe(probe: Probe) -> Probe:
     probe = fill_zero(probe, timeout_seconds=1, period_seconds=10, success_threshold=1, failure_threshold=3)
-    return within(probe, http_get=_http, grpc=_grpc)
+    return within(probe, http_get=_http, tcp_socket=_tcp, grpc=_grpc)
 
 
 def _handler(handler: LifecycleHandler) -> LifecycleHandler:
-    return within(handler, http_get=_http)
+    return within(handler, http_get=_http, tcp_socket=_tcp)
 
 
 def _lifecycle(lifecycle: Lifecycle) -> Lifecycle:
@@ -87,6 +95,7 @@ def default_container(container: C) -> C:
     )
     return within(
         container,
+        resources=_resources,
         ports=each(_port),
         env=each(_env),
         liveness_probe=_probe,
@@ -94,6 +103,17 @@ def default_container(container: C) -> C:
         startup_probe=_probe,
         lifecycle=_lifecycle,
     )
+
+
+def _amounts(given: Mapping[str, str]) -> Mapping[str, str]:
+    """Amounts finer than a thousandth are rounded up."""
+    if not any(amount.endswith(("u", "n")) for amount in given.values()):
+        return given
+    return {name: from_milli(milli(amount)) if amount[-1] in "un" else amount for name, amount in given.items()}
+
+
+def _resources(own: ResourceRequirements) -> ResourceRequirements:
+    return within(own, limits=_amounts, requests=_amounts)
 
 
 # --- Specs and templates ---

@@ -30,6 +30,18 @@ def always_running(path: str, own: PodTemplateSpec, kind: str) -> Errors:
         yield forbidden(f"{path}.spec.activeDeadlineSeconds", why)
 
 
+def workload_template(
+    path: str, own: LabelSelector | None, whole: PodTemplateSpec, kind: str, malformed: str = "invalid label selector"
+) -> Errors:
+    """Selector at `path.selector`, template at `path.template`; a malformed selector hides what is wrong with it."""
+    if any(True for _ in selector("", own)):
+        yield invalid(f"{path}.selector", own, malformed)
+        return
+    yield from selects_template(f"{path}.template", own, whole)
+    yield from template(f"{path}.template", whole)
+    yield from always_running(f"{path}.template", whole, kind)
+
+
 def workload_selector(path: str, own: LabelSelector | None, kind: str) -> Errors:
     """The selector of a workload: there, well-formed, not empty. `kind` in lower case, for the message."""
     if own is None:
@@ -44,10 +56,8 @@ def selects_template(path: str, own: LabelSelector | None, template_: PodTemplat
     """The selector must match the labels of the template at `path`."""
     if own is not None and not own.match_labels and not own.match_expressions:
         return
-    try:
-        fits = matches(own, template_.metadata.labels)
-    except ValueError:  # an unknown operator, which `selector` has refused
+    if any(True for _ in selector("", own)):  # refused already
         return
-    if not fits:
+    if not matches(own, template_.metadata.labels):
         why = "`selector` does not match template `labels`"
-        yield invalid(f"{path}.metadata.labels", template_.metadata.labels, why)
+        yield invalid(f"{path}.metadata.labels", template_.metadata.labels or None, why)

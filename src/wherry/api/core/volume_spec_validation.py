@@ -53,7 +53,7 @@ def _capacity(path: str, spec: PersistentVolumeSpec) -> Errors:
     if not spec.capacity:
         yield required(path)
     if spec.capacity.keys() != {"storage"}:
-        yield not_supported(path, spec.capacity, ("storage",))
+        yield not_supported(path, spec.capacity or None, ("storage",))
     for name, amount in spec.capacity.items():
         if compare(amount, "0") < 0:
             yield invalid(f"{path}[{name}]", amount, "must be a valid resource quantity")

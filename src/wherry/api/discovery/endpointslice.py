@@ -110,6 +110,8 @@ def _address(path: str, address: str, kind: str) -> Errors:
     if kind == "FQDN":
         yield from named(path, address.removesuffix("."), dns_subdomain)
         return
+    if kind not in ("IPv4", "IPv6"):
+        return
     yield from usable_ip(path, address)
     found = parsed_ip(address)
     if found is not None and f"IPv{found.version}" != kind:

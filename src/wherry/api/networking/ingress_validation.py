@@ -36,7 +36,7 @@ def validate(new: Ingress, old: Ingress | None) -> Errors:
     """Rules or a default backend; hosts, paths and backends that can be."""
     spec = new.spec
     if not spec.rules and spec.default_backend is None:
-        yield invalid("spec", spec.rules, "either `defaultBackend` or `rules` must be specified")
+        yield invalid("spec", spec.rules or None, "either `defaultBackend` or `rules` must be specified")
     if spec.default_backend is not None:
         yield from _backend("spec.defaultBackend", spec.default_backend)
     for index, rule in enumerate(spec.rules):

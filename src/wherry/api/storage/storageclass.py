@@ -48,12 +48,6 @@ def default(cls: StorageClass) -> StorageClass:
 
 def validate(new: StorageClass, old: StorageClass | None) -> Errors:
     """A provisioner, known policies; nothing that provisioned volumes depend on changes."""
-    if old is not None:
-        yield from immutable("parameters", new.parameters, old.parameters)
-        yield from immutable("provisioner", new.provisioner, old.provisioner)
-        yield from immutable("reclaimPolicy", new.reclaim_policy, old.reclaim_policy)
-        yield from immutable("volumeBindingMode", new.volume_binding_mode, old.volume_binding_mode)
-        return
     if new.provisioner:
         for problem in qualified_name(new.provisioner.lower()):
             yield invalid("provisioner", new.provisioner.lower(), problem)
@@ -68,6 +62,11 @@ def validate(new: StorageClass, old: StorageClass | None) -> Errors:
         yield unsupported("volumeBindingMode", new.volume_binding_mode, BINDING_MODES)
     for index, term in enumerate(new.allowed_topologies):
         yield from _topology(f"allowedTopologies[{index}].matchLabelExpressions", term)
+    if old is not None:
+        yield from immutable("parameters", new.parameters or None, old.parameters or None)
+        yield from immutable("provisioner", new.provisioner, old.provisioner)
+        yield from immutable("reclaimPolicy", new.reclaim_policy, old.reclaim_policy)
+        yield from immutable("volumeBindingMode", new.volume_binding_mode, old.volume_binding_mode)
 
 
 def _topology(path: str, term: TopologySelectorTerm) -> Errors:
