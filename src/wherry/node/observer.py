@@ -1,4 +1,4 @@
-"""What the runtime holds, by pod: kept by looking at everything once a second and whenever the runtime reports an exit.
+"""What the runtime holds, by pod: kept by looking at everything whenever the runtime reports an exit, and now and then.
 
 Owns the only copy of runtime state. Workers record here what their own calls did, so they see it at once; a look that
 began before such a record is discarded for that pod. `wake` is called with the uid of every pod whose state changed.
@@ -19,6 +19,8 @@ from wherry.node.runtime.interface import Container, Runtime, RuntimeFault, Sand
 log = logging.getLogger(__name__)
 
 EVERY = 1.0
+EVERY_LISTENING = 10.0
+"""Seconds between looks while the runtime reports exits by itself."""
 AGAIN = (0.0, 0.03, 0.15)
 """Seconds after a reported exit at which to look: CRI learns of it a moment after the event."""
 
@@ -46,6 +48,7 @@ class Observer:
         self._pods: dict[str, Seen] = {}
         self._tick = 0
         self._look_now = asyncio.Event()
+        self._listening = False
         self.ready = asyncio.Event()
         """Set after the first look."""
         self.failed_since: str = ""
@@ -99,17 +102,20 @@ class Observer:
             while True:
                 await self._look_once()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(EVERY):
+                    async with asyncio.timeout(EVERY_LISTENING if self._listening and self.ready.is_set() else EVERY):
                         await self._look_now.wait()
 
     async def _listen(self) -> None:
         while True:
             try:
+                self._listening = True
                 async for _ in self._runtime.changes():
                     for pause in AGAIN:
                         asyncio.get_running_loop().call_later(pause, self.look)
             except RuntimeFault as fault:
                 log.debug("no events from the runtime: %s", fault)
+            self._listening = False
+            self.look()  # what happened meanwhile was not reported
             await asyncio.sleep(EVERY)
 
     async def _look_once(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ async def test_a_pod_runs_as_fast_as_the_runtime_allows(world: World) -> None:
     await asyncio.sleep(1)
     before = world.clock.now()
     await world.create(container("c"))
-    while (await world.pod()).status.phase != "Running":
+    while (await world.pod()).status.phase != "Running":  # noqa: ASYNC110 - virtual time
         await asyncio.sleep(0.001)
     assert world.clock.now() - before <= 0.118 + 0.011 + 0.069 + 0.005
     status = (await world.pod()).status
@@ -121,7 +122,7 @@ async def test_restarts_come_at_once_then_with_patience(world: World) -> None:
         if len(world.runtime.starts) > len(starts):
             starts.append(world.clock.now())
         await asyncio.sleep(0.01)
-    gaps = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(starts)]
     assert gaps[0] < 1
     assert 10 <= gaps[1] < 11
     assert 20 <= gaps[2] < 21
@@ -149,7 +150,7 @@ async def test_the_end_of_a_pod(world: World) -> None:
     await world.delete(5)
     await asyncio.sleep(0.4)
     assert world.drains == []
-    while (await world.api.list(POD)).items:
+    while (await world.api.list(POD)).items:  # noqa: ASYNC110 - virtual time
         await asyncio.sleep(0.01)
     assert 4.9 < world.clock.now() - before < 5.6
     assert world.drains == ["p"]
