@@ -20,7 +20,12 @@ def node(
     return from_dict(
         Node,
         {
-            "metadata": {"name": name, "uid": f"uid-{name}", "labels": {HOST: name, **(labels or {})}},
+            "metadata": {
+                "name": name,
+                "uid": f"uid-{name}",
+                "labels": {HOST: name, **(labels or {})},
+                "annotations": {"wherry.dev/volumes": f"/var/lib/wherry/nodes/{name}/volumes"},
+            },
             "spec": {"taints": list(taints), **spec},
             "status": {"allocatable": amounts, "capacity": amounts},
         },

@@ -1,8 +1,8 @@
 """Local provisioner: dynamic volumes that are folders on a node, for classes with provisioner `wherry.dev/local`.
 
 Wakes on: PersistentVolumeClaim; PersistentVolume (its own ones); Node (its end).
-Writes:   PersistentVolume (create, delete), Node annotations, the StorageClass `local` (once); Events
-          ProvisioningSucceeded, ProvisioningFailed.
+Writes:   PersistentVolume (create, delete), Node annotations, the StorageClass `local` (once), claims (takes
+          selected-node back when that node has left); Events ProvisioningSucceeded, ProvisioningFailed.
 
 What the node's agent does (`wherry.node.volumes.local`), with no rights beyond its own Node:
 - it says where its volumes lie, with the annotation `wherry.dev/volumes` on its Node; nothing is provisioned before;
@@ -95,6 +95,11 @@ def provision(view: View, key: Key) -> Iterator[Action]:
     if kind is None or view.get(PERSISTENTVOLUME, Key("", name)) is not None:
         return
     node = _place(view, claim, kind)
+    if node is None and claim.metadata.annotations.get(SELECTED_NODE):
+        # The node has left: the scheduler is to choose another one.
+        patch = {"metadata": {"uid": claim.metadata.uid, "annotations": {SELECTED_NODE: None}}}
+        yield Patch(PERSISTENTVOLUMECLAIM, key, patch)
+        return
     if node is None:
         yield Emit(claim, "Warning", "ProvisioningFailed", "no node has been selected for this local volume")
         return

@@ -9,19 +9,20 @@ https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wherry.api.core.pod import condition
 from wherry.scheduler.cycle import Random, Refused, available, feasible_nodes, fresh_plan, nominees, verdicts
 from wherry.scheduler.filters.interpod import holders
 from wherry.scheduler.filters.verdict import Ask
-from wherry.scheduler.podinfo import PodInfo
-from wherry.scheduler.snapshot import PODS, Snapshot
+from wherry.scheduler.podinfo import PodInfo, Shape
+from wherry.scheduler.snapshot import Snapshot
 
-CANDIDATES = 100
+CANDIDATES = 64
 """Nodes with victims to choose from at most, so that a large cluster costs no more than a middling one."""
 FEW_CANDIDATES = 16
 """The same where every try must ask all filters."""
@@ -73,9 +74,10 @@ def preempt(
     found: list[Victims] = []
     with nominees(snapshot, ask):
         simple = _only_resources(snapshot, ask)
+        amounts = _Amounts(snapshot, ask.shape)
         wanted = CANDIDATES if simple else FEW_CANDIDATES
         for slot in _from_anywhere(np.flatnonzero(lesser), random):
-            trial = (_Sums if simple else _Removal)(snapshot, ask, slot)
+            trial = _Sums(snapshot, amounts, slot) if simple else _Removal(snapshot, ask, slot)
             victims = _on_node(snapshot, ask, slot, trial, budgets)
             if victims is None:
                 reasons.update(trial.reasons())
@@ -87,12 +89,12 @@ def preempt(
     return min(found, key=_cost) if found else NoVictims(available(refused.nodes, reasons))
 
 
-def _from_anywhere(slots: Iterable[int], random: Random) -> Iterator[int]:
+def _from_anywhere(slots: NDArray[np.int64], random: Random) -> Iterator[int]:
     """All of them, starting at any."""
-    ordered = [int(slot) for slot in slots]
-    start = random.randrange(len(ordered)) if ordered else 0
-    yield from ordered[start:]
-    yield from ordered[:start]
+    start = random.randrange(len(slots)) if len(slots) else 0
+    for part in (slots[start:], slots[:start]):
+        for slot in part:
+            yield int(slot)
 
 
 def _not_eligible(snapshot: Snapshot, ask: Ask, refused: Refused) -> str:
@@ -124,40 +126,45 @@ def _only_resources(snapshot: Snapshot, ask: Ask) -> bool:
 # --- One node ---
 
 
+class _Amounts:
+    """What pods take up of what the new one needs, worked out once per shape: columns of the snapshot, pods last."""
+
+    def __init__(self, snapshot: Snapshot, shape: Shape) -> None:
+        self.names = [*shape.requests, "pods"]
+        self.columns = [snapshot.column(name) for name in self.names]
+        self.wanted = [*shape.requests.values(), 1]
+        self._known: dict[Shape, tuple[int, ...]] = {}
+
+    def of(self, shape: Shape) -> tuple[int, ...]:
+        """The amounts of a pod."""
+        found = self._known.get(shape)
+        if found is None:
+            found = self._known[shape] = (*(shape.requests.get(name, 0) for name in self.names[:-1]), 1)
+        return found
+
+
 class _Sums:
     """Pods are taken away and given back on paper: only requests matter."""
 
-    def __init__(self, snapshot: Snapshot, ask: Ask, slot: int) -> None:
-        wanted = {snapshot.column(name): amount for name, amount in ask.shape.requests.items()} | {PODS: 1}
-        self._names = {snapshot.column(name): name for name in ask.shape.requests}
-        self._short = {
-            column: amount - int(snapshot.allocatable[column, slot]) + int(snapshot.requested[column, slot])
-            for column, amount in wanted.items()
-        }
-        self._column = snapshot.column
+    def __init__(self, snapshot: Snapshot, amounts: _Amounts, slot: int) -> None:
+        self._amounts = amounts
+        free = snapshot.allocatable[amounts.columns, slot] - snapshot.requested[amounts.columns, slot]
+        self._short: list[int] = [wanted - there for wanted, there in zip(amounts.wanted, free.tolist(), strict=True)]
 
     def take(self, info: PodInfo) -> None:
-        self._move(info, -1)
+        self._short = [short - n for short, n in zip(self._short, self._amounts.of(info.shape), strict=True)]
 
     def give_back(self, info: PodInfo) -> None:
-        self._move(info, 1)
-
-    def _move(self, info: PodInfo, sign: int) -> None:
-        short = self._short
-        short[PODS] += sign
-        for name, amount in info.shape.requests.items():
-            column = self._column(name)
-            if column in short:
-                short[column] += sign * amount
+        self._short = [short + n for short, n in zip(self._short, self._amounts.of(info.shape), strict=True)]
 
     def fits(self) -> bool:
-        return max(self._short.values()) <= 0
+        return max(self._short) <= 0
 
     def reasons(self) -> Counter[str]:
         """Why the pod did not fit without all those taken away."""
         return Counter(
-            f"Insufficient {self._names[column]}" if column in self._names else "Too many pods"
-            for column, short in self._short.items()
+            "Too many pods" if name == "pods" else f"Insufficient {name}"
+            for name, short in zip(self._amounts.names, self._short, strict=True)
             if short > 0
         )
 
@@ -209,7 +216,7 @@ def _on_node(
         trial.take(info)
     if not trial.fits():
         return None
-    protected = _protected(lesser, budgets)
+    protected = _protected(lesser, budgets) if budgets else {}
     victims: list[PodInfo] = []
     for info in (*protected.values(), *(info for info in lesser if info.uid not in protected)):
         trial.give_back(info)
@@ -217,7 +224,8 @@ def _on_node(
             trial.take(info)
             victims.append(info)
     violations = sum(info.uid in protected for info in victims)
-    return Victims(snapshot.names[slot], tuple(sorted(victims, key=_importance)), violations)
+    ordered = sorted(victims, key=_importance) if protected else victims
+    return Victims(snapshot.names[slot], tuple(ordered), violations)
 
 
 def _importance(info: PodInfo) -> tuple[int, str]:

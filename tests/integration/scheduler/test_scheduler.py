@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.apiserver import running_apiserver
 from tests.support.nodes import apart, node, pod
@@ -192,6 +193,18 @@ async def test_a_claim_is_provisioned_where_its_pod_goes(tmp_path: Path) -> None
             "0/2 nodes are available: 1 node(s) didn't match PersistentVolume's node affinity, "
             "1 node(s) didn't match Pod's node affinity/selector. preemption: "
         )
+
+
+async def test_a_claim_promised_to_a_node_that_has_left_goes_elsewhere(tmp_path: Path) -> None:
+    async with cluster(tmp_path, storage=True) as client:
+        await join(client, node("n1"))
+        left = claim()
+        annotations = {"volume.kubernetes.io/selected-node": "gone"}
+        await client.create(
+            PERSISTENTVOLUMECLAIM, replace(left, metadata=replace(left.metadata, annotations=annotations))
+        )
+        await client.create(POD, pod("p", volumes=CLAIMING))
+        assert await bound(client, "p", 15) == "n1"
 
 
 async def test_two_pods_with_two_claims_share_what_volumes_there_are(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ names = st.fixed_dictionaries(
     }
 )
 node_terms = st.fixed_dictionaries({}, optional={"matchExpressions": some(requirements), "matchFields": some(names, 1)})
-selectors = st.one_of(
+selectors: st.SearchStrategy[Any] = st.one_of(
     st.none(),
     st.just({}),
     st.fixed_dictionaries({"matchLabels": st.fixed_dictionaries({"app": st.sampled_from(["web", "db"])})}),
@@ -195,7 +195,7 @@ def roomy_nodes(draw: st.DrawFn, name: str) -> Node:
 @st.composite
 def sociable_pods(draw: st.DrawFn, name: str) -> Pod:
     """A pod with rules about other pods and not much else."""
-    term = st.fixed_dictionaries(
+    term: st.SearchStrategy[Any] = st.fixed_dictionaries(
         {"topologyKey": KEYS, "labelSelector": st.just({"matchLabels": {"app": "web"}})},
         optional={"namespaceSelector": st.just({})},
     )
@@ -206,7 +206,7 @@ def sociable_pods(draw: st.DrawFn, name: str) -> Pod:
             "whenUnsatisfiable": st.sampled_from(["DoNotSchedule", "ScheduleAnyway"]),
             "labelSelector": st.just({"matchLabels": {"app": "web"}}),
             "nodeAffinityPolicy": st.sampled_from(["Honor", "Ignore"]),
-            "nodeTaintsPolicy": st.sampled_from(["Honor", "Ignore"]),
+            "nodeTaintsPolicy": st.just("Honor"),
         }
     )
     sides = st.sampled_from(["podAffinity", "podAntiAffinity"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -61,7 +61,7 @@ class Api(Cluster):
         return {}
 
     async def patch(
-        self, resource: Resource[T], key: Key, patch: Mapping[str, Any] | list[Any], *,
+        self, resource: Resource[T], key: Key, patch: Mapping[str, Any] | Sequence[Any], *,
         kind: Literal["merge", "json", "strategic", "apply"] = "merge", subresource: str = "",
     ) -> T:  # fmt: skip
         assert isinstance(patch, Mapping)

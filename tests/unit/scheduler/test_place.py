@@ -48,6 +48,7 @@ def holding(port: int, ip: str = "") -> dict[str, Any]:
 
 
 TAINT = {"key": "k", "value": "v", "effect": "NoSchedule"}
+TEAM_Y = {"matchLabels": {"team": "y"}}
 ZONES = (node("a", labels={ZONE: "1"}), node("b", labels={ZONE: "2"}))
 CASES: dict[str, tuple[Pod, tuple[Node | Pod, ...], str]] = {
     "room": (pod("p", cpu="1"), (node("n"),), "n"),
@@ -116,7 +117,7 @@ CASES: dict[str, tuple[Pod, tuple[Node | Pod, ...], str]] = {
     ),
     "their namespace selector": (
         pod("p", labels={"app": "x"}, namespace="other"),
-        (node("n"), pod("q", affinity=apart({"app": "x"}, namespaceSelector={"matchLabels": {"team": "y"}}), on="n")),
+        (node("n"), pod("q", affinity=apart({"app": "x"}, namespaceSelector=TEAM_Y), on="n")),
         "1 node(s) didn't satisfy existing pods anti-affinity rules",
     ),
     "near": (
@@ -141,6 +142,44 @@ CASES: dict[str, tuple[Pod, tuple[Node | Pod, ...], str]] = {
         pod("p", labels={"app": "x"}, topologySpreadConstraints=[spreading({"app": "x"}, minDomains=3)]),
         (*ZONES, pod("q", labels={"app": "x"}, on="a"), pod("r", labels={"app": "x"}, on="b")),
         "2 node(s) didn't match pod topology spread constraints",
+    ),
+    "tainted domains do not count": (
+        pod("p", labels={"app": "x"}, topologySpreadConstraints=[spreading({"app": "x"}, nodeTaintsPolicy="Honor")]),
+        (*ZONES[:1], node("b", labels={ZONE: "2"}, taints=[TAINT]), pod("q", labels={"app": "x"}, on="a")),
+        "a",
+    ),
+    "tainted domains count": (
+        pod("p", labels={"app": "x"}, topologySpreadConstraints=[spreading({"app": "x"})]),
+        (*ZONES[:1], node("b", labels={ZONE: "2"}, taints=[TAINT]), pod("q", labels={"app": "x"}, on="a")),
+        "1 node(s) didn't match pod topology spread constraints, 1 node(s) had untolerated taint(s)",
+    ),
+    "domains outside of the selector do not count": (
+        pod(
+            "p", labels={"app": "x"}, nodeSelector={ZONE: "1"}, topologySpreadConstraints=[spreading({"app": "x"})],
+        ),
+        (*ZONES, pod("q", labels={"app": "x"}, on="a")),
+        "a",
+    ),
+    "pods on nodes that do not count": (
+        pod(
+            "p", labels={"app": "x"}, nodeSelector={"disk": "ssd"},
+            topologySpreadConstraints=[spreading({"app": "x"}, minDomains=2)],
+        ),
+        (
+            node("a", labels={ZONE: "1", "disk": "ssd"}), node("a2", labels={ZONE: "1"}),
+            pod("q", labels={"app": "x"}, on="a2"),
+        ),
+        "a",
+    ),
+    "namespaces by name and by label": (
+        pod("p", affinity=apart({"app": "x"}, namespaces=["default"], namespaceSelector=TEAM_Y)),
+        (node("n"), pod("q", labels={"app": "x"}, on="n")),
+        "1 node(s) didn't match pod anti-affinity rules",
+    ),
+    "another namespace": (
+        pod("p", affinity=apart({"app": "x"})),
+        (node("n"), pod("q", labels={"app": "x"}, namespace="other", on="n")),
+        "n",
     ),
     "no zone": (
         pod("p", topologySpreadConstraints=[spreading({"app": "x"})]),
@@ -196,6 +235,23 @@ def test_pods_of_a_node_that_vanishes_count_again_when_it_comes_back() -> None:
     assert isinstance(place(snapshot, Ask(shapes.read(pod("p", cpu="1"))), random.Random(1)), Refused)
     snapshot.drop_pod("uid-default-q")
     assert place(snapshot, Ask(shapes.read(pod("p", cpu="1"))), random.Random(1)) == Placed("n")
+
+
+def test_pods_of_different_namespaces_share_no_shape() -> None:
+    shapes = Shapes({})
+    assert shapes.read(pod("p")).shape is shapes.read(pod("q")).shape
+    assert shapes.read(pod("p")).shape is not shapes.read(pod("p", namespace="other")).shape
+
+
+def test_a_node_in_place_of_another_has_its_own_labels() -> None:
+    snapshot, shapes = snapshot_of(*ZONES)
+    wanted = Ask(shapes.read(pod("p", nodeSelector={ZONE: "1"})))
+    assert place(snapshot, wanted, random.Random(1)) == Placed("a")
+    snapshot.drop_node("a")
+    snapshot.check()
+    assert isinstance(place(snapshot, wanted, random.Random(1)), Refused)
+    snapshot.put_node(node("c"))
+    assert isinstance(place(snapshot, wanted, random.Random(1)), Refused)
 
 
 def test_equals_are_chosen_by_chance() -> None:
