@@ -25,13 +25,13 @@ def command(root: Path, yes: bool, output: str) -> None:
     need_root()
     config = present(root.absolute())
     if config is None:
-        click.echo(f"There is no cluster at {root}; nothing to delete.", err=True)
+        click.echo(f"There is no cluster at {root}; nothing to delete.")
         return
     if not yes and output == "text":
         click.confirm(f"Delete the cluster at {root} with all its data?", abort=True, err=True)
     steps = Steps(SystemClock(), show_step if output == "text" else no_step)
     delete(config, steps, os.environ)
     if output == "text":
-        click.echo("The cluster is gone; this machine is as it was.", err=True)
+        click.echo("The cluster is gone; this machine is as it was.")
     else:
         data({"changed": True, "steps": [step.as_dict() for step in steps.taken]}, output)

@@ -47,4 +47,4 @@ def command(root: Path, nodes: int | None, listen: str | None, port: int | None,
         data(answer, output)
         return
     state = "up" if outcome.changed else "up already, nothing changed"
-    click.echo(f"The cluster is {state} ({seconds:.1f} s). Try: kubectl get nodes, or wherry status", err=True)
+    click.echo(f"The cluster is {state} ({seconds:.1f} s). Try: kubectl get nodes, or wherry status")
