@@ -94,6 +94,10 @@ def _conditions(rs: ReplicaSet, active: int, now: float, error: APIError | None)
     missing = wanted(rs.spec.replicas) - active
     if error is None or missing == 0:
         return conditions.remove(rs.status.conditions, "ReplicaFailure")
+    if any(known.type == "ReplicaFailure" for known in rs.status.conditions):
+        return (
+            rs.status.conditions
+        )  # every refusal names another pod: telling each would be a write that causes the next
     reason = "FailedCreate" if missing > 0 else "FailedDelete"
     failure = ReplicaSetCondition(type="ReplicaFailure", status="True", reason=reason, message=str(error))
     return conditions.put(rs.status.conditions, failure, time_at(now))

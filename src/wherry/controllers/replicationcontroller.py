@@ -54,7 +54,7 @@ def _status(rc: ReplicationController, active: Sequence[Pod], view: View) -> Rep
     found = rc.status.conditions
     if view.last_error is None or missing == 0:
         found = conditions.remove(found, "ReplicaFailure")
-    else:
+    elif not any(known.type == "ReplicaFailure" for known in found):
         reason = "FailedCreate" if missing > 0 else "FailedDelete"
         failure = ReplicationControllerCondition(
             type="ReplicaFailure", status="True", reason=reason, message=str(view.last_error)

@@ -33,6 +33,8 @@ SHARE = 10
 """A plan that took t rests for SHARE * t."""
 
 FIRST_RETRY, LAST_RETRY = 0.05, 60.0
+LONGEST_REST = 1.0
+"""Seconds that a refused key rests whatever wakes it: telling a refusal in a status is itself such a change."""
 
 
 class Runner:
@@ -106,7 +108,7 @@ class Runner:
 
     async def _once(self, key: Key, api: Tracked) -> float:
         """One run; never raises. Returns for how long the key has to rest."""
-        took = 0.0
+        took = rest = 0.0
         try:
             view = CacheView(self._caches, self._clock.now(), self._errors.get(key))
             if isinstance(self.controller, Controller):
@@ -117,16 +119,16 @@ class Runner:
             else:
                 again = await self._reconcile(self.controller, key, Context(view, api, self._emit))
         except APIError as error:
-            self._failed(key, error)
+            rest = self._failed(key, error)
         except Exception as error:
             log.exception("%s: %s", self.controller.name, key)
-            self._failed(key, APIError(str(error) or type(error).__name__))
+            rest = self._failed(key, APIError(str(error) or type(error).__name__))
         else:
             self._errors.pop(key, None)
             self._backoffs.pop(key, None)
             if again is not None:
                 self.queue.add(key, max(again, 0.001))
-        return SHARE * took if took > 0.001 else 0.0
+        return max(SHARE * took if took > 0.001 else 0.0, min(rest, LONGEST_REST))
 
     async def _reconcile(self, controller: AsyncController, key: Key, context: Context) -> float | None:
         return await controller.reconcile(context, key)
@@ -137,7 +139,8 @@ class Runner:
     def _tell(self, emit: Emit) -> None:
         self._recorder.event(emit.obj, emit.type, emit.reason, emit.message)
 
-    def _failed(self, key: Key, error: APIError) -> None:
+    def _failed(self, key: Key, error: APIError) -> float:
+        """Plan the key again after its back-off; answers how long that is, 0 after a mere conflict."""
         backoff = self._backoffs.get(key)
         if backoff is None:
             backoff = self._backoffs[key] = Backoff(self._clock, first=FIRST_RETRY, cap=LAST_RETRY)
@@ -146,6 +149,7 @@ class Runner:
             log.warning("%s: %s: %s; again in %.2f s", self.controller.name, key, error, delay)
             self._errors[key] = error
         self.queue.add(key, delay)
+        return 0.0 if isinstance(error, Conflict) else delay
 
 
 def _itself(view: object, obj: Object) -> Iterable[Key]:
