@@ -142,6 +142,32 @@ async def test_an_agent_that_comes_back_changes_nothing(world: World) -> None:
     assert world.runtime.starts == [*starts, ("crash", 3)]
 
 
+async def test_ready_does_not_flap_when_the_agent_comes_back(world: World) -> None:
+    """Not even for pods whose probes take their time."""
+    probe = {"exec": {"command": ["check"]}, "periodSeconds": 60, "initialDelaySeconds": 5}
+    await world.create(container("c", readinessProbe=probe, startupProbe=probe, livenessProbe=probe))
+    await asyncio.sleep(30)
+    status = (await world.pod()).status
+    assert status.container_statuses[0].ready
+    await world.down()
+    writes = len(world.api.writes)
+    world.up()
+    await asyncio.sleep(30)
+    assert [one for one in world.api.writes[writes:] if one[1] == "Pod"] == []
+    assert (await world.pod()).status == status
+
+
+async def test_a_liveness_probe_that_fails_restarts_the_container(world: World) -> None:
+    probe = {"exec": {"command": ["false"]}, "periodSeconds": 2, "failureThreshold": 3}
+    await world.create(container("c", livenessProbe=probe))
+    await asyncio.sleep(4)
+    assert world.runtime.starts == [("c", 0)]
+    await asyncio.sleep(2)
+    assert world.runtime.starts == [("c", 0), ("c", 1)]
+    assert ("Unhealthy", "Liveness probe failed: ") in await world.events()
+    assert ("Killing", "Container c failed liveness probe, will be restarted") in await world.events()
+
+
 async def test_the_end_of_a_pod(world: World) -> None:
     """First nobody sends to it any more, then it is told to end, then it is gone."""
     await world.create(container("c", command=["stubborn"]))
@@ -184,7 +210,7 @@ async def test_a_forced_deletion_ends_the_containers_too(world: World) -> None:
 
 async def test_images_that_cannot_be_pulled(world: World) -> None:
     await world.create(container("c", image="missing:1"))
-    reasons = []
+    reasons: list[str] = []
     for _ in range(300):
         await asyncio.sleep(0.1)
         waiting = (await world.pod()).status.container_statuses[0].state.waiting
