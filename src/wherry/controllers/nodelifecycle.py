@@ -12,6 +12,8 @@ pods away and lets `tainteviction` delete the stateless ones at once, so that th
 
 Times are ours, not the node's: clocks may differ, and after a restart of the server (when no agent could renew
 anything) every node has its full grace again. That memory is the one thing here that is not in the API.
+Pods stay as they are while we seem to be cut off from the nodes rather than they from us (see `nodes.cut_off`): a
+service must not lose all its endpoints because its only node is slow to report.
 Invariant: conditions that the agent wrote are touched only after GRACE; what it writes later simply wins.
 """
 
@@ -27,7 +29,7 @@ from wherry.api.core.node import NODE
 from wherry.api.core.pod import POD, is_ready, is_terminal
 from wherry.api.types.coordination import Lease
 from wherry.api.types.core import Node, NodeCondition, PodCondition, Taint
-from wherry.controllers.nodes import NOT_READY, PODS_BY_NODE, UNREACHABLE
+from wherry.controllers.nodes import NOT_READY, PODS_BY_NODE, UNREACHABLE, cut_off, lost_nodes, too_many
 from wherry.controllers.settings import Settings
 from wherry.machinery import conditions
 from wherry.machinery.meta import Key
@@ -42,6 +44,10 @@ GRACE = 20.0
 STARTUP_GRACE = 60.0
 """The same for a node that has never reported."""
 
+LATE, PAUSE = 10.5, 0.5
+"""An agent renews every 10 seconds. What fell silent at one moment is lost within 10 seconds of each other; so when the
+first has been lost for PAUSE, all the others are LATE."""
+
 LEASES = "kube-node-lease"
 _WATCHED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 _BY_CONDITION = {
@@ -50,6 +56,7 @@ _BY_CONDITION = {
     "PIDPressure": "node.kubernetes.io/pid-pressure",
     "NetworkUnavailable": "node.kubernetes.io/network-unavailable",
 }
+NEVER = "NodeStatusNeverUpdated"
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 
 
@@ -63,13 +70,19 @@ class Heartbeats:
         """Seconds since the last change."""
         ready = conditions.get(node.status.conditions, "Ready")
         renewed = lease.spec.renew_time if lease is not None else ""
-        posted = ready.last_heartbeat_time if ready is not None and ready.status != "Unknown" else ""
-        sign = f"{node.metadata.uid} {renewed} {posted}"
+        posted = ready.last_heartbeat_time if ready is not None and ready.reason != NEVER else None
+        sign = f"{node.metadata.uid} {renewed} {posted or ''}"
         before = self._last.get(node.metadata.name)
         if before is None or before[0] != sign:
             self._last[node.metadata.name] = (sign, now)
             return 0.0
         return now - before[1]
+
+    def cut_off(self, view: View) -> bool:
+        """As `nodes.cut_off`, but a node that is late already counts as lost: all may be lost one after the other."""
+        nodes = view.list(NODE)
+        late = sum(view.now - self._last.get(node.metadata.name, ("", view.now))[1] >= LATE for node in nodes)
+        return too_many(max(late, lost_nodes(nodes)), len(nodes))
 
     def forget(self, name: str) -> None:
         """The node is gone."""
@@ -89,25 +102,27 @@ def controller(settings: Settings) -> Controller:
         age = heartbeats.age(node, view.get(LEASE, Key(LEASES, key.name)), view.now)
         ready = conditions.get(node.status.conditions, "Ready")
         grace = GRACE if ready is not None else STARTUP_GRACE
-        lost = age >= grace
-        found = _unknown(node, view.now) if lost else node.status.conditions
-        if found != node.status.conditions:
-            status = replace(node.status, conditions=found)
-            yield Replace(NODE, replace(node, status=status), subresource="status")
-            name = node.metadata.name
-            yield Emit(node, "Normal", "NodeNotReady", f"Node {name} status is now: NodeNotReady")
-        else:
-            taints = _taints(node, view.now)
-            if taints != node.spec.taints:
-                yield Replace(NODE, replace(node, spec=replace(node.spec, taints=taints)))
-        if conditions.get(found, "Ready") is not None and not conditions.is_true(found, "Ready"):
-            yield from _mark_pods(view, node)
-        if not lost:
+        if age < grace:
             yield Requeue(grace - age + 0.1, "heartbeat")
+        else:
+            found = _unknown(node, view.now)
+            if found != node.status.conditions:
+                status = replace(node.status, conditions=found)
+                yield Replace(NODE, replace(node, status=status), subresource="status")
+                text = f"Node {node.metadata.name} status is now: NodeNotReady"
+                yield Emit(node, "Normal", "NodeNotReady", text)
+                return
+            if age < grace + PAUSE or heartbeats.cut_off(view):
+                yield Requeue(PAUSE, "too many nodes are lost")
+                return
+        taints = _taints(node, view.now)
+        if taints != node.spec.taints:
+            yield Replace(NODE, replace(node, spec=replace(node.spec, taints=taints)))
+        if ready is not None and ready.status != "True" and not cut_off(view):
+            yield from _mark_pods(view, node)
 
-    return Controller(
-        "nodelifecycle", NODE, plan, watches=(Watch(LEASE, _node),), reads=(POD,), component="node-controller"
-    )
+    watches = (Watch(LEASE, _node),)
+    return Controller("nodelifecycle", NODE, plan, watches=watches, reads=(POD,), component="node-controller")
 
 
 # --- Conditions ---
@@ -119,7 +134,7 @@ def _unknown(node: Node, now: float) -> tuple[NodeCondition, ...]:
         old = conditions.get(found, kind)
         if old is None:
             never = NodeCondition(
-                type=kind, status="Unknown", reason="NodeStatusNeverUpdated",
+                type=kind, status="Unknown", reason=NEVER,
                 message="Kubelet never posted node status.",
                 last_heartbeat_time=node.metadata.creation_timestamp,
             )  # fmt: skip

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from wherry.api.core.node import NODE
 from wherry.api.core.pod import POD
 from wherry.api.types.core import Node, NodeSelector, NodeSelectorTerm, Pod, PodSpec, Taint, Toleration
+from wherry.machinery import conditions
 from wherry.machinery.selectors import node_requirement
-from wherry.reconcile.view import Index
+from wherry.reconcile.view import Index, View
 
 HOSTNAME = "kubernetes.io/hostname"
 NOT_READY, UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
@@ -19,6 +21,25 @@ NOT_READY, UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unr
 def _node_name(pod: Pod) -> Iterator[str]:
     if pod.spec.node_name:
         yield pod.spec.node_name
+
+
+TOO_MANY = 0.55
+
+
+def lost_nodes(nodes: Sequence[Node]) -> int:
+    """How many are not Ready."""
+    return sum(not conditions.is_true(node.status.conditions, "Ready") for node in nodes)
+
+
+def too_many(lost: int, nodes: int) -> bool:
+    """Whether so many are lost (all, or more than two and 55 %) that it is more likely we who are."""
+    return lost == nodes or (lost > 2 and lost / nodes >= TOO_MANY)
+
+
+def cut_off(view: View) -> bool:
+    """`too_many` of the nodes there are."""
+    nodes = view.list(NODE)
+    return too_many(lost_nodes(nodes), len(nodes))
 
 
 PODS_BY_NODE = Index(POD, _node_name)

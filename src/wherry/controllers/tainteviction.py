@@ -16,21 +16,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from wherry.api.core.node import NODE
 from wherry.api.core.pod import POD, is_terminal
 from wherry.api.types.core import Node, Pod, PodCondition, Taint, Toleration
-from wherry.controllers.nodes import NOT_READY, PODS_BY_NODE, UNREACHABLE, tolerates
+from wherry.controllers.nodes import NOT_READY, PODS_BY_NODE, UNREACHABLE, cut_off, tolerates
 from wherry.machinery import conditions
-from wherry.machinery.codec import to_dict
 from wherry.machinery.meta import Key, controller_of, key_of
 from wherry.machinery.time import seconds, time_at
-from wherry.reconcile.actions import Action, Delete, Emit, Patch, Requeue
+from wherry.reconcile.actions import Action, Delete, Emit, Replace, Requeue
 from wherry.reconcile.controller import Controller, Watch
 from wherry.reconcile.view import View
 
 LOST = (NOT_READY, UNREACHABLE)
 DEFAULT_SECONDS = 300
-TOO_MANY = 0.55
 
 
 def plan(view: View, key: Key) -> Iterator[Action]:
@@ -39,7 +39,7 @@ def plan(view: View, key: Key) -> Iterator[Action]:
     if node is None:
         return
     taints = [taint for taint in node.spec.taints if taint.effect == "NoExecute"]
-    if any(taint.key in LOST for taint in taints) and _cut_off(view):
+    if any(taint.key in LOST for taint in taints) and cut_off(view):
         taints = [taint for taint in taints if taint.key not in LOST]
         yield Requeue(5.0, "too many nodes are lost")
     if not taints:
@@ -81,12 +81,6 @@ def _is_replaceable(pod: Pod, taint: Taint, covering: Sequence[Toleration]) -> b
     return taint.key == UNREACHABLE and default and owner is not None and owner.kind == "ReplicaSet"
 
 
-def _cut_off(view: View) -> bool:
-    nodes = view.list(NODE)
-    lost = sum(not conditions.is_true(node.status.conditions, "Ready") for node in nodes)
-    return lost == len(nodes) or (lost > 2 and lost / len(nodes) >= TOO_MANY)
-
-
 def _evict(pod: Pod, now: float) -> Iterator[Action]:
     target = PodCondition(
         type="DisruptionTarget",
@@ -96,9 +90,8 @@ def _evict(pod: Pod, now: float) -> Iterator[Action]:
     )
     found = conditions.put(pod.status.conditions, target, time_at(now))
     if found != pod.status.conditions:
-        said = [to_dict(condition) for condition in found]
-        patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": said}}
-        yield Patch(POD, key_of(pod), patch, subresource="status")
+        # The whole object against its revision: a merge patch would put stale conditions of others back.
+        yield Replace(POD, replace(pod, status=replace(pod.status, conditions=found)), subresource="status")
     text = f"Marking for deletion Pod {pod.metadata.namespace}/{pod.metadata.name}"
     yield Emit(pod, "Normal", "TaintManagerEviction", text)
     yield Delete(POD, key_of(pod), pod.metadata.uid)
