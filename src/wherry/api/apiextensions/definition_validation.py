@@ -1,10 +1,11 @@
-"""Validation of CustomResourceDefinitions: names, versions, scope. Schemas are checked where they are compiled.
+"""Validation of CustomResourceDefinitions: names, versions, scope, schemas.
 
 https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
 """
 
 from __future__ import annotations
 
+from wherry.api.apiextensions.schema_validation import schema
 from wherry.api.checks import Errors, immutable, named, one_of, unsupported
 from wherry.api.types.apiextensions import (
     CustomResourceDefinition,
@@ -12,7 +13,9 @@ from wherry.api.types.apiextensions import (
     CustomResourceDefinitionSpec,
     CustomResourceDefinitionVersion,
     CustomResourceSubresourceScale,
+    JSONSchemaProps,
 )
+from wherry.machinery.codec import to_dict
 from wherry.machinery.names import dns_1035_label, dns_subdomain
 from wherry.machinery.validation import duplicate, invalid, required
 
@@ -30,6 +33,8 @@ def validate(new: CustomResourceDefinition, old: CustomResourceDefinition | None
         yield invalid("spec.preserveUnknownFields", spec.preserve_unknown_fields, "must be false")
     yield from one_of("spec.scope", spec.scope, ("Cluster", "Namespaced"))
     yield from _versions(spec)
+    if old is None or _schemas(spec) != _schemas(old.spec):
+        yield from _all_schemas(spec)
     yield from _names("spec.names", spec.names)
     yield from _conversion(spec)
     if old is not None:
@@ -61,6 +66,20 @@ def _versions(spec: CustomResourceDefinitionSpec) -> Errors:
     if sum(version.storage for version in spec.versions) != 1:
         why = "must have exactly one version marked as storage version"
         yield invalid("spec.versions", spec.versions, why)
+
+
+def _schemas(spec: CustomResourceDefinitionSpec) -> list[JSONSchemaProps | None]:
+    return [version.schema.open_apiv3_schema if version.schema else None for version in spec.versions]
+
+
+def _all_schemas(spec: CustomResourceDefinitionSpec) -> Errors:
+    """Upstream names the one schema of all versions as it did when there was only one."""
+    schemas = _schemas(spec)
+    alike = all(one == schemas[0] for one in schemas)
+    for index, one in enumerate(schemas[:1] if alike else schemas):
+        at = "spec.validation.openAPIV3Schema" if alike else f"spec.versions[{index}].schema.openAPIV3Schema"
+        if one is not None:
+            yield from schema(at, to_dict(one))
 
 
 def _version(path: str, version: CustomResourceDefinitionVersion) -> Errors:
