@@ -66,6 +66,11 @@ def target_port(pod: Pod, port: ServicePort) -> int | None:
     return None
 
 
+def has_named_targets(service: Service) -> bool:
+    """Whether ports differ from pod to pod."""
+    return any(isinstance(port.target_port, str) for port in service.spec.ports)
+
+
 def hostname(service: Service, pod: Pod) -> str | None:
     """The name under which cluster DNS knows this pod within a headless Service."""
     return pod.spec.hostname if pod.spec.hostname and pod.spec.subdomain == service.metadata.name else None

@@ -33,6 +33,7 @@ from wherry.api.types.discovery import (
 from wherry.controllers.addresses import (
     HEADLESS,
     address,
+    has_named_targets,
     hostname,
     is_headless,
     members,
@@ -75,9 +76,20 @@ def plan(view: View, key: Key) -> Iterator[Action]:
 def _wanted(view: View, service: Service) -> dict[Ports, dict[str, Endpoint]]:
     """Endpoints by set of ports and pod uid. Without members there is still one, empty, set."""
     found: dict[Ports, dict[str, Endpoint]] = {}
+    zones: dict[str, str | None] = {}
+    same = None if has_named_targets(service) else found.setdefault(_ports(service, Pod()), {})
     for pod in members(view, service):
-        found.setdefault(_ports(service, pod), {})[pod.metadata.uid] = _endpoint(view, service, pod)
-    return found or {(): {}}
+        node = pod.spec.node_name
+        if node not in zones:
+            zones[node] = _zone(view, node)
+        group = found.setdefault(_ports(service, pod), {}) if same is None else same
+        group[pod.metadata.uid] = _endpoint(service, pod, zones[node])
+    return found if any(found.values()) else {(): {}}
+
+
+def _zone(view: View, name: str) -> str | None:
+    node = view.get(NODE, Key("", name))
+    return node.metadata.labels.get(ZONE) if node is not None else None
 
 
 def _ports(service: Service, pod: Pod) -> Ports:
@@ -90,10 +102,8 @@ def _ports(service: Service, pod: Pod) -> Ports:
     return tuple(ports)
 
 
-def _endpoint(view: View, service: Service, pod: Pod) -> Endpoint:
+def _endpoint(service: Service, pod: Pod, zone: str | None) -> Endpoint:
     serving, terminating = is_ready(pod), pod.metadata.deletion_timestamp is not None
-    node = view.get(NODE, Key("", pod.spec.node_name))
-    zone = node.metadata.labels.get(ZONE) if node is not None else None
     return Endpoint(
         addresses=(address(pod),),
         conditions=EndpointConditions(
