@@ -24,7 +24,7 @@ from wherry.client.interface import Client
 from wherry.host import mounts
 from wherry.machinery.errors import Conflict, NotFound
 from wherry.machinery.meta import key_of
-from wherry.node import checks, facts, podstatus
+from wherry.node import checks, facts, lifecycle, podstatus
 from wherry.node.config import AgentConfig
 from wherry.node.hooks.hook import Hook, HookFault, Machine, Scope, Services, Starting
 from wherry.node.observer import Observer
@@ -263,9 +263,10 @@ class Performer:
     # --- the end
 
     async def drain(self) -> None:
-        """Wait, within bounds, until nobody sends new connections."""
+        """Wait until nobody sends new connections, but never so long that the grace is used up by it."""
+        bound = min(self.parts.drain_seconds, lifecycle.grace_of(self.pod) / 2)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.parts.drain_seconds):
+            async with asyncio.timeout(bound):
                 await self.parts.drained(self.pod)
 
     async def clear(self) -> None:

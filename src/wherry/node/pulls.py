@@ -27,6 +27,7 @@ from wherry.node.runtime.interface import Auth, Runtime, RuntimeFault
 
 FIRST, CAP = 10.0, 300.0
 PARALLEL = 4
+PRESENT = "already present on machine and can be accessed by the pod"
 _NAME = re.compile(
     r"(?:(?P<host>[A-Za-z0-9.-]+(?::\d+)?|\[[0-9a-fA-F:]+\](?::\d+)?)/)?"
     r"(?P<path>[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)"
@@ -129,7 +130,7 @@ class Puller:
         rule = policy(spec)
         held = None if rule == "Always" else await self.runtime.image(name)
         if held is not None:
-            tell("Normal", "Pulled", f'Container image "{spec.image}" already present on machine')
+            tell("Normal", "Pulled", f'Container image "{spec.image}" {PRESENT}')
             return held.id
         if rule == "Never":
             message = f'Container image "{spec.image}" is not present with pull policy of Never'

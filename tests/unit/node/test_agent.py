@@ -109,7 +109,7 @@ async def test_a_pod_runs_as_fast_as_the_runtime_allows(world: World) -> None:
     ]  # fmt: skip
     await asyncio.sleep(1)
     assert await world.events() == [
-        ("Pulled", 'Container image "busybox:1" already present on machine'),
+        ("Pulled", 'Container image "busybox:1" already present on machine and can be accessed by the pod'),
         ("Created", "Container created"),
         ("Started", "Container started"),
     ]

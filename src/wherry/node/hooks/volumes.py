@@ -117,7 +117,7 @@ def _part(scope: Scope, source: Path, part: str, name: str) -> Path:
     """Bind a part of a volume to a place of its own, whatever links the volume holds."""
     target = scope.folder / "subpaths" / name
     if mounts.is_mount(target):
-        return target
+        mounts.unmount(target)  # an earlier run's: what the volume holds there may be another file by now
     if part.startswith("/") or "$(" in part:
         raise HookFault(f'subPath "{part}" must be a relative path', "CreateContainerConfigError")
     try:

@@ -9,6 +9,7 @@ https://github.com/containerd/containerd/blob/main/api/services/events/v1/events
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -156,7 +157,7 @@ class Containerd:
 
     async def stop_container(self, container_id: str, grace: float) -> None:
         """See Runtime."""
-        request = pb.StopContainerRequest(container_id=container_id, timeout=max(0, round(grace)))
+        request = pb.StopContainerRequest(container_id=container_id, timeout=max(0, math.ceil(grace)))
         await _unless_gone(self._call("StopContainer", request, pb.StopContainerResponse, grace + SECONDS))
 
     async def remove_container(self, container_id: str) -> None:
