@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup host format lint types imports unit check host-test test clients bench demo update verify docs clean
+.PHONY: help setup host format lint types imports unit check host-test test clients bench demo update update-facts verify docs clean
 
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
@@ -51,6 +51,11 @@ demo: host setup ## a cluster with WordPress in it, from nothing; run again, it 
 
 update: setup ## generate files that are derived from the schema and the lists
 	@for script in $(GENERATORS); do python $$script; done
+
+update-facts: setup ## collect the API's facts anew from its Go modules (needs Go)
+	python hack/schema_facts.py
+	modules=$$(go env GOMODCACHE)/k8s.io; python hack/generate_protobuf.py $$modules; \
+	python hack/generate_rbac.py $$(ls -d $$modules/kubernetes@* | tail -1)
 
 verify: setup ## generated files are up to date
 	@for script in $(GENERATORS); do python $$script --check; done

@@ -53,6 +53,22 @@ def read(root: Path) -> dict[str, list[tuple[str, str, str, int]]]:
     return found
 
 
+def entry(known: dict[str, Any], label: str, kind: str, field: str, number: int) -> list[str]:
+    """[JSON name ("" for an inlined message), type code] of one field; `known` are the facts of its struct."""
+    code = _SCALARS.get(kind) or f"={kind}"
+    inline = field not in known and kind not in _SCALARS and label == "optional" and bool(known)
+    if label == "repeated":
+        code = f"[{code}]"
+    elif label == "map":
+        code = f"{{{code}}}"
+    elif known.get(field, {}).get("pointer"):
+        code = f"?{code}"
+    if field not in known and not inline:  # Go's name differs from JSON's: $ref, aPIGroup, Webhooks
+        same = [n for n, f in known.items() if f.get("proto", ("", 0))[1] == number]
+        field = same[0] if len(same) == 1 else field
+    return ["" if inline else field, code]
+
+
 def build(root: Path) -> dict[str, dict[str, list[str]]]:
     """The table, for every message that a served kind reaches."""
     facts: dict[str, Any] = json.loads((HERE / "schema/facts.json").read_text())
@@ -72,20 +88,9 @@ def build(root: Path) -> dict[str, dict[str, list[str]]]:
         known = names.get(name, {}).get("fields", {})
         table = out[name] = {}
         for label, kind, field, number in messages[name]:
-            code = _SCALARS.get(kind) or f"={kind}"
             if kind not in _SCALARS:
                 wanted.append(kind)
-            inline = field not in known and kind not in _SCALARS and label == "optional" and bool(known)
-            if label == "repeated":
-                code = f"[{code}]"
-            elif label == "map":
-                code = f"{{{code}}}"
-            elif known.get(field, {}).get("pointer"):
-                code = f"?{code}"
-            if field not in known and not inline:  # Go's name differs from JSON's: $ref, aPIGroup, Webhooks
-                same = [n for n, f in known.items() if f.get("proto", ("", 0))[1] == number]
-                field = same[0] if len(same) == 1 else field
-            table[str(number)] = ["" if inline else field, code]
+            table[str(number)] = entry(known, label, kind, field, number)
     return dict(sorted(out.items()))
 
 

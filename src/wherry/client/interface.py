@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol
+from typing import Any, Generic, Literal, Protocol, TypeAlias
 
 from wherry.machinery.meta import Key, Object, T
 from wherry.machinery.resource import Resource
@@ -45,6 +45,8 @@ class Select:
 
 
 ALL = Select()
+Operations: TypeAlias = list[Any]
+"""A JSON patch: its operations in order."""
 
 
 class Client(Protocol):
@@ -70,7 +72,7 @@ class Client(Protocol):
         """Write the whole object; its resourceVersion, if set, must be current. Raises Conflict, NotFound, Invalid."""
 
     async def patch(
-        self, resource: Resource[T], key: Key, patch: Mapping[str, Any] | list[Any], *,
+        self, resource: Resource[T], key: Key, patch: Mapping[str, Any] | Operations, *,
         kind: Literal["merge", "json", "strategic", "apply"] = "merge", subresource: str = "",
     ) -> T:  # fmt: skip
         """Change part of an object. `apply` uses this client's user agent as field manager and forces."""

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -52,10 +51,15 @@ def _read_scalar(kind: type, value: Any) -> Any:
     return read(value)
 
 
-@cache
+_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
 def decoder(kind: type[M]) -> msgspec.json.Decoder[M]:
-    """The (cached) JSON decoder of a type."""
-    return msgspec.json.Decoder(kind, dec_hook=_read_scalar)
+    """The JSON decoder of a type; made once."""
+    found = _DECODERS.get(kind)
+    if found is None:
+        found = _DECODERS[kind] = msgspec.json.Decoder(kind, dec_hook=_read_scalar)
+    return found
 
 
 _ENCODER = msgspec.json.Encoder(enc_hook=str)

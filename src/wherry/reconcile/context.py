@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from wherry.client.interface import ALL, Client, Event, Listing, Select
+from wherry.client.interface import ALL, Client, Event, Listing, Operations, Select
 from wherry.machinery.errors import APIError, Conflict, NotFound
 from wherry.machinery.meta import Key, Object, T, key_of
 from wherry.machinery.resource import Resource
@@ -65,7 +65,7 @@ class Tracked:
         return self._note(resource, await self.client.replace(resource, obj, subresource))
 
     async def patch(
-        self, resource: Resource[T], key: Key, patch: Mapping[str, Any] | Sequence[Any], *,
+        self, resource: Resource[T], key: Key, patch: Mapping[str, Any] | Operations, *,
         kind: Literal["merge", "json", "strategic", "apply"] = "merge", subresource: str = "",
     ) -> T:  # fmt: skip
         """Patch, and note it."""
