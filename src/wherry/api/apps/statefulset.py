@@ -89,14 +89,10 @@ def validate(new: StatefulSet, old: StatefulSet | None) -> Errors:
 
 def _with_claims(spec: StatefulSetSpec) -> PodTemplateSpec:
     """The template as pods will have it: a volume per claim; name and subdomain are the controller's."""
+    names = dict.fromkeys(claim.metadata.name for claim in spec.volume_claim_templates)
     claimed = tuple(
-        Volume(
-            name=claim.metadata.name,
-            persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name=claim.metadata.name),
-        )
-        for claim in spec.volume_claim_templates
+        Volume(name=name, persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name=name)) for name in names
     )
-    names = {volume.name for volume in claimed}
     own = tuple(volume for volume in spec.template.spec.volumes if volume.name not in names)
     return replace(spec.template, spec=replace(spec.template.spec, volumes=(*claimed, *own), subdomain="", hostname=""))
 

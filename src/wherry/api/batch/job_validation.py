@@ -213,8 +213,10 @@ def _success_rule(path: str, rule: SuccessPolicyRule, completions: int) -> Error
 def own_selector(job: Job, labels: dict[str, str], *, new: bool) -> Errors:
     """The selector of a Job, made for it unless it says otherwise. `labels`: those its pods must have."""
     spec = job.spec
+    pod_labels, unfit = spec.template.metadata.labels, "`selector` does not match template `labels`"
     if spec.selector is None:
         yield required("spec.selector")
+        yield invalid("spec.template.metadata.labels", pod_labels or None, unfit)
         return
     generated = not spec.manual_selector and new
     if generated:
@@ -230,8 +232,7 @@ def own_selector(job: Job, labels: dict[str, str], *, new: bool) -> Errors:
         if generated and not matches(spec.selector, labels):
             yield invalid("spec.selector", spec.selector, "`selector` not auto-generated")
         if not matches(spec.selector, spec.template.metadata.labels):
-            why = "`selector` does not match template `labels`"
-            yield invalid("spec.template.metadata.labels", spec.template.metadata.labels, why)
+            yield invalid("spec.template.metadata.labels", pod_labels or None, unfit)
     except ValueError:  # an unknown operator, refused above
         return
 

@@ -38,11 +38,11 @@ GATED = PodCondition(
 
 def prepare(new: Pod, old: Pod | None) -> Pod:
     """A new pod is Pending and knows its quality of service; a later one keeps what clients that know less dropped."""
+    if new.spec.scheduling_group is not None:  # of workload-aware scheduling, which is off
+        new = replace(new, spec=replace(new.spec, scheduling_group=None))
     if old is not None:
         return _keep(new, old)
     spec = _pod_level(_merge_label_keys(new.spec, new.metadata.labels))
-    if spec.scheduling_group is not None:  # of workload-aware scheduling, which is off
-        spec = replace(spec, scheduling_group=None)
     status = PodStatus(
         phase="Pending", conditions=(GATED,) if spec.scheduling_gates else (), qos_class=compute_qos(spec)
     )
