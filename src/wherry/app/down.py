@@ -32,12 +32,12 @@ def down(config: Config, steps: Steps, grace: int) -> bool:
         step.changed = keeper.choose(config.run, config.logs / "supervisor.log").stop()
     with steps.step("end the containers") as step:
         count = asyncio.run(_end_containers(config, grace))
-        step.detail, step.changed = f"{count} containers", count > 0
+        step.detail, step.changed = f"containers: {count}", count > 0
     with steps.step("stop containerd") as step:
         step.changed = _stop_containerd(config)
     with steps.step("unmount volumes") as step:
         count = tree.unmount((config.state, config.run))
-        step.detail, step.changed = f"{count} mounts", count > 0
+        step.detail, step.changed = f"mounts: {count}", count > 0
     with steps.step("take down networks") as step:
         step.changed = take_down_networks(config)
     return any(step.changed for step in steps.taken)
