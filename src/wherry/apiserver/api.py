@@ -6,7 +6,6 @@ Reads come from windows; `commit` is the only write. Nothing here knows HTTP.
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,6 +17,7 @@ from wherry.aio.clock import Clock
 from wherry.apiserver import strategy
 from wherry.apiserver.context import Context, not_found
 from wherry.apiserver.served import Served
+from wherry.apiserver.uids import Uids
 from wherry.machinery import codec
 from wherry.machinery.errors import ServiceUnavailable
 from wherry.machinery.meta import Object, T
@@ -51,16 +51,14 @@ class Api:
     allocators: Allocators
     agents: Agents
     version: Mapping[str, str] = field(default_factory=dict)
+    uid: Uids = field(default_factory=Uids)
+    """`uid()` is a new uid."""
     broken: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the store takes no writes any more: the process should open it again."""
 
     def now(self) -> Time:
         """The time as objects record it."""
         return _time(int(self.clock.now()))
-
-    def uid(self) -> str:
-        """A new uid."""
-        return str(uuid.uuid4())
 
     def window(self, resource: Resource[T]) -> Window[T]:
         """The window of a resource."""

@@ -20,7 +20,7 @@ from wherry.machinery.errors import BadRequest, UnsupportedMediaType
 from wherry.machinery.meta import T
 from wherry.machinery.resource import Resource
 
-_COLON = re.compile(rb'(?<!\\)"\s*:')
+_COLON = re.compile(rb'"(?<!\\")\s*:')  # the quote first, so that the search skips to quotes
 _MEDIA = (
     "the body of the request was in an unknown format - accepted media types include: "
     "application/json, application/yaml, application/vnd.kubernetes.protobuf"

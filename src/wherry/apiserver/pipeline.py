@@ -6,7 +6,6 @@ Turns each refusal into its Status, and everything unforeseen into a 500 that is
 from __future__ import annotations
 
 import logging
-import uuid
 
 from wherry.apiserver.api import Api
 from wherry.apiserver.authn.authenticator import authenticate, impersonated
@@ -31,7 +30,7 @@ class Pipeline:
 
     async def __call__(self, request: Request) -> Answer:
         """Answer; never raises APIError."""
-        request.audit_id = str(uuid.uuid4())
+        request.audit_id = self._api.uid()
         try:
             answer = await self._answer(request)
         except APIError as error:

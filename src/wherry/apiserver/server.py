@@ -121,12 +121,13 @@ class _Body:
         if raw.headers.get("Expect", "").lower() == "100-continue" and raw.transport is not None:
             raw.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                data = await _read_all(raw.content)
+            data = await _read_all(raw.content)
         except TimeoutError:
             raise Timeout("Timeout: request did not complete within the allotted timeout") from None
         except ClientPayloadError as error:
             raise BadRequest(f"cannot read the request body: {error}") from None
+        if len(data) > BODY_LIMIT:
+            raise TooLarge(f"Request entity too large: limit is {BODY_LIMIT}")
         return _decompress(data, raw.headers.get("Content-Encoding", ""))
 
     async def chunk(self) -> bytes:
@@ -134,14 +135,17 @@ class _Body:
 
 
 async def _read_all(content: StreamReader) -> bytes:
+    if content.is_eof():  # nothing to wait for, as with most bodies
+        return content.read_nowait()
     parts: list[bytes] = []
     size = 0
-    while part := await content.readany():
-        size += len(part)
-        if size > BODY_LIMIT:
-            raise TooLarge(f"Request entity too large: limit is {BODY_LIMIT}")
-        parts.append(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    async with asyncio.timeout(BODY_SECONDS):
+        while part := await content.readany():
+            size += len(part)
+            if size > BODY_LIMIT:
+                raise TooLarge(f"Request entity too large: limit is {BODY_LIMIT}")
+            parts.append(part)
+    return b"".join(parts)
 
 
 def _decompress(data: bytes, encoding: str) -> bytes:

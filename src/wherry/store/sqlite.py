@@ -1,8 +1,11 @@
 """SqliteLog: the Log in one SQLite file, for one process.
 
 Writes queue up for one writer thread; whatever waits when it is free becomes one durable commit (group commit), and
-the next group forms while the disk syncs. Compare-and-swap and revisions are decided on that thread, in queue order;
-changes are published on the event loop in that same order, and a write's caller is woken after its change was.
+the next group forms while the disk syncs. What one turn of the event loop asks for is handed over at its end, all at
+once: waking the writer costs both threads the interpreter lock. Compare-and-swap and revisions are decided on that
+thread, in queue order; changes are published on the event loop in that same order, and a write's caller is woken after
+its change was.
+
 The first error of the database ends this handle: every later call raises Unavailable, and the outcome of what was
 in flight is known only after opening the file again.
 """
@@ -13,6 +16,7 @@ import asyncio
 import logging
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,13 +77,14 @@ class SqliteLog:
         self._path = path
         self._seal = seal
         self._unseal = unseal
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._asked: list[_Job | None] = []  # in this turn of the event loop
+        self._jobs: queue.SimpleQueue[Sequence[_Job | None]] = queue.SimpleQueue()
+        self._taken: deque[_Job | None] = deque()  # by the writer thread
         self._subscribers: list[Deliver] = []
         self._revision = 0
         self._compacted = 0
         self._failed: str | None = None  # why nothing can be done any more; set by the writer thread
         self._intact = True
-        self._held: _Job | None = None
         self._pending = 0  # jobs that have had no outcome yet
         self._turn = threading.Lock()
         self._turn.acquire()
@@ -160,7 +165,8 @@ class SqliteLog:
         """Finish what is queued, move the WAL into the file, release it."""
         if not self._closed:
             self._closed = True
-            self._jobs.put(None)
+            self._asked.append(None)
+            self._hand_over()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
         self._subscribers.clear()
@@ -171,7 +177,15 @@ class SqliteLog:
         self._pending += 1
         if self._pending == 1:
             self._loop.call_later(_OFFER_EVERY, self._offer)
-        self._jobs.put(job)
+        if not self._asked:
+            self._loop.call_soon(self._hand_over)
+        self._asked.append(job)
+
+    def _hand_over(self) -> None:
+        """Give the writer thread what was asked for in this turn."""
+        if self._asked:
+            self._jobs.put(self._asked)
+            self._asked = []
 
     def _offer(self) -> None:
         """Let the writer thread have the interpreter, as long as it has something to do.
@@ -220,24 +234,26 @@ class SqliteLog:
                 call = job
                 self._guarded([call], lambda: self._do(database, call))  # noqa: B023 - called at once
         self._failed = self._failed or "the store is closed"
-        while not self._jobs.empty():
-            if (job := self._jobs.get()) is not None:
+        while self._more():
+            if (job := self._next()) is not None:
                 self._refuse([job])
         database.close(clean=self._intact)
 
+    def _more(self) -> bool:
+        return bool(self._taken) or not self._jobs.empty()
+
     def _next(self) -> _Job | None:
-        job, self._held = self._held, None
-        return job or self._jobs.get()
+        if not self._taken:
+            self._taken.extend(self._jobs.get())
+        return self._taken.popleft()
 
     def _group(self, first: _Append) -> Sequence[_Append]:
         """`first` and the writes queued right behind it."""
         group = [first]
-        while len(group) < ROWS and not self._jobs.empty():
-            job = self._jobs.get()
+        while len(group) < ROWS and self._more():
+            job = self._next()
             if not isinstance(job, _Append):
-                if job is None:
-                    self._jobs.put(None)  # the end: seen again, after this group
-                self._held = job
+                self._taken.appendleft(job)
                 break
             group.append(job)
         return group
@@ -272,18 +288,18 @@ class SqliteLog:
         if rows:
             database.commit(rows)
         self._post(changes, outcomes)
-        database.checkpoint(idle=self._jobs.empty())
+        database.checkpoint(idle=not self._more())
 
     def _do(self, database: Database, call: _Call) -> None:
         try:
             result = call.run(database)
-            database.checkpoint(idle=self._jobs.empty())
+            database.checkpoint(idle=not self._more())
         except apsw.Error:
             raise
         except Exception as error:  # noqa: BLE001 - the caller's: history is gone, or a value cannot be unsealed
             self._post((), [_Outcome(call.future, error=error)])
             return
         if call.again and result:
-            self._jobs.put(call)
+            self._jobs.put([call])
         else:
             self._post((), [_Outcome(call.future, database.compacted if call.again else result)])

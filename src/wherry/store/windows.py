@@ -53,6 +53,7 @@ class Windows:
         self._decode = decode
         self._floor = 0
         self._windows: dict[str, Window[Any]] = {}
+        self._of: dict[Resource[Any], Window[Any]] = {}
         self._early: list[Change] | None = []
         self._unsubscribe: Callable[[], None] = lambda: None
         self._marks: deque[tuple[float, int]] = deque()
@@ -72,14 +73,18 @@ class Windows:
 
     def of(self, resource: Resource[T]) -> Window[T]:
         """The window of a resource. The first resource asked for under a prefix says how its objects are decoded."""
-        window = self._window(prefix_of(resource))
-        if window.kind.resource is None:
-            window.bind(resource)
+        window = self._of.get(resource)
+        if window is None:
+            window = self._of[resource] = self._window(prefix_of(resource))
+            if window.kind.resource is None:
+                window.bind(resource)
         return cast("Window[T]", window)
 
     def rebind(self, resource: Resource[Any]) -> None:
         """From now on this resource says how objects under its prefix are decoded."""
-        self._window(prefix_of(resource)).bind(resource)
+        window = self._window(prefix_of(resource))
+        window.bind(resource)
+        self._of = {known: its for known, its in self._of.items() if its is not window}
 
     async def reached(self, revision: int, timeout_s: float = 3.0) -> None:
         """Wait until `revision` has been delivered. Raises window.FutureRevision after `timeout_s` seconds."""
