@@ -40,10 +40,16 @@ class Keeper(Protocol):
 
 
 def choose(run: Path, log: Path) -> Keeper:
-    """The keeper that fits this machine."""
-    if Path("/run/systemd/system").is_dir():
+    """The keeper that fits this machine. systemd starts services in its own network namespace: elsewhere, as in a
+    test's cluster (`wherry.testing.place`), our supervisor is right."""
+    if Path("/run/systemd/system").is_dir() and _network(1) == _network("self"):
         return Systemd(prefix=f"{run.name.replace('-', '_')}-")
     return Supervised(run, log)
+
+
+def _network(process: int | str) -> Path:
+    """Which network namespace a process is in."""
+    return Path(f"/proc/{process}/ns/net").readlink()
 
 
 class Supervised:
