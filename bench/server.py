@@ -75,6 +75,7 @@ def server(*parts: str) -> Iterator[Running]:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=10)
         shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(config.run, ignore_errors=True)
 
 
 def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
