@@ -8,7 +8,7 @@ import time
 
 from bench.rows import Row, table
 
-BENCHES = ("api", "service_rules", "dns")
+BENCHES = ("api", "scheduling", "service_rules", "dns")
 
 
 def main(names: list[str]) -> int:

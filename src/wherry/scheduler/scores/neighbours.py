@@ -55,7 +55,7 @@ def _opinions(snapshot: Snapshot, plan: Plan) -> list[_Opinion]:
 class SoftRule:
     """A preference for even spreading, with what only depends on nodes worked out."""
 
-    __slots__ = ("codes", "counting", "names", "rule")
+    __slots__ = ("codes", "complete", "counting", "domains", "names", "nodes", "rule")
 
     def __init__(self, snapshot: Snapshot, plan: Plan, rule: Spread, among: Mask) -> None:
         self.rule = rule
@@ -64,6 +64,14 @@ class SoftRule:
         counting = counting_nodes(snapshot, plan.shape, rule, among)
         everywhere = bool(np.array_equal(counting & (self.codes > 0), snapshot.alive & (self.codes > 0)))
         self.counting = None if everywhere else counting
+        self.complete = bool((self.codes > 0)[snapshot.alive].all())
+        self.nodes, self.domains = int(np.count_nonzero(among)), self._present(among)
+
+    def _present(self, nodes: Mask) -> int:
+        """In how many domains these nodes are."""
+        present = np.zeros(self.names, bool)
+        present[self.codes[nodes]] = True
+        return int(np.count_nonzero(present))
 
     def score(self, snapshot: Snapshot, usable: Mask, nodes: int) -> Score:
         """How many pods like this one there are, weighed by the number of domains."""
@@ -72,13 +80,10 @@ class SoftRule:
             domains = nodes
             found = np.zeros(snapshot.size) if rule.blank else snapshot.tallies.matching(rule.match).by_node
         else:
-            present = np.zeros(self.names, bool)
-            present[self.codes[usable]] = True
-            domains = int(np.count_nonzero(present))
+            domains = self.domains if nodes == self.nodes else self._present(usable)
             found = totals(snapshot, rule, self.counting)[self.codes]
-        said = found * np.log(domains + 2) + (rule.max_skew - 1)
-        out: Score = np.where(self.codes > 0, said, 0.0)
-        return out
+        said: Score = found * np.log(domains + 2) + (rule.max_skew - 1)
+        return said if self.complete else np.where(self.codes > 0, said, 0.0)
 
 
 def soft_rules(snapshot: Snapshot, plan: Plan) -> tuple[Mask, list[SoftRule]]:
@@ -112,5 +117,5 @@ def spread(snapshot: Snapshot, plan: Plan, feasible: Mask) -> Score | None:
         return np.zeros(snapshot.size)
     if high == 0:
         return np.where(among, 100.0, 0.0)
-    out: Score = np.where(among, np.floor(100 * (high + low - values) / high), 0.0)
-    return out
+    out: Score = np.floor(100 * (high + low - values) / high)
+    return out if nodes == np.count_nonzero(feasible) else np.where(among, out, 0.0)

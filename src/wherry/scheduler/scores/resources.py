@@ -32,12 +32,14 @@ def balanced(snapshot: Snapshot, shape: Shape, slots: slice) -> Score:
         return np.zeros(snapshot.size)[slots]
     capacity = snapshot.allocatable[_BOTH, slots]
     used = snapshot.requested[_BOTH, slots]
-    out: Score = 50 + np.floor((50 + _evenness(used + asked, capacity) - _evenness(used, capacity)) / 2)
+    with_pod, without = _evenness(np.stack((used + asked, used)), capacity)
+    out: Score = 50 + np.floor((50 + with_pod - without) / 2)
     return out
 
 
 def _evenness(used: Counts, capacity: Counts) -> Score:
+    """For each of several uses of the nodes: 100 where cpu and memory are used to the same share."""
     shares = np.minimum(used / np.maximum(capacity, 1), 1.0)
-    apart = np.where((capacity > 0).all(axis=0), np.abs((shares[0] - shares[1]) / 2), 0.0)
+    apart = np.where((capacity > 0).all(axis=0), np.abs((shares[:, 0] - shares[:, 1]) / 2), 0.0)
     out: Score = np.floor((1 - apart) * 100)
     return out
