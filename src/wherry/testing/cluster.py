@@ -37,9 +37,10 @@ class CommandFailed(AssertionError):
 
 
 class Cluster:
-    """One cluster under `root`. `nodes`: how many. Commands raise CommandFailed unless `check=False`."""
+    """One cluster under `root`. `nodes`: how many. With `start=False` the block begins without a cluster, for tests
+    that call `up` themselves. Commands raise CommandFailed unless `check=False`."""
 
-    def __init__(self, root: Path, *, nodes: int = 1) -> None:
+    def __init__(self, root: Path, *, nodes: int = 1, start: bool = True) -> None:
         self.config = Config(root=str(root.absolute()), nodes=nodes)
         self.kubeconfig = root.absolute().with_name(f"{root.name}.kubeconfig")
         """A kubeconfig for commands outside the cluster's namespace, such as the test's own."""
@@ -47,6 +48,7 @@ class Cluster:
         self._cache = root.absolute().with_name(f"{root.name}.cache")
         self._place: place.Place | None = None
         self._lock: IO[str] | None = None
+        self._start = start
 
     def __enter__(self) -> Self:
         """Make the namespace and bring the cluster up. Raises CommandFailed, place.PlaceError."""
@@ -55,7 +57,8 @@ class Cluster:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
             self._place = place.take()
-            self.up()
+            if self._start:
+                self.up()
         except BaseException:
             self._close()
             raise

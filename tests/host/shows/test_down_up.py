@@ -107,10 +107,14 @@ def test_objects_and_data_outlive_down_and_a_new_address(own: Cluster) -> None:
     assert own.kubectl("exec", "db-0", "--", "cat", "/var/data/file") == "precious\n"
 
 
-def test_delete_leaves_nothing(own: Cluster) -> None:
-    own.wherry("delete", "--yes")
-    before = picture(own)
-    own.up()
-    assert machine.differences(before, picture(own)) != []
-    own.wherry("delete", "--yes")
-    assert machine.differences(before, picture(own)) == []
+def test_delete_leaves_nothing(tmp_path: Path, tools: Path) -> None:
+    with Cluster(tmp_path / "cluster", start=False) as own:
+        before = picture(own)
+        own.up()
+        own.load_image(tools)
+        for item in (database(), deployment("web"), service("web", node_port=PORT)):
+            own.kubectl("apply", "-f", "-", stdin=json.dumps(item))
+        all_ready(own)
+        assert machine.differences(before, picture(own)) != []
+        own.wherry("delete", "--yes")
+        assert machine.differences(before, picture(own)) == []
