@@ -7,6 +7,7 @@ does not verify certificates, as upstream. https://kubernetes.io/docs/concepts/c
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from dataclasses import dataclass
 
@@ -89,10 +90,13 @@ async def http_get(session: aiohttp.ClientSession, target: Target, action: HTTPG
 def _reason(error: Exception, url: str) -> str:
     parts = URL(url, encoded=True)
     if isinstance(error, aiohttp.ClientConnectorError):
-        text = (error.os_error.strerror or str(error.os_error)).lower()
-        text = text.partition("] ")[2] or text
-        return f"dial tcp {parts.host}:{parts.port}: connect: {text}"
+        return f"dial tcp {parts.host}:{parts.port}: connect: {_words(error.os_error)}"
     return str(error) or type(error).__name__
+
+
+def _words(error: OSError) -> str:
+    """What the kernel calls it: asyncio puts words of its own into strerror."""
+    return (os.strerror(error.errno) if error.errno else str(error)).lower()
 
 
 async def tcp_connect(target: Target, action: TCPSocketAction, timeout: float) -> Answer:  # noqa: ASYNC109 - used here
@@ -104,7 +108,7 @@ async def tcp_connect(target: Target, action: TCPSocketAction, timeout: float) -
     except TimeoutError:
         return False, f"dial tcp {host}:{port}: i/o timeout"
     except OSError as error:
-        return False, f"dial tcp {host}:{port}: connect: {(error.strerror or str(error)).lower()}"
+        return False, f"dial tcp {host}:{port}: connect: {_words(error)}"
     writer.close()
     return True, ""
 
