@@ -65,7 +65,7 @@ def test_nobody_misses_a_killed_process(cluster: Cluster, rest: Rest, victims: t
         away = rest.wait_ready(10)
         name = f"after-{'-'.join(victims)}"
         cluster.kubectl("apply", "-n", "kills", "-f", "-", stdin=json.dumps(pod(name)))
-        pods.wait(lambda objects: ready(objects[f"kills/{name}"]), 30, f"{name} Ready")
+        pods.wait(lambda objects: f"kills/{name}" in objects and ready(objects[f"kills/{name}"]), 30, f"{name} Ready")
         cluster.kubectl("delete", "-n", "kills", "pod", name, "--timeout=30s")
         load.more(50)
         assert {name: cluster.pid(name) for name in victims}.items().isdisjoint(pids.items())
