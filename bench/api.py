@@ -7,8 +7,10 @@ the other, TLS with a client certificate, SQLite with synchronous=FULL.
 from __future__ import annotations
 
 import asyncio
+import http.client
 import itertools
 import json
+import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -108,19 +110,31 @@ async def listing(running: Running) -> Row:
     for number in range(LISTED):
         status, body = await wire.ask("POST", PODS, pod(f"p-{number}"))
         assert status == 201, body
-    took, cpu, size = [], [], 0
-    for _ in range(9):
-        before, begun = running.cpu(), time.perf_counter()
-        _, body = await wire.ask("GET", PODS)
-        took.append(time.perf_counter() - begun)
-        cpu.append(running.cpu() - before)
-        size = len(body)
     wire.close()
-    middle = sorted(took)[len(took) // 2] * 1000
+    return read_lists(running)
+
+
+def read_lists(running: Running) -> Row:
+    """Read the list again and again, into one buffer: the client must not be what is slow."""
+    client = http.client.HTTPSConnection(running.access.host, running.access.port, context=running.access.context())
+    first, took, rounds, size = [], [], 15, 0
+    buffer = memoryview(bytearray(1 << 26))
+    before = running.cpu()
+    for _ in range(rounds):
+        begun, size = time.perf_counter(), 0
+        client.request("GET", PODS)
+        answer = client.getresponse()
+        first.append(time.perf_counter() - begun)
+        while got := answer.readinto(buffer[size : size + (1 << 20)]):
+            size += got
+        took.append(time.perf_counter() - begun)
+    used = (running.cpu() - before) / rounds
+    client.close()
+    middle, head = (statistics.median(values) * 1000 for values in (took, first))
     return Row(
         f"list of {LISTED:,} pods",
-        f"{size / 1e6:.1f} MB, {middle:.0f} ms, {sum(cpu) / len(cpu) * 1000:.0f} ms CPU",
-        "<= 60 ms, <= 40 ms CPU",
+        f"{size / 1e6:.1f} MB, {middle:.0f} ms, first byte {head:.0f} ms, {used * 1000:.0f} ms CPU",
+        "<= 60 ms, first byte <= 10 ms, <= 40 ms CPU",
     )
 
 

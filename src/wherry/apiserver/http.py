@@ -7,7 +7,7 @@ port-forward, proxied WebSockets). `server.py` is the only module that knows aio
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -89,11 +89,19 @@ class Request:
     user: Any = None  # wherry.apiserver.authn.user.User, set by the pipeline
 
 
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """A long body, made while it is sent, so that it neither holds the loop nor is there twice: `size` bytes in all."""
+
+    size: int
+    pieces: Iterable[bytes]
+
+
 @dataclass(slots=True)
 class Response:
-    """A whole answer. A body given in several parts is written in slices, so that a long one never holds the loop."""
+    """A whole answer."""
 
-    body: bytes | Sequence[bytes] = b""
+    body: bytes | Pieces = b""
     status: int = 200
     content_type: str = JSON
     headers: dict[str, str] = field(default_factory=dict)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 import yaml
 
-from wherry.apiserver.http import JSON, Response
+from wherry.apiserver.http import JSON, Pieces, Response
 from wherry.apiserver.negotiate import Wanted
 from wherry.apiserver.views import View
 from wherry.machinery import codec, table
 from wherry.machinery.resource import Resource
 from wherry.store.entry import Entry, Event
 
-_BATCH = 64
+_PIECE = 192 * 1024  # bytes: what TLS and the sockets take most cheaply at once
 
 
 class _Metadata(msgspec.Struct):
@@ -79,10 +79,10 @@ def many(
         head = _head("PartialObjectMetadataList", "meta.k8s.io/v1", meta)
         data = head + b",".join(map(partial, entries)) + b"]}"
     else:
-        parts = _spliced(_head(f"{resource.kind}List", resource.api_version, meta), entries)
+        spliced = _spliced(_head(f"{resource.kind}List", resource.api_version, meta), entries)
         if wanted.plain:
-            return Response(parts)
-        data = b"".join(parts)
+            return Response(spliced)
+        data = spliced if isinstance(spliced, bytes) else b"".join(spliced.pieces)
     text, media = body(data, wanted)
     return Response(text, content_type=media)
 
@@ -95,14 +95,20 @@ def _head(kind: str, version: str, meta: dict[str, Any]) -> bytes:
     )
 
 
-def _spliced(head: bytes, entries: Sequence[Entry[Any]]) -> list[bytes]:
-    """A list's bytes around those of its items, in parts that are cheap to make and to send."""
-    parts = [head]
-    for start in range(0, len(entries), _BATCH):
-        batch = b",".join([entry.data for entry in entries[start : start + _BATCH]])
-        parts.append(b"," + batch if start else batch)
-    parts.append(b"]}")
-    return parts
+def _spliced(head: bytes, entries: Sequence[Entry[Any]]) -> bytes | Pieces:
+    """A list's bytes around those of its items."""
+    items = [entry.data for entry in entries]
+    inner = sum(map(len, items)) + max(0, len(items) - 1)
+    if inner <= _PIECE:
+        return b"%b%b]}" % (head, b",".join(items))
+    return Pieces(len(head) + inner + 2, _pieces(head, items, max(1, len(items) * _PIECE // inner)))
+
+
+def _pieces(head: bytes, items: Sequence[bytes], each: int) -> Iterator[bytes]:
+    yield head + b",".join(items[:each])
+    for start in range(each, len(items), each):
+        yield b",".join([b"", *items[start : start + each]])
+    yield b"]}"
 
 
 class WatchForm:

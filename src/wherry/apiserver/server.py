@@ -11,7 +11,7 @@ import asyncio
 import logging
 import ssl
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from aiohttp import ClientPayloadError, StreamReader, web
@@ -29,6 +29,7 @@ IDLE_SECONDS = 180.0
 STREAM_BACKLOG = 8 * 1024 * 1024
 GZIP_FROM = 128 * 1024
 SLICE = 256 * 1024
+LARGEST = 512 * 1024  # what is written at once; TLS copies more of it around
 
 Handler = Callable[[Request], Awaitable[Answer]]
 
@@ -170,46 +171,35 @@ async def _respond(raw: BaseRequest, answer: Response) -> web.StreamResponse:
     body = answer.body
     if isinstance(body, bytes) and len(body) < GZIP_FROM and not answer.warnings:
         return web.Response(body=body, status=answer.status, headers=headers)
-    parts = [body] if isinstance(body, bytes) else list(body)
-    size = sum(map(len, parts))
+    size = len(body) if isinstance(body, bytes) else body.size
+    pieces: Iterable[bytes] = (body,) if isinstance(body, bytes) else body.pieces
     response = web.StreamResponse(status=answer.status, headers=headers)
     for text in answer.warnings:
         response.headers.add("Warning", f'299 - "{_quoted(text)}"')
     if size >= GZIP_FROM and "gzip" in raw.headers.get("Accept-Encoding", ""):
-        parts = await asyncio.get_running_loop().run_in_executor(None, _compress, parts)
-        size = sum(map(len, parts))
+        pieces = await asyncio.get_running_loop().run_in_executor(None, _compress, pieces)
+        size = sum(map(len, pieces))
         response.headers["Content-Encoding"] = "gzip"
         response.headers["Vary"] = "Accept-Encoding"
     response.content_length = size
     await response.prepare(raw)
     if raw.method != "HEAD":
-        await _write_slices(response, parts)
+        await _write(response, pieces)
     return response
 
 
-async def _write_slices(response: web.StreamResponse, parts: Sequence[bytes]) -> None:
-    batch: list[bytes] = []
-    size = 0
-    for part in parts:
-        if len(part) > SLICE:
-            if batch:
-                await response.write(b"".join(batch))
-                batch, size = [], 0
-            for start in range(0, len(part), SLICE):
-                await response.write(part[start : start + SLICE])
+async def _write(response: web.StreamResponse, pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        if len(piece) <= LARGEST:
+            await response.write(piece)
             continue
-        batch.append(part)
-        size += len(part)
-        if size >= SLICE:
-            await response.write(b"".join(batch))
-            batch, size = [], 0
-    if batch:
-        await response.write(b"".join(batch))
+        for start in range(0, len(piece), SLICE):
+            await response.write(piece[start : start + SLICE])
 
 
-def _compress(parts: Sequence[bytes]) -> list[bytes]:
+def _compress(pieces: Iterable[bytes]) -> list[bytes]:
     pack = zlib.compressobj(1, zlib.DEFLATED, 31)
-    out = [pack.compress(part) for part in parts]
+    out = [pack.compress(piece) for piece in pieces]
     out.append(pack.flush())
     return [piece for piece in out if piece]
 
