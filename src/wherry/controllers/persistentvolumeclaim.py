@@ -44,6 +44,8 @@ from wherry.reconcile.actions import Action, Emit, Patch, Replace
 from wherry.reconcile.controller import Controller, Watch
 from wherry.reconcile.view import View
 
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+
 
 def plan(view: View, key: Key) -> Iterator[Action]:
     """One run for one PersistentVolumeClaim."""
@@ -56,6 +58,10 @@ def plan(view: View, key: Key) -> Iterator[Action]:
     volume = _reserved(view, claim)
     if volume is not None:
         yield from _bind(claim, volume)
+        return
+    if claim.spec.storage_class_name is None and (default := _default_class(view)) is not None:
+        patch = {"metadata": {"uid": claim.metadata.uid}, "spec": {"storageClassName": default}}
+        yield Patch(PERSISTENTVOLUMECLAIM, key, patch)
         return
     kind = view.get(STORAGECLASS, Key("", claim.spec.storage_class_name or ""))
     selected = claim.metadata.annotations.get(SELECTED_NODE, "")
@@ -73,6 +79,13 @@ def plan(view: View, key: Key) -> Iterator[Action]:
 
 
 # --- Choosing ---
+
+
+def _default_class(view: View) -> str | None:
+    """The default StorageClass, given to claims that came before there was one; the newest when several are marked."""
+    marked = [kind for kind in view.list(STORAGECLASS) if kind.metadata.annotations.get(DEFAULT_CLASS) == "true"]
+    newest = max(marked, key=lambda k: (k.metadata.creation_timestamp or "", k.metadata.name), default=None)
+    return None if newest is None else newest.metadata.name
 
 
 def _reserved(view: View, claim: PersistentVolumeClaim) -> PersistentVolume | None:
@@ -206,7 +219,7 @@ def _of_volume(view: View, volume: PersistentVolume) -> Iterator[Key]:
 
 def _of_class(view: View, kind: StorageClass) -> Iterator[Key]:
     for claim in view.list(PERSISTENTVOLUMECLAIM):
-        if not claim.spec.volume_name and claim.spec.storage_class_name == kind.metadata.name:
+        if not claim.spec.volume_name and claim.spec.storage_class_name in (None, kind.metadata.name):
             yield key_of(claim)
 
 

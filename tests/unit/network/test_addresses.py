@@ -1,4 +1,4 @@
-"""Subnets for nodes, CNI configuration, resolvers, host ports, names of nodes' namespaces."""
+"""CNI configuration, resolvers, host ports, names of nodes' namespaces."""
 
 from __future__ import annotations
 
@@ -6,26 +6,10 @@ import json
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from wherry.api.types.core import Container, ContainerPort, Pod, PodSpec, PodStatus
 from wherry.host import resolv
-from wherry.network import cni, host_ports, ipam, nodes
+from wherry.network import cni, host_ports, nodes
 from wherry.network.services import Entry, Front, Target
-
-SMALL = IPv4Network("10.244.0.0/22")
-
-
-@given(st.lists(st.sampled_from(["10.244.0.0/24", "10.244.1.0/24", "10.244.2.0/23", "10.244.3.128/25", "", "x"])))
-def test_subnets_never_overlap(taken: list[str]) -> None:
-    found = ipam.free_subnet(taken, SMALL)
-    used = [IPv4Network(text) for text in taken if "/" in text]
-    if found is not None:
-        assert found.subnet_of(SMALL)
-        assert not any(found.overlaps(network) for network in used)
-    else:
-        assert all(any(c.overlaps(n) for n in used) for c in SMALL.subnets(new_prefix=24))
 
 
 def test_cni_configuration_is_written_once(tmp_path: Path) -> None:
