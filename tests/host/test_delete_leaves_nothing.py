@@ -18,7 +18,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 @pytest.mark.host
-@pytest.mark.looptime(enabled=False)
+@pytest.mark.looptime(False)
 @pytest.mark.parametrize("nodes", [1, 2])
 def test_the_machine_is_as_before(cluster: Cluster, nodes: int) -> None:
     before = machine.take()
@@ -36,7 +36,7 @@ def test_the_machine_is_as_before(cluster: Cluster, nodes: int) -> None:
 
 
 @pytest.mark.host
-@pytest.mark.looptime(enabled=False)
+@pytest.mark.looptime(False)
 def test_down_stops_everything_and_up_brings_it_back(cluster: Cluster) -> None:
     before = machine.take()
     cluster.wherry("up")

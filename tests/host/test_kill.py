@@ -16,7 +16,7 @@ from wherry.app.config import Config
 from wherry.app.rest import ApiRefused, ApiUnreachable, Rest
 from wherry.host import daemons
 
-pytestmark = [pytest.mark.host, pytest.mark.looptime(enabled=False)]
+pytestmark = [pytest.mark.host, pytest.mark.looptime(False)]
 
 
 @pytest.fixture(scope="module")
