@@ -7,6 +7,7 @@ Dot segments, empty segments and encoded slashes are refused, so that what is au
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from urllib.parse import unquote
 
 from wherry.apiserver.http import Query
@@ -15,6 +16,7 @@ from wherry.machinery.selectors import parse_fields
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get", "HEAD": "get"}
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
+_REMEMBERED = 256  # characters of the longest paths that are worth it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +37,19 @@ class RequestInfo:
 
 def parse(method: str, path: str, query: Query) -> RequestInfo:
     """Understand a request line. Raises BadRequest for paths nobody should send."""
+    understand = _parse_again if len(path) <= _REMEMBERED else _parse
+    return understand(method, path, watch=query.flag("watch"))
+
+
+def _parse(method: str, path: str, *, watch: bool) -> RequestInfo:
     segments = path.split("/")[1:]
     start = 3 if segments[0] == "apis" else 2
     if segments[0] not in ("api", "apis") or len(segments) <= start or segments[start] == "":
         return RequestInfo(_plain(path), method.lower())
     group = _segment(segments[1]) if start == 3 else ""
     version = _segment(segments[start - 1])
-    watch = segments[start] == "watch" and len(segments) > start + 1
-    places = segments[start + watch :]
+    old_watch = segments[start] == "watch" and len(segments) > start + 1
+    places = segments[start + old_watch :]
     namespace = ""
     if places[0] == "namespaces" and len(places) > 2 and places[2] and places[2] not in _NAMESPACE_SUBRESOURCES:
         namespace = _segment(places[1])
@@ -52,7 +59,7 @@ def parse(method: str, path: str, query: Query) -> RequestInfo:
     resource, name, subresource = (*(_segment(p) for p in places[:3]), "", "")[:3]
     return RequestInfo(
         path=unquote(path),
-        verb=_verb(method, name, query, watch=watch),
+        verb=_verb(method, name, old_watch=old_watch, watch=watch),
         is_resource=True,
         group=group,
         version=version,
@@ -62,6 +69,9 @@ def parse(method: str, path: str, query: Query) -> RequestInfo:
         name=name,
         rest="/" + "/".join(places[3:]) if len(places) > 3 else "",
     )
+
+
+_parse_again = lru_cache(maxsize=4096)(_parse)  # the same few paths come again and again
 
 
 def with_selected_name(info: RequestInfo, query: Query) -> RequestInfo:
@@ -76,9 +86,9 @@ def with_selected_name(info: RequestInfo, query: Query) -> RequestInfo:
     return replace(info, name=name) if name else info
 
 
-def _verb(method: str, name: str, query: Query, *, watch: bool) -> str:
+def _verb(method: str, name: str, *, old_watch: bool, watch: bool) -> str:
     verb = _VERBS.get(method, method.lower())
-    if verb == "get" and (watch or (not name and query.flag("watch"))):
+    if verb == "get" and (old_watch or (not name and watch)):
         return "watch"
     if verb == "get" and not name:
         return "list"

@@ -39,6 +39,7 @@ class Server:
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
+        self._chunks = _Chunks()
         self._web = web.Server(
             self._handle,
             keepalive_timeout=IDLE_SECONDS,
@@ -84,7 +85,7 @@ class Server:
             case Response():
                 return await _respond(raw, answer)
             case Stream():
-                return await _stream(raw, answer)
+                return await _stream(raw, answer, self._chunks)
             case Upgrade():
                 return await _upgrade(raw, answer)
 
@@ -209,7 +210,7 @@ def _quoted(text: str) -> str:
     return clean.replace("\\", "\\\\").replace('"', '\\"')
 
 
-async def _stream(raw: BaseRequest, answer: Stream) -> web.StreamResponse:
+async def _stream(raw: BaseRequest, answer: Stream, chunks: _Chunks) -> web.StreamResponse:
     response = web.StreamResponse(status=answer.status, headers=answer.headers)
     response.headers["Content-Type"] = answer.content_type
     response.headers["Cache-Control"] = "no-cache, private"
@@ -218,7 +219,7 @@ async def _stream(raw: BaseRequest, answer: Stream) -> web.StreamResponse:
     else:
         response.force_close()
     await response.prepare(raw)
-    sink = _StreamSink(raw, response)
+    sink = _StreamSink(raw, response, chunks)
     try:
         await answer.run(sink)
     finally:
@@ -226,14 +227,28 @@ async def _stream(raw: BaseRequest, answer: Stream) -> web.StreamResponse:
     return response
 
 
+class _Chunks:
+    """Pieces as HTTP chunks. One change goes to many watchers, one after the other: the last chunk is kept."""
+
+    __slots__ = ("_chunk", "_data")
+
+    def __init__(self) -> None:
+        self._data = self._chunk = b""
+
+    def of(self, data: bytes) -> bytes:
+        if data is not self._data:
+            self._data, self._chunk = data, b"%x\r\n%b\r\n" % (len(data), data)
+        return self._chunk
+
+
 class _StreamSink:
     """Writes pieces of a stream straight to the transport."""
 
-    __slots__ = ("_calls", "_chunked", "_protocol", "_response", "_transport")
+    __slots__ = ("_calls", "_chunked", "_chunks", "_response", "_transport")
 
-    def __init__(self, raw: BaseRequest, response: web.StreamResponse) -> None:
+    def __init__(self, raw: BaseRequest, response: web.StreamResponse, chunks: _Chunks) -> None:
         self._transport: Any = raw.transport
-        self._protocol = raw._protocol
+        self._chunks = chunks
         self._response = response
         self._chunked = raw.version >= (1, 1)
         self._calls: list[Callable[[], None]] = []
@@ -255,7 +270,7 @@ class _StreamSink:
         if transport.get_write_buffer_size() > STREAM_BACKLOG:
             transport.abort()
             return False
-        transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        transport.write(self._chunks.of(data) if self._chunked else data)
         return True
 
     def on_close(self, call: Callable[[], None]) -> None:

@@ -115,12 +115,12 @@ class Watch(Generic[T]):
         self._ended = None
         self._window.end(self)
 
-    def tell(self, moment: Moment[T]) -> None:
-        """Pass a moment on if it concerns this watch."""
+    def tell(self, moment: Moment[T], whole: Event[T] | None = None) -> None:
+        """Pass a moment on if it concerns this watch. `whole`: what those are told who see everything, if known."""
         if moment.revision <= self._since:  # begun at a revision that had not happened yet
             return
         try:
-            event = moment.event(self.predicate)
+            event = whole if whole is not None and self.predicate is None else moment.event(self.predicate)
             fits = event is None or self.sink(event)
         except Exception:  # one broken watcher must not stop the others
             logger.exception("a watch is ended: telling it of %s failed", moment.key)
@@ -294,12 +294,11 @@ class Window(Generic[T]):
 
     def tell(self, moment: Moment[T]) -> None:
         """Tell the watches of a change."""
-        event = moment.event(None)  # held, so that all watches without a predicate share it
+        whole = moment.event(None)  # held, so that all watches without a predicate share it
         for group in (self._watches.get(""), self._watches.get(moment.namespace) if moment.namespace else None):
             for watch in tuple(group or ()):
                 if watch.active:
-                    watch.tell(moment)
-        del event
+                    watch.tell(moment, whole)
 
     def close(self) -> None:
         """End every watch."""
