@@ -309,9 +309,7 @@ def path(resource: Resource[Any], namespace: str = "", name: str = "", subresour
 
 def _query(select: Select) -> dict[str, str]:
     return {
-        name: value
-        for name, value in (("labelSelector", select.labels), ("fieldSelector", select.fields))
-        if value
+        name: value for name, value in (("labelSelector", select.labels), ("fieldSelector", select.fields)) if value
     }
 
 

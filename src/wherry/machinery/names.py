@@ -96,12 +96,8 @@ _config_key = _Shape(
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
     "key.name", "KEY_NAME", "key-name",
 )  # fmt: skip
-_header = _Shape(
-    _HEADER, "a valid HTTP header must consist of alphanumeric characters or '-'", "X-Header-Name"
-)
-_percent = _Shape(
-    _PERCENT, "a valid percent string must be a numeric string followed by an ending '%'", "1%", "93%"
-)
+_header = _Shape(_HEADER, "a valid HTTP header must consist of alphanumeric characters or '-'", "X-Header-Name")
+_percent = _Shape(_PERCENT, "a valid percent string must be a numeric string followed by an ending '%'", "1%", "93%")
 _http_path = _Shape(_HTTP_PATH, "Invalid path")
 
 

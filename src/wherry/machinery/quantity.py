@@ -22,9 +22,7 @@ class Quantity(str):
     __slots__ = ()
 
 
-_FORMAT_WRONG: Final = (
-    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-)
+_FORMAT_WRONG: Final = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 _NUMBER_WRONG: Final = "unable to parse numeric part of quantity"
 _SUFFIX_WRONG: Final = "unable to parse quantity's suffix"
 

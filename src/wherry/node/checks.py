@@ -56,7 +56,7 @@ async def run_command(runtime: Runtime, container: str, command: tuple[str, ...]
         result = await runtime.exec_sync(container, command, timeout)
     except RuntimeFault as fault:
         if fault.code == "deadline_exceeded":
-            return False, f"command timed out: \"{' '.join(command)}\" timed out after {timeout:g}s"
+            return False, f'command timed out: "{" ".join(command)}" timed out after {timeout:g}s'
         raise Unknowable(str(fault)) from fault
     return result.exit_code == 0, (result.stdout + result.stderr)[:MAX_BODY].decode(errors="replace")
 

@@ -190,5 +190,3 @@ def _same(known: Seen, listed: Seen) -> bool:
     return {(one.id, one.ready) for one in known.sandboxes} == {(one.id, one.ready) for one in listed.sandboxes} and {
         (one.id, one.state) for one in known.containers
     } == {(one.id, one.state) for one in listed.containers}
-
-

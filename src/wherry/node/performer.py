@@ -302,4 +302,3 @@ class Performer:
             return self.parts.config.addresses
         seen = self.parts.observer.pod(self.uid)
         return seen.sandboxes[0].ips if seen.sandboxes else ()
-

@@ -123,7 +123,7 @@ class Puller:
         """The id of the container's image, or why there is none yet. Raises RuntimeFault when the runtime is away."""
         name = normal_name(spec.image)
         if name is None:
-            why = f"couldn't parse image name \"{spec.image}\": invalid reference format"
+            why = f'couldn\'t parse image name "{spec.image}": invalid reference format'
             message = f'Failed to apply default image tag "{spec.image}": {why}'
             tell("Warning", "InspectFailed", message)
             return Problem("InvalidImageName", message, self.clock.now() + FIRST)

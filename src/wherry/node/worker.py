@@ -369,4 +369,3 @@ class Worker:
     def status(self) -> PodStatus:
         """What was last decided."""
         return self._status
-

@@ -94,9 +94,7 @@ def test_conflicts_name_managers_and_fields() -> None:
     }
     with pytest.raises(Conflict) as caught:
         put(live, pod({"name": "web", "image": "b"}, nodeName="m"), "second")
-    assert str(caught.value) == (
-        f'Apply failed with 2 conflicts: conflicts with "first":\n- {field}\n- .spec.nodeName'
-    )
+    assert str(caught.value) == (f'Apply failed with 2 conflicts: conflicts with "first":\n- {field}\n- .spec.nodeName')
 
 
 def test_conflicts_with_plain_writes_name_the_version() -> None:

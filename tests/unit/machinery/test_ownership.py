@@ -170,9 +170,7 @@ def test_a_managers_writes_add_up() -> None:
     entries = after_update(info, None, old, (), writer("a"))
     more = after_update(info, old, {"spec": {"replicas": 1, "paused": True}}, entries, writer("a", 5))
     assert [(e.fields_v1, e.time) for e in more] == [({"f:spec": {"f:replicas": {}, "f:paused": {}}}, time_at(5))]
-    status = after_update(
-        info, {"spec": {}}, {"spec": {}, "status": {"replicas": 1}}, more, writer("a", 6, "status")
-    )
+    status = after_update(info, {"spec": {}}, {"spec": {}, "status": {"replicas": 1}}, more, writer("a", 6, "status"))
     assert [e.subresource for e in status] == ["", "status"]
 
 

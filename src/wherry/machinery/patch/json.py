@@ -35,9 +35,7 @@ def json_patch(document: Any, operations: object) -> Any:
     if not isinstance(operations, list):
         raise BadRequest("json: cannot unmarshal patch: expected an array of operations")
     if len(operations) > MAX_OPERATIONS:
-        raise TooLarge(
-            f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
-        )
+        raise TooLarge(f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}")
     patching = _Patching(document)
     for operation in operations:
         patching.apply(_checked(operation))

@@ -189,9 +189,7 @@ def _differing(old: Any, new: Any) -> tuple[Builtins, Builtins]:
         return {}, _stripped(codec.to_dict(_unversioned(new)))
     old, new = _unversioned(old), _unversioned(new)
     blank = _blank(type(new))
-    same = {
-        name: getattr(blank, name) for name in new.__struct_fields__ if getattr(old, name) == getattr(new, name)
-    }
+    same = {name: getattr(blank, name) for name in new.__struct_fields__ if getattr(old, name) == getattr(new, name)}
     if len(same) == len(new.__struct_fields__):
         return {}, {}
     before, after = msgspec.structs.replace(old, **same), msgspec.structs.replace(new, **same)

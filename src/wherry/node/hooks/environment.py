@@ -153,4 +153,3 @@ def _needed(scope: Scope, value: str | None, what: str, name: str, *, optional: 
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
-

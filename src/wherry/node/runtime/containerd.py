@@ -203,9 +203,7 @@ class Containerd:
 
     async def stats(self) -> tuple[Stats, ...]:
         """See Runtime."""
-        answer = await self._call(
-            "ListContainerStats", pb.ListContainerStatsRequest(), pb.ListContainerStatsResponse
-        )
+        answer = await self._call("ListContainerStats", pb.ListContainerStatsRequest(), pb.ListContainerStatsResponse)
         return tuple(messages.stats(one) for one in answer.stats)
 
     async def image(self, ref: str) -> Image | None:

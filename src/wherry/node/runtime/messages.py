@@ -112,9 +112,7 @@ def resources(given: Resources) -> pb.LinuxContainerResources:
 def _security(given: Security, namespaces: Namespaces) -> pb.LinuxContainerSecurityContext:
     policy = pb.SupplementalGroupsPolicy.Strict if given.strict_groups else pb.SupplementalGroupsPolicy.Merge
     return pb.LinuxContainerSecurityContext(
-        capabilities=pb.Capability(
-            add_capabilities=given.add_capabilities, drop_capabilities=given.drop_capabilities
-        ),
+        capabilities=pb.Capability(add_capabilities=given.add_capabilities, drop_capabilities=given.drop_capabilities),
         privileged=given.privileged,
         namespace_options=_namespaces(namespaces),
         run_as_user=_int(given.user),

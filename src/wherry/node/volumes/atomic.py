@@ -36,9 +36,7 @@ def same(folder: Path, files: Mapping[str, File]) -> bool:
     data = folder / "..data"
     try:
         held = {
-            str(path.relative_to(data)): path
-            for path in data.rglob("*")
-            if path.is_file() and not path.is_symlink()
+            str(path.relative_to(data)): path for path in data.rglob("*") if path.is_file() and not path.is_symlink()
         }
         return held.keys() == files.keys() and all(
             held[name].read_bytes() == file.content and held[name].stat().st_mode & file.mode == file.mode
