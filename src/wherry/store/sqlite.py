@@ -86,6 +86,7 @@ class SqliteLog:
         self._failed: str | None = None  # why nothing can be done any more; set by the writer thread
         self._intact = True
         self._pending = 0  # jobs that have had no outcome yet
+        self._offering = False  # `_offer` is going to be called
         self._turn = threading.Lock()
         self._turn.acquire()
         self._closed = False
@@ -175,7 +176,8 @@ class SqliteLog:
         if self._closed or self._failed is not None:
             raise Unavailable(self._failed or "the store is closed")
         self._pending += 1
-        if self._pending == 1:
+        if not self._offering:
+            self._offering = True
             self._loop.call_later(_OFFER_EVERY, self._offer)
         if not self._asked:
             self._loop.call_soon(self._hand_over)
@@ -193,7 +195,8 @@ class SqliteLog:
         A busy event loop gives the interpreter lock up for a microsecond at a time, too short for another thread to
         wake and take it: without this, writes starve for as long as the loop is saturated (bench/store.py, busy loop).
         """
-        if self._pending and self._failed is None:
+        self._offering = bool(self._pending) and self._failed is None
+        if self._offering:
             self._turn.acquire(timeout=_OFFER_FOR)  # never free: only the waiting matters
             self._loop.call_later(_OFFER_EVERY, self._offer)
 
