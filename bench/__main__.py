@@ -8,7 +8,7 @@ import time
 
 from bench.rows import Row, table
 
-BENCHES = ("api", "scheduling", "service_rules", "dns")
+BENCHES = ("api", "scheduling", "service_rules", "dns", "node")
 
 
 def main(names: list[str]) -> int:
