@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 _PROTO = "98"  # marks our routes; any number the kernel and routing daemons do not use
 _HARMLESS = (
     "File exists", "already assigned", "No such process", "Cannot find device", "Cannot assign requested address",
+    "Address not found",
 )  # fmt: skip
 
 
