@@ -62,9 +62,11 @@ def server(*parts: str) -> Iterator[Running]:
     wherry = str(Path(sys.executable).with_name("wherry"))
     begun = time.perf_counter()
     process = subprocess.Popen([wherry, "server", "--root", str(folder), *only], stderr=subprocess.DEVNULL)
-    if len(os.sched_getaffinity(0)) > 1:
-        os.sched_setaffinity(process.pid, {0})
-        os.sched_setaffinity(0, {1})
+    cores = os.sched_getaffinity(0)
+    if len(cores) > 1:
+        first, second, *_ = sorted(cores)
+        os.sched_setaffinity(process.pid, {first})
+        os.sched_setaffinity(0, {second})
     try:
         _wait(config.port, process)
         admin = Pki(config.pki, SystemClock()).admin
@@ -72,6 +74,7 @@ def server(*parts: str) -> Iterator[Running]:
         access = Access("127.0.0.1", config.port, Path(ca), Path(admin.certificate), Path(admin.key))
         yield Running(process.pid, access, time.perf_counter() - begun)
     finally:
+        os.sched_setaffinity(0, cores)  # the next server is to have a core of its own too
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=10)
         shutil.rmtree(folder, ignore_errors=True)
