@@ -23,18 +23,22 @@ class Chain:
         self._plugins = plugins
         self._plans: dict[tuple[str, str, str], tuple[Plugin, ...]] = {}
 
-    def mutate(self, api: Api, ctx: Context[T], obj: T, old: T | None) -> T:
+    async def mutate(self, api: Api, ctx: Context[T], obj: T, old: T | None) -> T:
         """The object as the plugins want it. Raises APIError when one refuses."""
         for plugin in self._plan(ctx):
             if plugin.mutate is not None:
                 obj = plugin.mutate(api, ctx, obj, old)
+            if plugin.ask_mutate is not None:
+                obj = await plugin.ask_mutate(api, ctx, obj, old)
         return obj
 
-    def validate(self, api: Api, ctx: Context[T], obj: T | None, old: T | None) -> None:
+    async def validate(self, api: Api, ctx: Context[T], obj: T | None, old: T | None) -> None:
         """Raises APIError when a plugin refuses. `obj` is None for deletes."""
         for plugin in self._plan(ctx):
             if plugin.validate is not None:
                 plugin.validate(api, ctx, obj, old)
+            if plugin.ask_validate is not None:
+                await plugin.ask_validate(api, ctx, obj, old)
 
     def _plan(self, ctx: Context[Any]) -> tuple[Plugin, ...]:
         key = (str(ctx.resource), ctx.operation, ctx.subresource)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Mutate = Callable[["Api", Context[Any], Any, Any], Any]
 Validate = Callable[["Api", Context[Any], Any, Any], None]
+AskMutate = Callable[["Api", Context[Any], Any, Any], Awaitable[Any]]
+AskValidate = Callable[["Api", Context[Any], Any, Any], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Plugin:
     name: str
     mutate: Mutate | None = None
     validate: Validate | None = None
+    ask_mutate: AskMutate | None = None
+    ask_validate: AskValidate | None = None
     operations: frozenset[str] = frozenset({"CREATE", "UPDATE"})
     resources: frozenset[str] | None = None
     subresources: frozenset[str] | None = frozenset({""})

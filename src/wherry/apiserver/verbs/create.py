@@ -36,13 +36,13 @@ async def _create(api: Api, ctx: Context[T], obj: T) -> Entry[T]:
     ctx.operation = "CREATE"
     try:
         obj = resource.default(obj)
-        obj = api.admission.mutate(api, ctx, obj, None)
+        obj = await api.admission.mutate(api, ctx, obj, None)
         obj = strategy.for_create(resource, obj, api.now(), api.uid())
         obj = resource.prepare(obj, None)
         check_new(ctx, obj)
         if api.find(resource, obj.metadata.namespace, obj.metadata.name) is not None:
             raise Changed(obj.metadata.name, 0)
-        api.admission.validate(api, ctx, obj, None)
+        await api.admission.validate(api, ctx, obj, None)
         obj = ownership.on_create(ctx, obj, api.now())
         return await api.commit(ctx, obj, None)
     except (APIError, Changed):

@@ -64,30 +64,27 @@ async def _write(api: Api, ctx: Context[T], new: T, entry: Entry[T], isolate: Is
         ])  # fmt: skip
     if isolate is not None:
         new = isolate(new, old)
-    settle = _settled if ctx.trusted else _checked
-    new = settle(api, ctx, new, old)
+    if ctx.trusted:  # the server's own change: right as it is
+        new = strategy.for_update(resource, new, old, ctx.subresource)
+    else:
+        new = await _checked(api, ctx, new, old)
     new = ownership.on_update(ctx, new, old, api.now())
     if gone(new):
         return await api.remove(ctx, entry)
     return await api.commit(ctx, new, entry)
 
 
-def _settled(api: Api, ctx: Context[T], new: T, old: T) -> T:
-    """The server's own change: right as it is."""
-    return strategy.for_update(ctx.resource, new, old, ctx.subresource)
-
-
-def _checked(api: Api, ctx: Context[T], new: T, old: T) -> T:
+async def _checked(api: Api, ctx: Context[T], new: T, old: T) -> T:
     """A client's change: defaulted, admitted, put right, validated."""
     resource = ctx.resource
     new = resource.default(new)
-    new = api.admission.mutate(api, ctx, new, old)
+    new = await api.admission.mutate(api, ctx, new, old)
     new = strategy.for_update(resource, new, old, ctx.subresource)
     if ctx.subresource not in resource.checks:  # such a door changes what `prepare` would put back
         new = resource.prepare(new, old)
     new = _count(resource, new, old, ctx.subresource)
     check_changed(ctx, new, old)
-    api.admission.validate(api, ctx, new, old)
+    await api.admission.validate(api, ctx, new, old)
     return new
 
 
