@@ -145,6 +145,7 @@ class Server:
         self._at = at
         self._files = files
         self._tcp = 0
+        self._complete = False
         caches.of(SERVICE).listen(self._on_service)
         caches.of(ENDPOINTSLICE).listen(self._on_slice)
 
@@ -157,13 +158,14 @@ class Server:
             if not remembered:
                 # queries wait in the socket until there is something to answer them from
                 await self._caches.synced((SERVICE, ENDPOINTSLICE))
+                self._begin(remembered)
             async with asyncio.TaskGroup() as group:
                 server = await asyncio.start_server(self._accept, sock=tcp)
                 loop = asyncio.get_running_loop()
                 try:
                     loop.add_reader(udp, self._readable, udp, group)
                     await self._caches.synced((SERVICE, ENDPOINTSLICE))
-                    self._forget(remembered)
+                    self._begin(remembered)
                     if files:
                         await dns_memory.Memory(self._caches, files.memory).run()
                     await loop.create_future()
@@ -174,11 +176,11 @@ class Server:
     def _sockets(self) -> tuple[socket.socket, socket.socket]:
         return sockets.kept(self._files.sockets, *self._at) if self._files else sockets.bound(*self._at)
 
-    def _forget(self, remembered: frozenset[Key]) -> None:
-        """Services that were there when the file was written, and are not any more."""
-        for key in remembered - self._caches.of(SERVICE).objects.keys():
-            self._zone.drop(key)
-        self._answers.fresh()
+    def _begin(self, remembered: frozenset[Key]) -> None:
+        """From what was remembered to what is: in one step, as a service whose endpoints are not seen yet has none."""
+        self._complete = True
+        for key in remembered | self._caches.of(SERVICE).objects.keys():
+            self._update(key)
 
     def _on_service(self, old: Object | None, new: Object | None) -> None:
         known = new or old
@@ -191,6 +193,8 @@ class Server:
                 self._update(service_of(piece))
 
     def _update(self, key: Key) -> None:
+        if not self._complete:
+            return
         service: Service | None = self._caches.of(SERVICE).objects.get(key)
         if service is None:
             self._zone.drop(key)
