@@ -1,0 +1,1 @@
+"""CEL as Kubernetes uses it: checked, compiled to closures, metered. Open program.py first."""
