@@ -28,7 +28,7 @@ from bench.rows import Row, latencies, percentile
 from bench.wire import Access, Wire
 from tests.support import image
 from wherry.aio.clock import SystemClock
-from wherry.app.assemble_node import runtime_settings
+from wherry.app.runtimes import runtime_settings
 from wherry.host.keys import Pki
 from wherry.node.runtime.containerd import Containerd
 from wherry.node.runtime.interface import ContainerConfig, SandboxConfig

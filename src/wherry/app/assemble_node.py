@@ -13,8 +13,9 @@ from wherry.aio.supervise import keep_running
 from wherry.app import memory
 from wherry.app.config import Config, Node
 from wherry.app.guard import Guard
+from wherry.app.runtimes import runtime_settings
 from wherry.client.http import Access, HTTPClient
-from wherry.host import cgroups, containerd, resolv
+from wherry.host import cgroups, resolv
 from wherry.host.containerd import Supervisor
 from wherry.host.pairs import pair
 from wherry.network.agent import NodeNetwork, Settings
@@ -81,14 +82,6 @@ async def node(config: Config, node: Node, address: str, clock: Clock) -> NodePa
         ("memory", memory.keep_small),
     )
     return NodeParts(agent, network, runtime, client, jobs, clock)
-
-
-def runtime_settings(config: Config, node: Node) -> containerd.Settings:
-    """A node's containerd: where it keeps its things."""
-    root = config.node_root(node.name)
-    return containerd.settings_for(
-        root / "containerd", config.node_run(node.name), cni_conf=root / "cni", netns=node.netns
-    )
 
 
 def network_settings(config: Config, node: Node) -> Settings:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import re
 import socket
 from pathlib import Path
 
@@ -51,6 +52,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cluster_domain: str = "cluster.local"
     node_cidr: str = "10.89.0.0/24"
     node_ports: tuple[int, int] = (30000, 32767)
+    registries: dict[str, str] = {}
+    """Image registry (`host[:port]`) -> the URL where nodes find it instead; http:// is allowed."""
 
     @property
     def state(self) -> Path:
@@ -152,6 +155,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigError(f"the DNS address {self.dns_address} is not in --service-cidr {self.service_cidr}")
         if not 1 <= self.nodes <= 50:
             raise ConfigError(f"--nodes {self.nodes} is not between 1 and 50; one machine carries at most 50 nodes")
+        for host, url in self.registries.items():
+            registry(f"{host}={url}")
         if not self.state.is_absolute():
             raise ConfigError(f"--root {self.root} is not an absolute path; give one that starts with /")
 
@@ -162,6 +167,16 @@ def network(text: str) -> ipaddress.IPv4Network:
         return ipaddress.IPv4Network(text)
     except ValueError as error:
         raise ConfigError(f"{text!r} is not an IPv4 network: {error}; write it like 10.244.0.0/16") from error
+
+
+def registry(text: str) -> tuple[str, str]:
+    """`HOST[:PORT]=URL` as its two parts; "" for the URL of `HOST=`. Raises ConfigError."""
+    host, equals, url = text.partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z0-9.-]+(:\d+)?", host):
+        raise ConfigError(f"{text!r} does not name a registry; write it like docker.io=https://mirror.example:5000")
+    if url and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._/-]*)?", url):
+        raise ConfigError(f"{url!r} is not a registry's URL; write it like http://mirror.example:5000")
+    return host, url
 
 
 def node_name(hostname: str) -> str:

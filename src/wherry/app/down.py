@@ -13,8 +13,9 @@ import signal
 
 from wherry.aio.clock import SystemClock
 from wherry.app import keeper, tree
-from wherry.app.assemble_node import network_settings, runtime_settings
+from wherry.app.assemble_node import network_settings
 from wherry.app.config import Config, Node
+from wherry.app.runtimes import runtime_settings
 from wherry.app.steps import Steps
 from wherry.host import containerd, links, netns, nft
 from wherry.network import nodes

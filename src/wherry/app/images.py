@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wherry.app.assemble_node import runtime_settings
 from wherry.app.config import Config
+from wherry.app.runtimes import runtime_settings
 from wherry.app.steps import Failed
 from wherry.host import cgroups, files, programs
 from wherry.host.processes import ProgramError

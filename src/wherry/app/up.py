@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from wherry.aio.clock import Clock
-from wherry.app import addresses, doctor, keeper, tree, version
+from wherry.app import addresses, doctor, keeper, runtimes, tree, version
 from wherry.app import config as configuration
 from wherry.app.config import Config
 from wherry.app.namespaces import make_namespace
@@ -53,6 +53,9 @@ def up(config: Config, clock: Clock, steps: Steps, env: Mapping[str, str]) -> Ou
     with steps.step("make node namespaces") as step:
         step.changed = _namespaces(config)
         step.detail = _counted(config)
+    with steps.step("point the nodes at image registries") as step:
+        step.changed = runtimes.keep_registries(config)
+        step.detail = ", ".join(sorted(config.registries)) or "none but their own addresses"
     with steps.step("start the server and agents") as step:
         started = keeper.choose(config.run, config.logs / "supervisor.log").apply(units(config))
         step.changed = bool(started)

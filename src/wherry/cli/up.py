@@ -20,8 +20,17 @@ from wherry.cli.output import data, no_step, output_option, show_step
 @click.option("--nodes", type=int, help="How many nodes this machine plays.  [default: 1, or as before]")
 @click.option("--listen", help="Address the API listens on.  [default: all]")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of the API.  [default: 6443]")
+@click.option(
+    "--registry",
+    "registries",
+    multiple=True,
+    metavar="HOST=URL",
+    help="Where nodes find a registry: a mirror, or http:// for one without TLS; `HOST=` forgets it; repeatable.",
+)
 @output_option
-def command(root: Path, nodes: int | None, listen: str | None, port: int | None, output: str) -> None:
+def command(
+    root: Path, nodes: int | None, listen: str | None, port: int | None, registries: tuple[str, ...], output: str
+) -> None:
     """Make or start a cluster on this machine; run again, it changes nothing."""
     from wherry.app.steps import Steps
     from wherry.app.up import up
@@ -32,7 +41,10 @@ def command(root: Path, nodes: int | None, listen: str | None, port: int | None,
     begun = clock.monotonic()
     config = configuration.load(root.absolute()) or Config(root=str(root.absolute()))
     given = {"nodes": nodes, "listen": listen, "port": port}
-    config = msgspec.structs.replace(config, **{name: value for name, value in given.items() if value is not None})
+    changes = {name: value for name, value in given.items() if value is not None}
+    known = config.registries | dict(configuration.registry(text) for text in registries)
+    found = {host: url for host, url in known.items() if url}
+    config = msgspec.structs.replace(config, **changes, registries=found)
     outcome = up(config, clock, steps, os.environ)
     seconds = clock.monotonic() - begun
     if output != "text":

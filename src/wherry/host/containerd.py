@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wherry.aio.clock import Clock
-from wherry.host import cgroups, processes
+from wherry.host import cgroups, files, processes
 
 log = logging.getLogger(__name__)
 
@@ -148,14 +148,19 @@ def lacks_sys_resource(status: str) -> bool:
     return found is None or not int(found[1], 16) >> CAP_SYS_RESOURCE & 1
 
 
-def write_registry(settings: Settings, host: str, url: str) -> None:
-    """Have containerd reach registry `host` (`name[:port]`) at `url` (http:// or https://) from the next pull on."""
-    if not re.fullmatch(r"[A-Za-z0-9.-]+(:\d+)?", host):
-        raise ValueError(f"{host!r} is not a registry host")
-    folder = settings.certs / host
-    folder.mkdir(parents=True, exist_ok=True)
-    text = toml({"server": url, "host": {url: {"capabilities": ["pull", "resolve"]}}})
-    (folder / "hosts.toml").write_text(text)
+def keep_registries(settings: Settings, registries: Mapping[str, str]) -> bool:
+    """Have containerd reach each registry (`host[:port]`) at its URL and nowhere else, and all others by their names,
+    from the next pull on. Returns whether anything changed."""
+    changed = False
+    for host, url in registries.items():
+        text = toml({"server": url, "host": {url: {"capabilities": ["pull", "resolve"]}}})
+        (settings.certs / host).mkdir(parents=True, exist_ok=True, mode=0o700)
+        changed |= files.write_if_changed(settings.certs / host / "hosts.toml", text.encode())
+    for folder in settings.certs.glob("*/") if settings.certs.is_dir() else ():
+        if folder.name not in registries:
+            shutil.rmtree(folder)
+            changed = True
+    return changed
 
 
 class StartError(Exception):

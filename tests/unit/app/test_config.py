@@ -75,3 +75,22 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 )
 def test_node_names_are_dns_names(host: str, node: str) -> None:
     assert configuration.node_name(host) == node
+
+
+@pytest.mark.parametrize(
+    "text", ["mirror.example", "a b=http://c", "../x=http://c", "docker.io=ftp://c", 'docker.io=http://c"', "=http://c"]
+)
+def test_what_does_not_name_a_registry_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError):
+        configuration.registry(text)
+
+
+def test_a_registry_has_a_url_or_is_forgotten() -> None:
+    assert configuration.registry("lan:5000=http://lan:5000") == ("lan:5000", "http://lan:5000")
+    assert configuration.registry("docker.io=https://[fd00::1]:5000/v2/mirror")[1].endswith("/mirror")
+    assert configuration.registry("docker.io=") == ("docker.io", "")
+
+
+def test_a_registry_in_the_file_is_checked_too() -> None:
+    with pytest.raises(ConfigError, match="not name a registry"):
+        Config(registries={"../../etc": "http://c"}).validate()
