@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from wherry.node.config import AgentConfig
 from wherry.node.hooks.hook import Hook
 from wherry.node.hooks.registry import HOOKS
 from wherry.node.housekeeping import Housekeeping
+from wherry.node.metering import Meter
 from wherry.node.observer import Observer
 from wherry.node.performer import Drained, Parts
 from wherry.node.pulls import Puller
@@ -93,6 +95,9 @@ class Agent:
         self.housekeeping = Housekeeping(config, runtime, clock)
         self.registration = Registration(config, client, runtime, clock, self.recorder, self.housekeeping.pressures)
         self.volumes = LocalVolumes(config, client, clock)
+        self.meter = Meter(config, runtime, clock, self.observer, self.pods)
+        self.started = clock.now()
+        self.tally: Counter[tuple[str, str, str, str, str, str]] = Counter()
         self.server = AgentServer(self, routes)
         self._parts: Parts | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -106,7 +111,7 @@ class Agent:
         async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
             self._parts = Parts(
                 config, self.client, self.runtime, self.clock, self.observer, self.publisher, self.recorder,
-                self.puller, session, machine.look(config), self.services, self._hooks, self._drained,
+                self.puller, session, machine.look(config), self.services, self._hooks, self._drained, self.tally,
             )  # fmt: skip
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -196,6 +201,8 @@ class Agent:
         self._tasks.pop(uid, None)
         self.publisher.forget(uid)
         self.puller.forget(uid)
+        for key in [key for key in self.tally if key[5] == uid]:
+            del self.tally[key]
         self.observer.forget(uid)
         remember.forget(self.config.pods, uid)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,6 +22,7 @@ from wherry.aio.clock import Clock
 from wherry.api.types.core import Pod
 from wherry.machinery.codec import encode
 from wherry.node.config import AgentConfig
+from wherry.node.metering import Meter
 from wherry.node.observer import Observer
 from wherry.node.runtime.interface import Container, Runtime
 
@@ -38,6 +40,11 @@ class Serves(Protocol):
     runtime: Runtime
     clock: Clock
     observer: Observer
+    meter: Meter
+    started: float
+    """When it started, epoch seconds."""
+    tally: Counter[tuple[str, str, str, str, str, str]]
+    """Probes: (type, result, container, pod, namespace, uid) -> how often."""
 
     def pods(self) -> list[Pod]:
         """All pods of this node with their present status."""
@@ -75,25 +82,79 @@ async def pods(agent: Serves, _: web.Request) -> web.StreamResponse:
     return web.Response(body=encode(body), content_type="application/json")
 
 
-async def summary(agent: Serves, _: web.Request) -> web.StreamResponse:
-    """Use of CPU and memory by node, pod and container, in the shape of /stats/summary."""
-    from wherry.node import usage
+async def running_pods(agent: Serves, _: web.Request) -> web.StreamResponse:
+    """Those of them that have running containers."""
+    items = [pod for pod in agent.pods() if any(one.state.running for one in pod.status.container_statuses)]
+    body = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
+    return web.Response(body=encode(body), content_type="application/json")
 
-    return web.Response(body=encode(await usage.summary(agent)), content_type="application/json")
+
+async def summary(agent: Serves, request: web.Request) -> web.StreamResponse:
+    """Use by node, pod and container."""
+    from wherry.node import machine, stats_summary
+
+    brief = request.query.get("only_cpu_and_memory") == "true"
+    look = await agent.meter.look()
+    body = stats_summary.summary(agent.config.name, machine.booted(), look, only_cpu_and_memory=brief)
+    return web.Response(body=encode(body), content_type="application/json")
 
 
 async def resource_metrics(agent: Serves, _: web.Request) -> web.StreamResponse:
-    """The same as Prometheus text, as metrics-server reads it."""
-    from wherry.node import usage
+    """CPU, memory and swap as Prometheus text, as metrics-server reads it."""
+    from wherry.node import stats_metrics
 
-    return web.Response(text=await usage.metrics(agent), content_type="text/plain")
+    return _text(stats_metrics.resource(await agent.meter.look()))
+
+
+async def container_metrics(agent: Serves, _: web.Request) -> web.StreamResponse:
+    """Everything about containers as Prometheus text."""
+    from wherry.node import machine, stats_metrics
+
+    return _text(stats_metrics.cadvisor(await agent.meter.look(), machine.cpus()))
+
+
+async def own_metrics(agent: Serves, _: web.Request) -> web.StreamResponse:
+    """The agent about itself."""
+    from wherry.node import agent_metrics
+
+    look = await agent.meter.look()
+    return _text(agent_metrics.metrics(agent.config.name, agent.pods(), look, started=agent.started))
+
+
+async def probe_metrics(agent: Serves, _: web.Request) -> web.StreamResponse:
+    """How often probes found what."""
+    from wherry.node import agent_metrics
+
+    return _text(agent_metrics.probes(agent.tally))
+
+
+async def configz(agent: Serves, _: web.Request) -> web.StreamResponse:
+    """What the agent was told at start, in the words of upstream's configuration."""
+    from wherry.node import agent_metrics
+
+    return web.Response(body=encode(agent_metrics.configz(agent.config)), content_type="application/json")
+
+
+def _text(text: str) -> web.Response:
+    headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+    return web.Response(body=text.encode(), headers=headers)
 
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", healthz),
+    Route("GET", "/healthz/ping", healthz),
+    Route("GET", "/healthz/syncloop", healthz),
     Route("GET", "/pods", pods),
+    Route("GET", "/pods/", pods),
+    Route("GET", "/runningpods", running_pods),
+    Route("GET", "/runningpods/", running_pods),
     Route("GET", "/stats/summary", summary),
+    Route("POST", "/stats/summary", summary),
+    Route("GET", "/metrics", own_metrics),
     Route("GET", "/metrics/resource", resource_metrics),
+    Route("GET", "/metrics/cadvisor", container_metrics),
+    Route("GET", "/metrics/probes", probe_metrics),
+    Route("GET", "/configz", configz),
 )
 
 

@@ -9,6 +9,14 @@ from pathlib import Path
 from wherry.api.types.core import Taint
 
 VERSION = "v1.37.2+wherry"
+EVICTION_HARD: Mapping[str, str] = {
+    "memory.available": "100Mi",
+    "nodefs.available": "10%",
+    "nodefs.inodesFree": "5%",
+    "imagefs.available": "15%",
+    "imagefs.inodesFree": "5%",
+    "pid.available": "0",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,8 @@ class AgentConfig:
     """Percent of disk use at which unused images are removed ..."""
     image_low: int = 80
     """... until it is below this."""
+    eviction_hard: Mapping[str, str] = field(default_factory=lambda: EVICTION_HARD)
+    """Signal -> what must be left of it, an amount or a percentage, or pods are evicted."""
     heartbeat: float = 10.0
     status_every: float = 300.0
     """Seconds between node status reports when nothing changes."""

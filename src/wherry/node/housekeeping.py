@@ -15,7 +15,7 @@ from pathlib import Path
 
 from wherry.aio.clock import Clock
 from wherry.host import cgroups, mounts
-from wherry.node import machine
+from wherry.node import groups, machine
 from wherry.node.config import AgentConfig
 from wherry.node.facts import running
 from wherry.node.observer import Seen
@@ -115,7 +115,8 @@ class Housekeeping:
             mounts.unmount_below(folder)
             if not mounts.mounted_below(folder):
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-            cgroups.remove(f"{self._config.cgroups}/pod{folder.name}")
+            for group in groups.everywhere(self._config, folder.name):
+                cgroups.remove(group)
         for folder in _folders(self._config.logs):
             if folder.name.rpartition("_")[2] not in known:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

@@ -43,6 +43,19 @@ def _meminfo(name: str) -> int:
     return 0
 
 
+def cpu_nanoseconds() -> int:
+    """What all processors have worked since boot."""
+    fields = _read("/proc/stat").splitlines()[0].split()[1:9]
+    user, nice, system, _, _, irq, soft, steal = (int(one) for one in fields)
+    return (user + nice + system + irq + soft + steal) * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))
+
+
+def booted() -> float:
+    """When the machine was started, epoch seconds."""
+    lines = _read("/proc/stat").splitlines()
+    return next((float(line.split()[1]) for line in lines if line.startswith("btime ")), 0.0)
+
+
 def cpus() -> int:
     """Processors this process may run on."""
     return len(os.sched_getaffinity(0))

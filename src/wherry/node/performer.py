@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -56,6 +57,8 @@ class Parts:
     services: Services
     hooks: tuple[Hook, ...]
     drained: Drained
+    tally: Counter[tuple[str, str, str, str, str, str]] = field(default_factory=Counter)
+    """Probes: (type, result, container, pod, namespace, uid) -> how often."""
     drain_seconds: float = 10.0
 
 

@@ -59,6 +59,8 @@ class Prober:
     changed: Callable[[], None]
     tell: Callable[[str, str], None]
     found: Probed = field(default_factory=lambda: Probed(started=False, ready=False))
+    count: Callable[[str, str], None] = lambda _, __: None
+    """(probe type, result) of every try that counts"""
 
     async def run(self) -> None:
         """Probe until the container is to be killed (its finding then says why) or this task is cancelled."""
@@ -110,8 +112,11 @@ class Prober:
             healthy, text = await look(self.runtime, self.session, self.target, probe)
         except Unknowable as error:
             if not quiet:
+                self.count(word, "unknown")
                 self.tell("Unhealthy", f"{word} probe errored and resulted in unknown state: {error}")
             return None
+        if not quiet:
+            self.count(word, "successful" if healthy else "failed")
         if not healthy and not quiet:
             self.tell("Unhealthy", f"{word} probe failed: {text}")
         return healthy

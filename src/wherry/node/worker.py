@@ -357,8 +357,16 @@ class Worker:
         parts, name = self._parts, container.name
         return Prober(
             parts.runtime, parts.session, parts.clock, target, container.started, self.wake,
-            lambda reason, message: self._do.tell("Warning", reason, message, name), found,
+            lambda reason, message: self._do.tell("Warning", reason, message, name), found, self._count_for(name),
         )  # fmt: skip
+
+    def _count_for(self, container: str) -> Callable[[str, str], None]:
+        meta, tally = self._do.pod.metadata, self._parts.tally
+
+        def count(kind: str, result: str) -> None:
+            tally[kind, result, container, meta.name, meta.namespace, meta.uid] += 1
+
+        return count
 
     async def _guard(self, prober: Prober) -> None:
         try:

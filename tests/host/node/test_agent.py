@@ -30,6 +30,7 @@ from wherry.host.containerd import Supervisor
 from wherry.machinery.codec import from_dict
 from wherry.machinery.meta import Key, ObjectMeta
 from wherry.machinery.time import time_at
+from wherry.node import groups, stats_metrics, stats_summary
 from wherry.node.agent import Agent
 from wherry.node.config import AgentConfig
 from wherry.node.runtime.containerd import Containerd
@@ -147,7 +148,7 @@ def reason(pod: Pod) -> str:
 
 def pid_of(node: Node, pod: Pod) -> int:
     """The process of a pod's only container."""
-    group = f"{node.config.cgroups}/pod{pod.metadata.uid}"
+    group = groups.of_pod(node.config, pod)
     identity = pod.status.container_statuses[0].container_id.removeprefix("containerd://")
     for root in (Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup")):
         path = root / group.lstrip("/") / identity / "cgroup.procs"
@@ -298,4 +299,33 @@ async def test_order_probes_and_failures(node: Node) -> None:
     await node.until("noprogram", lambda pod: reason(pod) == "CrashLoopBackOff")
     for name in ("order", "bad", "noconfig", "noprogram", "once"):
         await node.delete(name, grace=1)
+    await node.all_gone()
+
+
+async def test_use_of_cpu_memory_disk_and_network_is_measured(node: Node) -> None:
+    busy = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; " + FOREVER
+    volume = {"volumes": [{"name": "v", "emptyDir": {}}]}
+    mount = [{"name": "v", "mountPath": "/v"}]
+    fill = "/bin/busybox dd if=/dev/zero of=/v/f bs=1024 count=2048; "
+    await node.run("u", {"command": [*SH, fill + busy], "volumeMounts": mount}, **volume)
+    await node.until("u", ready)
+    await asyncio.sleep(1.5)
+    assert node.agent is not None
+    first = await node.agent.meter.look()
+    await asyncio.sleep(1.2)
+    look = await node.agent.meter.look()
+    (pod,) = look.pods
+    assert pod.use.cpu >= pod.containers[0].use.cpu > 50_000_000
+    assert pod.containers[0].use.working_set > 0
+    assert pod.rate is not None
+    assert first.pods[0].rate is None
+    assert pod.traffic
+    assert pod.traffic[0].name == "eth0"
+    assert pod.volumes[0].space.used >= 2048 * 1024
+    body = stats_summary.summary("n1", 1.0, look)
+    assert body["pods"][0]["containers"][0]["cpu"]["usageCoreNanoSeconds"] == pod.containers[0].use.cpu
+    assert body["node"]["fs"]["capacityBytes"] > body["node"]["fs"]["availableBytes"] > 0
+    text = stats_metrics.resource(look)
+    assert 'container_cpu_usage_seconds_total{container="c0",namespace="default",pod="u"}' in text
+    await node.delete("u")
     await node.all_gone()

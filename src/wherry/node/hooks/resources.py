@@ -13,17 +13,12 @@ from wherry.api.types.core import Container as Spec
 from wherry.api.types.core import Pod
 from wherry.host import cgroups
 from wherry.machinery.quantity import milli, whole
+from wherry.node import groups
 from wherry.node.hooks.hook import Hook, Machine, Scope, Starting
 from wherry.node.runtime.interface import ContainerConfig, Resources, SandboxConfig
 
 PERIOD = 100_000
 MIN_QUOTA = 1_000
-MIN_SHARES = 2
-
-
-def shares(millicores: int) -> int:
-    """cpu.shares of a request."""
-    return max(MIN_SHARES, min(262_144, millicores * 1024 // 1000)) if millicores else MIN_SHARES
 
 
 def quota(millicores: int) -> int:
@@ -50,7 +45,7 @@ def limits(pod: Pod, spec: Spec, machine: Machine) -> Resources:
     return Resources(
         cpu_period=PERIOD,
         cpu_quota=quota(cpu_limit),
-        cpu_shares=shares(milli(request["cpu"]) if "cpu" in request else cpu_limit),
+        cpu_shares=groups.shares(milli(request["cpu"]) if "cpu" in request else cpu_limit),
         memory=whole(limit.get("memory", "0")),
         oom_score_adj=oom_score(pod, spec, machine.memory),
         unified=unified,
@@ -60,28 +55,20 @@ def limits(pod: Pod, spec: Spec, machine: Machine) -> Resources:
 class Limits(Hook):
     """Owns the pod's control group."""
 
-    def _group(self, scope: Scope) -> str:
-        return f"{scope.config.cgroups}/pod{scope.pod.metadata.uid}"
-
-    def _slice(self, scope: Scope) -> str:
-        """Where systemd owns the tree: a slice of its own, below wherry.slice. A dash would mean another level."""
-        return f"wherry-pod{scope.pod.metadata.uid.replace('-', '_')}.slice"
-
     def sandbox(self, scope: Scope, config: SandboxConfig) -> SandboxConfig:
         """Make the group with the pod's sums before anything runs in it; name it as everything's parent."""
         spec = scope.pod.spec
         request, limit = pod_requests(spec), pod_limits(spec)
         everyone = (*spec.containers, *(one for one in spec.init_containers if one.restart_policy == "Always"))
         sums = cgroups.Limits(
-            cpu_shares=shares(request.get("cpu", 0)),
+            cpu_shares=groups.shares(request.get("cpu", 0)),
             cpu_quota=quota(limit.get("cpu", 0)) if all("cpu" in one.resources.limits for one in everyone) else 0,
             memory=limit.get("memory", 0) if all("memory" in one.resources.limits for one in everyone) else 0,
         )
-        if cgroups.driver() == "systemd":
-            return replace(config, cgroup_parent=self._slice(scope))
-        group = self._group(scope)
-        cgroups.create(group, sums)
-        return replace(config, cgroup_parent=group)
+        parent = groups.parent(scope.config, scope.pod)
+        if parent.startswith("/"):
+            cgroups.create(parent, sums)
+        return replace(config, cgroup_parent=parent)
 
     async def container(self, scope: Scope, starting: Starting, config: ContainerConfig) -> ContainerConfig:
         """The container's own limits."""
@@ -89,4 +76,5 @@ class Limits(Hook):
 
     async def clear(self, scope: Scope) -> None:
         """Remove the group."""
-        cgroups.remove(self._group(scope))
+        for group in groups.everywhere(scope.config, scope.pod.metadata.uid):
+            cgroups.remove(group)
