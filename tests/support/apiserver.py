@@ -67,8 +67,10 @@ class Authority:
             .not_valid_after(now + datetime.timedelta(days=2))
         )
 
-    def issue(self, common_name: str, organizations: Sequence[str] = (), *, server: bool = False) -> Pair:
-        """A certificate with its key, for clients or (with `server`) for localhost."""
+    def issue(
+        self, common_name: str, organizations: Sequence[str] = (), *, server: bool = False, hosts: Sequence[str] = ()
+    ) -> Pair:  # fmt: skip
+        """A certificate with its key, for clients or (with `server`) for localhost and these `hosts`."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
         names += [x509.NameAttribute(NameOID.ORGANIZATION_NAME, o) for o in organizations]
@@ -77,7 +79,11 @@ class Authority:
             x509.ExtendedKeyUsage([usage]), critical=False
         )
         if server:
-            alternatives = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+            alternatives: list[x509.GeneralName] = [
+                x509.DNSName("localhost"),
+                x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+            ]
+            alternatives += [x509.DNSName(host) for host in hosts]
             builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         stem = common_name.replace(":", "-")
         pair = Pair(self.folder / f"{stem}.crt", self.folder / f"{stem}.key")

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from wherry.apiserver.authn.tokens import Tokens
     from wherry.apiserver.authz.authorizer import Authorizer
     from wherry.apiserver.subresources.agents import Agents
+    from wherry.apiserver.webhooks.client import WebhookClient
 
 
 @dataclass(slots=True)
@@ -50,6 +51,7 @@ class Api:
     tokens: Tokens
     allocators: Allocators
     agents: Agents
+    webhooks: WebhookClient
     version: Mapping[str, str] = field(default_factory=dict)
     uid: Uids = field(default_factory=Uids)
     """`uid()` is a new uid."""

@@ -39,8 +39,10 @@ from wherry.apiserver.nonresource import Check, NonResource
 from wherry.apiserver.pipeline import Pipeline
 from wherry.apiserver.served import Served
 from wherry.apiserver.server import Server, server_context
+from wherry.apiserver.service_endpoint import resolve
 from wherry.apiserver.subresources.agents import Agents
 from wherry.apiserver.views import VIEWS
+from wherry.apiserver.webhooks.client import WebhookClient
 from wherry.client.interface import Client
 from wherry.store.log import Log
 from wherry.store.windows import Windows
@@ -121,6 +123,7 @@ class ApiServer:
             tokens=Tokens([path.read_bytes() for path in config.token_keys], config.issuer, config.audiences),
             allocators=Allocators(windows, config.service_cidr, config.node_ports),
             agents=Agents(self._node, self._agent_context),
+            webhooks=WebhookClient(lambda namespace, name, port: resolve(self.api, namespace, name, port)),
             version=VERSION,
         )
         await bootstrap(self.client(known("system:apiserver", MASTERS), "kube-apiserver"))
@@ -172,3 +175,5 @@ class ApiServer:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        if self._api is not None:
+            await self._api.webhooks.close()
