@@ -30,6 +30,9 @@ def merged(old: Any, patch: Any) -> Any:
         elif name == "conditions":
             kept = {one["type"]: one for one in new.get(name, [])}
             for one in value:
+                if one.get("$patch") == "delete":
+                    kept.pop(one["type"], None)
+                    continue
                 kept[one["type"]] = {k: v for k, v in {**kept.get(one["type"], {}), **one}.items() if v is not None}
             new[name] = list(kept.values())
         elif isinstance(value, list):

@@ -57,6 +57,23 @@ def create(group: str, limits: Limits, root: Path = ROOT) -> None:
                 (folder / name).write_text(value)
 
 
+def change(group: str, limits: Limits, root: Path = ROOT) -> None:
+    """Set the limits of a group that is there; zero takes a limit of CPU or memory away. Raises OSError when the kernel
+    refuses, as it does for less memory than is in use."""
+    for hierarchy in _hierarchies(root):
+        folder = hierarchy / group.lstrip("/")
+        wanted = dict(_unlimited(hierarchy)) | dict(_files(hierarchy, limits))
+        for name, value in wanted.items():
+            if (folder / name).exists():
+                (folder / name).write_text(value)
+
+
+def _unlimited(hierarchy: Path) -> list[tuple[str, str]]:
+    if version(hierarchy) == 2:
+        return [("cpu.max", "max 100000"), ("memory.max", "max")]
+    return {"cpu": [("cpu.cfs_quota_us", "-1")], "memory": [("memory.limit_in_bytes", "-1")]}.get(hierarchy.name, [])
+
+
 def _delegate(root: Path, folder: Path) -> None:
     """Version 2: let the groups below each parent have the controllers."""
     for parent in reversed([one for one in folder.parents if one == root or root in one.parents]):

@@ -111,7 +111,8 @@ class Agent:
         async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
             self._parts = Parts(
                 config, self.client, self.runtime, self.clock, self.observer, self.publisher, self.recorder,
-                self.puller, session, machine.look(config), self.services, self._hooks, self._drained, self.tally,
+                self.puller, session, machine.look(config), self.services, self._hooks, self._drained, self.pods,
+                self.tally,
             )  # fmt: skip
             async with asyncio.TaskGroup() as group:
                 self._group = group

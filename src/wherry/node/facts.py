@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from wherry.api.types.core import Container as Spec
-from wherry.api.types.core import Pod
+from wherry.api.types.core import Pod, ResourceRequirements
 from wherry.node.runtime.interface import Container, Sandbox, State
 
 HASH = "wherry.io/container-hash"
@@ -22,6 +22,7 @@ POD_UID = "io.kubernetes.pod.uid"
 CONTAINER_NAME = "io.kubernetes.container.name"
 
 Role = Literal["init", "sidecar", "main", "ephemeral"]
+EventKind = Literal["Normal", "Warning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,12 @@ class Facts:
     """When this agent first saw that the pod must end; 0 while it need not."""
     drained: bool = False
     """No proxy sends new connections any more, or the wait for that is over."""
+    actuated: Mapping[str, ResourceRequirements] = field(default_factory=dict)
+    """By container id: CPU and memory it was last given, where that is not what it was made with."""
+    pending: Problem | None = None
+    """Why a new size of the pod is not taken (yet): Deferred or Infeasible."""
+    resize_error: str = ""
+    """Why the last try to give a container its new size failed."""
     rejected: Problem | None = None
     """The node refuses the pod, or evicts it: it ends Failed with this reason."""
 
@@ -156,6 +163,14 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class Resize:
+    """Give a running container the CPU and memory that its definition says now."""
+
+    name: str
+    container: str
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveContainer:
     """Forget a dead container that is older than the one before the present."""
 
@@ -193,6 +208,7 @@ Instruction = (
     | Start
     | RunHook
     | Kill
+    | Resize
     | RemoveContainer
     | Drain
     | Finish

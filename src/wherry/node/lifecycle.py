@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from wherry.api.types.core import Container as Spec
 from wherry.api.types.core import Pod, PodStatus
 from wherry.machinery.time import seconds
-from wherry.node import podstatus
+from wherry.node import podstatus, resize
 from wherry.node.facts import (
     STEP,
     CreateSandbox,
@@ -28,6 +28,7 @@ from wherry.node.facts import (
     Kill,
     MountVolumes,
     RemoveContainer,
+    Resize,
     Role,
     RunHook,
     Say,
@@ -186,7 +187,11 @@ class _Plan:
         return bool(self.pod.spec.containers)
 
     def _runs_again(self, spec: Spec, last: Container) -> bool:
-        return wants_restart(self.pod, spec, last) or changed(spec, last)
+        return wants_restart(self.pod, spec, last) or self._remade(spec, last)
+
+    def _remade(self, spec: Spec, last: Container) -> bool:
+        """Whether it ended because its definition or its size changed: what follows starts at once."""
+        return changed(spec, last) or resize.ended_for_size(spec, last)
 
     def _mains(self) -> list[tuple[Spec, Role]]:
         todo: list[tuple[Spec, Role]] = []
@@ -236,7 +241,7 @@ class _Plan:
         attempt, step = podstatus.next_attempt(self.pod, spec.name, last), 0
         if last is not None and exited(last):
             step = next_step(last)
-            if not changed(spec, last) and not self._back_off_over(spec, last):
+            if not self._remade(spec, last) and not self._back_off_over(spec, last):
                 yield Say(
                     f"{last.id} BackOff", "Warning", "BackOff",
                     f"Back-off restarting failed container {spec.name} in pod {pod_text(self.pod)}", spec.name,
@@ -274,9 +279,18 @@ class _Plan:
                 continue
             if now.id in self.facts.awaiting_hook:
                 yield RunHook(name, now.id)
+            size = resize.needs(spec, now, self.facts.actuated) if self._resizable(spec) else ""
             reason = self._why_kill(spec, now)
+            if not reason and size == "restart":
+                reason = f"Container {name} resize requires restart"
             if reason:
                 yield Kill(name, now.id, self._grace(spec, now), reason)
+            elif size:
+                yield Resize(name, now.id)
+
+    def _resizable(self, spec: Spec) -> bool:
+        """Main containers and sidecars; an ordinary init container takes its new size when it is started next."""
+        return is_sidecar(spec) or any(one.name == spec.name for one in self.pod.spec.containers)
 
     def _why_kill(self, spec: Spec, now: Container) -> str:
         if changed(spec, now):

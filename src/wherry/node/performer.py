@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import shutil
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -22,12 +22,14 @@ from wherry.api.types.core import Container as Spec
 from wherry.api.types.core import LifecycleHandler, Pod
 from wherry.client.events import Recorder
 from wherry.client.interface import Client
-from wherry.host import mounts
+from wherry.host import cgroups, consumption, mounts
 from wherry.machinery.errors import Conflict, NotFound
 from wherry.machinery.meta import key_of
-from wherry.node import checks, facts, lifecycle, podstatus
+from wherry.machinery.quantity import whole
+from wherry.node import checks, facts, groups, lifecycle, podstatus, resize
 from wherry.node.config import AgentConfig
 from wherry.node.hooks.hook import Hook, HookFault, Machine, Scope, Services, Starting
+from wherry.node.hooks.resources import limits, sums
 from wherry.node.observer import Observer
 from wherry.node.pulls import Puller
 from wherry.node.runtime.interface import Container, ContainerConfig, Image, Runtime, RuntimeFault, SandboxConfig, State
@@ -57,6 +59,8 @@ class Parts:
     services: Services
     hooks: tuple[Hook, ...]
     drained: Drained
+    others: Callable[[], Iterable[Pod]] = tuple
+    """All pods of this node, each with what is set aside for it."""
     tally: Counter[tuple[str, str, str, str, str, str]] = field(default_factory=Counter)
     """Probes: (type, result, container, pod, namespace, uid) -> how often."""
     drain_seconds: float = 10.0
@@ -206,6 +210,33 @@ class Performer:
         found = await self.parts.runtime.container(container)
         self.parts.observer.record_container(self.uid, found, sandbox=sandbox)
         return found
+
+    async def resize(self, order: facts.Resize, has: resize.Sizes) -> None:
+        """Give a container its new size; `has`: what every running container has now, by name. The pod's own group
+        grows before the container does, and shrinks after it. Raises HookFault, RuntimeFault, OSError."""
+        spec = self.spec_of(order.name)
+        if spec is None:
+            return
+        was = has.get(order.name, spec.resources)
+        limit = limits(self.pod, spec, self.parts.machine)
+        if limit.memory and (not was.limits.get("memory") or limit.memory < whole(was.limits["memory"])):
+            use = consumption.of_group(groups.of_container(self.parts.config, self.pod, order.container))
+            if use is not None and use.memory >= limit.memory:
+                text = f'attempting to set container "{spec.name}" memory limit ({limit.memory}) below current usage'
+                raise HookFault(f"{text} ({use.memory})")
+        group = groups.parent(self.parts.config, self.pod)
+        own = group.startswith("/")
+        if own:
+            larger = {**has, order.name: resize.largest(was, spec.resources)}
+            cgroups.change(group, sums(resize.resized(self.pod, larger).spec))
+        limit = replace(
+            limit,
+            cpu_quota=limit.cpu_quota or (-1 if "cpu" in was.limits else 0),
+            memory=limit.memory or (-1 if "memory" in was.limits else 0),
+        )
+        await self.parts.runtime.update_resources(order.container, limit)
+        if own:
+            cgroups.change(group, sums(resize.resized(self.pod, {**has, order.name: spec.resources}).spec))
 
     async def kill(self, order: facts.Kill, grace: float) -> None:
         """preStop, stop signal, SIGKILL. Raises RuntimeFault."""

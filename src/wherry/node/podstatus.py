@@ -28,14 +28,17 @@ from wherry.api.types.core import (
     PodCondition,
     PodIP,
     PodStatus,
+    ResourceRequirements,
     VolumeMountStatus,
 )
 from wherry.machinery import conditions
 from wherry.machinery.time import Time, time_at
+from wherry.node import resize
 from wherry.node.facts import Facts, exited, is_sidecar, running
 from wherry.node.runtime.interface import Container
 
 SCHEME = "containerd://"
+RESIZE_CONDITIONS = ("PodResizePending", "PodResizeInProgress")
 _NO_REASON = " "
 """False without a reason: upstream gives none for this condition."""
 
@@ -110,6 +113,8 @@ def compute(
         pod_ip=ips[0] if ips and sandbox else old.pod_ip,
         pod_ips=tuple(PodIP(ip=ip) for ip in ips) if sandbox else old.pod_ips,
         qos_class=old.qos_class or compute_qos(pod.spec),
+        allocated_resources=pod.spec.resources.requests if pod.spec.resources else old.allocated_resources,
+        resources=pod.spec.resources or old.resources,
         init_container_statuses=init,
         container_statuses=main,
         ephemeral_container_statuses=extra,
@@ -152,8 +157,21 @@ class _View:
             state=state,
             last_state=last,
             allocated_resources=spec.resources.requests,
-            resources=spec.resources if spec.resources.limits or spec.resources.requests else None,
+            resources=self._size(spec, latest),
             volume_mounts=_mounts(spec),
+        )
+
+    def _size(self, spec: Spec, latest: Container) -> ResourceRequirements:
+        """What a running container has; what one that does not run will get."""
+        if not running(latest):
+            return spec.resources
+        has = self.facts.actuated.get(latest.id) or resize.made_with(latest)
+        if has is None or resize.same(has, spec.resources):
+            return spec.resources
+        return msgspec.structs.replace(
+            spec.resources,
+            requests={**spec.resources.requests, **has.requests},
+            limits={**spec.resources.limits, **has.limits},
         )
 
     def _ready(self, spec: Spec, latest: Container) -> bool:
@@ -272,7 +290,42 @@ def _conditions(pod: Pod, status: PodStatus, facts: Facts, now: Time) -> tuple[P
             observed_generation=generation, last_transition_time=now,
         )  # fmt: skip
         found = _put(found, wanted)
-    return found
+    return _resizing(found, pod, status, facts, now)
+
+
+def _resizing(
+    found: tuple[PodCondition, ...], pod: Pod, status: PodStatus, facts: Facts, now: Time
+) -> tuple[PodCondition, ...]:
+    """PodResizePending and PodResizeInProgress are there only while they are true."""
+    wanted = []
+    if not status.phase.startswith(("Succ", "Fail")) and facts.pending is not None:
+        wanted.append(("PodResizePending", facts.pending.reason, facts.pending.message))
+    if _in_progress(pod, facts) or facts.resize_error:
+        wanted.append(("PodResizeInProgress", "Error" if facts.resize_error else "", facts.resize_error))
+    for kind, reason, message in wanted:
+        made = PodCondition(
+            type=kind, status="True", reason=reason, message=message, observed_generation=pod.metadata.generation,
+            last_transition_time=now, last_probe_time=now,
+        )  # fmt: skip
+        old = conditions.get(found, kind)
+        if old is not None:
+            made = msgspec.structs.replace(made, last_probe_time=old.last_probe_time)
+        found = _put(found, made)
+    kinds = {kind for kind, _, _ in wanted}
+    return tuple(one for one in found if one.type not in RESIZE_CONDITIONS or one.type in kinds)
+
+
+def _in_progress(pod: Pod, facts: Facts) -> bool:
+    sidecars = (one for one in pod.spec.init_containers if is_sidecar(one))
+    for spec in (*pod.spec.containers, *sidecars):
+        latest = facts.latest(spec.name)
+        if latest is None:
+            continue
+        if running(latest) and resize.needs(spec, latest, facts.actuated):
+            return True
+        if exited(latest) and resize.ended_for_size(spec, latest):
+            return True
+    return False
 
 
 def _put(found: tuple[PodCondition, ...], wanted: PodCondition) -> tuple[PodCondition, ...]:

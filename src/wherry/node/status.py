@@ -24,7 +24,10 @@ from wherry.machinery.meta import Key, key_of
 log = logging.getLogger(__name__)
 
 PARALLEL = 16
-OWN = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+OWN = (
+    "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", "PodResizePending",
+    "PodResizeInProgress",
+)  # fmt: skip
 _KEYED = {"podIPs": "ip", "hostIPs": "ip"}
 
 
@@ -54,6 +57,8 @@ def _conditions(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[di
         was = before.get(one["type"])
         if one["type"] in OWN and was != one:
             found.append({**dict.fromkeys(was or (), None), **one})
+    kept = {one["type"] for one in new}
+    found += [{"$patch": "delete", "type": kind} for kind in before if kind in OWN and kind not in kept]
     return found
 
 

@@ -26,6 +26,7 @@ from wherry.node.checks import Target
 from wherry.node.hooks.hook import HookFault
 from wherry.node.performer import Parts, Performer
 from wherry.node.probes import Prober, has_probes
+from wherry.node.resizing import Resizing
 from wherry.node.runtime.interface import Container, RuntimeFault
 from wherry.node.status import OWN
 
@@ -60,6 +61,7 @@ class Worker:
         self._do = Performer(parts, pod)
         self._status = pod.status
         self._memory = _Memory()
+        self._sizes = Resizing(self._do)
         self._wake = asyncio.Event()
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._probers: dict[str, tuple[Prober, asyncio.Task[None]]] = {}
@@ -81,7 +83,7 @@ class Worker:
     def update(self, pod: Pod) -> None:
         """The object changed."""
         mine = {one.type: one for one in self._status.conditions if one.type in OWN}
-        others = tuple(one for one in pod.status.conditions if one.type not in mine)
+        others = tuple(one for one in pod.status.conditions if one.type not in OWN)
         phase = pod.status.phase if pod.status.phase in ("Succeeded", "Failed") else self._status.phase
         self._status = msgspec.structs.replace(
             self._status, conditions=(*others, *mine.values()), phase=phase,
@@ -90,7 +92,7 @@ class Worker:
         old, new = self._do.pod.metadata, pod.metadata
         if (old.labels, old.annotations) != (new.labels, new.annotations):
             self._refresh_at = 0.0
-        self._do.pod = msgspec.structs.replace(pod, status=self._status)
+        self._do.pod = msgspec.structs.replace(self._sizes.wish(pod), status=self._status)
         self.wake()
 
     def vanish(self) -> None:
@@ -142,9 +144,12 @@ class Worker:
             for name, task in self._busy.items():
                 if name.startswith("image "):
                     task.cancel()
+        retry_at = None if memory.stopping_since else self._sizes.allocate(now)
         self._probe(group)  # first: after a restart a prober begins with what the status says, which decide() replaces
         decision = lifecycle.decide(self._do.pod, self._facts(), now)
         if decision.status != self._status:
+            if not memory.stopping_since:
+                self._sizes.say_completed(self._status, decision.status)
             self._status = decision.status
             self._do.pod = msgspec.structs.replace(self._do.pod, status=decision.status)
         if not self._gone:
@@ -155,7 +160,7 @@ class Worker:
             self._refresh_at = self._parts.clock.monotonic() + self._parts.config.refresh
             if memory.volumes_ready:
                 self._task(group, "refresh", self._do.refresh())
-        return decision.wake_at
+        return min((at for at in (decision.wake_at, retry_at) if at is not None), default=None)
 
     def _stopping_since(self, now: float) -> float:
         """When the grace began: at the request, also for an agent that was not there then."""
@@ -177,6 +182,9 @@ class Worker:
             probes={one: prober.found for one, (prober, _) in self._probers.items()},
             hooks=memory.hooks,
             awaiting_hook=frozenset(memory.awaiting),
+            actuated=self._sizes.actuated,
+            pending=self._sizes.pending,
+            resize_error=self._sizes.error,
             busy=frozenset(self._busy),
             stopping_since=memory.stopping_since,
             drained=memory.drained,
@@ -200,6 +208,8 @@ class Worker:
                 self._task(group, f"hook {container}", self._hook(name, container))
             case f.Kill():
                 self._kill(group, order)
+            case f.Resize(name):
+                self._task(group, f"resize {name}", self._sizes.resize(order, self.wake))
             case f.StopSandbox(sandbox):
                 self._try(group, f"stop {sandbox}", "", lambda: do.stop_sandbox(sandbox))
             case f.RemoveContainer(container):

@@ -24,7 +24,7 @@ from wherry.api.core.configmap import CONFIGMAP
 from wherry.api.core.event import EVENT
 from wherry.api.core.pod import POD
 from wherry.api.core.secret import SECRET
-from wherry.api.types.core import ConfigMap, Pod, Secret
+from wherry.api.types.core import ConfigMap, Pod, ResourceRequirements, Secret
 from wherry.host import mounts, netns, processes
 from wherry.host.containerd import Supervisor
 from wherry.machinery.codec import from_dict
@@ -328,4 +328,55 @@ async def test_use_of_cpu_memory_disk_and_network_is_measured(node: Node) -> Non
     text = stats_metrics.resource(look)
     assert 'container_cpu_usage_seconds_total{container="c0",namespace="default",pod="u"}' in text
     await node.delete("u")
+    await node.all_gone()
+
+
+async def test_a_pod_is_resized_in_place_or_restarted_as_its_policy_says(node: Node) -> None:
+    def size(cpu: str, memory: str) -> dict[str, Any]:
+        return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": cpu, "memory": memory}}
+
+    async def resize(cpu: str, memory: str, generation: int) -> Pod:
+        pod = await node.pod("z")
+        (one,) = pod.spec.containers
+        own = msgspec.structs.replace(one, resources=from_dict(ResourceRequirements, size(cpu, memory)))
+        spec = msgspec.structs.replace(pod.spec, containers=(own,))
+        meta = msgspec.structs.replace(pod.metadata, generation=generation)
+        await node.api.replace(POD, msgspec.structs.replace(pod, spec=spec, metadata=meta))
+
+        def over(pod: Pod) -> bool:
+            kinds = {one.type for one in pod.status.conditions}
+            quiet = not kinds & {"PodResizePending", "PodResizeInProgress"}
+            return quiet and ready(pod) and pod.status.observed_generation == generation
+
+        return await node.until("z", over)
+
+    def limits(pod: Pod) -> tuple[int, int]:
+        group = groups.of_pod(node.config, pod).lstrip("/")
+        one = pod.status.container_statuses[0].container_id.removeprefix("containerd://")
+        v1 = Path("/sys/fs/cgroup/memory")
+        if not v1.is_dir():
+            v2 = Path("/sys/fs/cgroup") / group / one
+            return int((v2 / "cpu.max").read_text().split()[0]), int((v2 / "memory.max").read_text())
+        quota = Path("/sys/fs/cgroup/cpu") / group / one / "cpu.cfs_quota_us"
+        return int(quota.read_text()), int((v1 / group / one / "memory.limit_in_bytes").read_text())
+
+    policy = [{"resourceName": "memory", "restartPolicy": "RestartContainer"}]
+    await node.run("z", {"command": [*SH, FOREVER], "resources": size("50m", "32Mi"), "resizePolicy": policy})
+    await node.until("z", ready)
+    pod = await resize("80m", "32Mi", 2)
+    assert (limits(pod), pod.status.container_statuses[0].restart_count) == ((8000, 32 << 20), 0)
+    assert pod.status.container_statuses[0].allocated_resources["cpu"] == "80m"
+    pod = await resize("40m", "48Mi", 3)
+    assert (limits(pod), pod.status.container_statuses[0].restart_count) == ((4000, 48 << 20), 1)
+    resources = pod.status.container_statuses[0].resources
+    assert resources is not None
+    assert resources.limits == {"cpu": "40m", "memory": "48Mi"}
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await resize("5000", "48Mi", 4)
+    pod = await node.until("z", lambda one: any(c.reason == "Infeasible" for c in one.status.conditions))
+    assert pod.status.container_statuses[0].allocated_resources["cpu"] == "40m"
+    reasons = [name for name, _ in await node.events("z")]
+    assert {"ResizeStarted", "ResizeCompleted", "ResizeInfeasible"} <= set(reasons)
+    await node.delete("z")
     await node.all_gone()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wherry.node import facts
+from wherry.node import facts, resize
 from wherry.node.hooks.hook import Hook, Scope, Starting
 from wherry.node.runtime.interface import ContainerConfig, Mount, SandboxConfig
 
@@ -42,7 +42,11 @@ class Identity(Hook):
                 facts.POD_UID: meta.uid,
                 facts.CONTAINER_NAME: spec.name,
             },
-            annotations={**config.annotations, facts.HASH: facts.container_hash(spec)},
+            annotations={
+                **config.annotations,
+                facts.HASH: facts.container_hash(spec),
+                resize.SIZE: resize.annotation(spec),
+            },
             log_path=f"{spec.name}/{starting.attempt}.log",
             command=spec.command,
             args=spec.args,

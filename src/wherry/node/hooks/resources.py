@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from wherry.api.core.pod_resources import pod_limits, pod_requests, qos_class
 from wherry.api.types.core import Container as Spec
-from wherry.api.types.core import Pod
+from wherry.api.types.core import Pod, PodSpec
 from wherry.host import cgroups
 from wherry.machinery.quantity import milli, whole
 from wherry.node import groups
@@ -52,22 +52,30 @@ def limits(pod: Pod, spec: Spec, machine: Machine) -> Resources:
     )
 
 
+def sums(spec: PodSpec) -> cgroups.Limits:
+    """What the pod's own group allows: limits only where every container has one, or the pod itself."""
+    request, limit = pod_requests(spec), pod_limits(spec)
+    own = spec.resources.limits if spec.resources else {}
+    everyone = (*spec.containers, *(one for one in spec.init_containers if one.restart_policy == "Always"))
+
+    def limited(name: str) -> bool:
+        return name in own or all(name in one.resources.limits for one in everyone)
+
+    return cgroups.Limits(
+        cpu_shares=groups.shares(request.get("cpu", 0)),
+        cpu_quota=quota(limit.get("cpu", 0)) if limited("cpu") else 0,
+        memory=limit.get("memory", 0) if limited("memory") else 0,
+    )
+
+
 class Limits(Hook):
     """Owns the pod's control group."""
 
     def sandbox(self, scope: Scope, config: SandboxConfig) -> SandboxConfig:
         """Make the group with the pod's sums before anything runs in it; name it as everything's parent."""
-        spec = scope.pod.spec
-        request, limit = pod_requests(spec), pod_limits(spec)
-        everyone = (*spec.containers, *(one for one in spec.init_containers if one.restart_policy == "Always"))
-        sums = cgroups.Limits(
-            cpu_shares=groups.shares(request.get("cpu", 0)),
-            cpu_quota=quota(limit.get("cpu", 0)) if all("cpu" in one.resources.limits for one in everyone) else 0,
-            memory=limit.get("memory", 0) if all("memory" in one.resources.limits for one in everyone) else 0,
-        )
         parent = groups.parent(scope.config, scope.pod)
         if parent.startswith("/"):
-            cgroups.create(parent, sums)
+            cgroups.create(parent, sums(scope.pod.spec))
         return replace(config, cgroup_parent=parent)
 
     async def container(self, scope: Scope, starting: Starting, config: ContainerConfig) -> ContainerConfig:
