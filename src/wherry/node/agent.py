@@ -25,7 +25,7 @@ from wherry.api.types.core import Pod, Service
 from wherry.client.events import Recorder
 from wherry.client.interface import Client, Event, Select
 from wherry.machinery.meta import Key, key_of
-from wherry.node import facts, lastwords, machine, remember
+from wherry.node import admission, facts, lastwords, machine, remember
 from wherry.node.api import ROUTES, AgentServer, Route
 from wherry.node.config import AgentConfig
 from wherry.node.hooks.hook import Hook
@@ -111,8 +111,8 @@ class Agent:
         async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
             self._parts = Parts(
                 config, self.client, self.runtime, self.clock, self.observer, self.publisher, self.recorder,
-                self.puller, session, machine.look(config), self.services, self._hooks, self._drained, self.pods,
-                self.tally,
+                self.puller, session, machine.look(config), self.services, self._hooks, self._drained, self._room,
+                self.pods, self.tally,
             )  # fmt: skip
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -125,6 +125,12 @@ class Agent:
 
     async def _supervised(self, name: str, part: Callable[[], Any]) -> None:
         await keep_running(f"agent {self.config.name}: {name}", part, self.clock)
+
+    def _room(self) -> admission.Node:
+        machine = self._parts.machine if self._parts else None
+        pressures = tuple(one.type for one in self.housekeeping.pressures())
+        allocatable = machine.allocatable if machine else {}
+        return admission.Node(allocatable, self.config.max_pods, pressures, self.registration.strict_groups)
 
     # --- what others ask
 

@@ -112,6 +112,8 @@ class Housekeeping:
             if folder.name in known:
                 continue
             log.info("removing what pod %s left", folder.name)
+            for path in mounts.mounted_below(folder / "volumes"):
+                await self._runtime.unmount_image(str(path))  # if that is what it is
             mounts.unmount_below(folder)
             if not mounts.mounted_below(folder):
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

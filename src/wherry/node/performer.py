@@ -18,15 +18,16 @@ import aiohttp
 
 from wherry.aio.clock import Clock
 from wherry.api.core.pod import POD
+from wherry.api.node.runtimeclass import RUNTIMECLASS
 from wherry.api.types.core import Container as Spec
 from wherry.api.types.core import LifecycleHandler, Pod
 from wherry.client.events import Recorder
 from wherry.client.interface import Client
 from wherry.host import cgroups, consumption, mounts
 from wherry.machinery.errors import Conflict, NotFound
-from wherry.machinery.meta import key_of
+from wherry.machinery.meta import Key, key_of
 from wherry.machinery.quantity import whole
-from wherry.node import checks, facts, groups, lifecycle, podstatus, resize
+from wherry.node import admission, checks, facts, groups, lifecycle, podstatus, resize
 from wherry.node.config import AgentConfig
 from wherry.node.hooks.hook import Hook, HookFault, Machine, Scope, Services, Starting
 from wherry.node.hooks.resources import limits, sums
@@ -59,6 +60,8 @@ class Parts:
     services: Services
     hooks: tuple[Hook, ...]
     drained: Drained
+    room: Callable[[], admission.Node] | None = None
+    """What counts when a new pod comes; None: every pod is taken."""
     others: Callable[[], Iterable[Pod]] = tuple
     """All pods of this node, each with what is set aside for it."""
     tally: Counter[tuple[str, str, str, str, str, str]] = field(default_factory=Counter)
@@ -93,7 +96,9 @@ class Performer:
     def scope(self, ips: tuple[str, ...] = ()) -> Scope:
         """The pod as hooks see it."""
         parts = self.parts
-        return Scope(self.pod, parts.config, parts.client, parts.clock, parts.machine, parts.services, ips)
+        return Scope(
+            self.pod, parts.config, parts.client, parts.clock, parts.machine, parts.services, ips, parts.puller
+        )
 
     def address(self) -> str:
         """Where the pod's ports are reached."""
@@ -114,10 +119,20 @@ class Performer:
 
     async def create_sandbox(self, attempt: int) -> None:
         """Make the sandbox. Raises HookFault, RuntimeFault."""
-        config = self._sandbox_config(attempt)
+        config = replace(self._sandbox_config(attempt), handler=await self._handler())
         sandbox = await self.parts.runtime.run_sandbox(config)
         self._sandboxes[sandbox] = config
         self.parts.observer.record_sandbox(self.uid, await self.parts.runtime.sandbox(sandbox))
+
+    async def _handler(self) -> str:
+        """The runtime's name for the pod's RuntimeClass. Raises HookFault."""
+        name = self.pod.spec.runtime_class_name
+        if not name:
+            return ""
+        try:
+            return (await self.parts.client.get(RUNTIMECLASS, Key("", name))).handler
+        except NotFound as error:
+            raise HookFault(f'runtimeclass.node.k8s.io "{name}" not found', "CreatePodSandboxError") from error
 
     async def stop_sandbox(self, sandbox: str) -> None:
         """Stop it and what runs in it. Raises RuntimeFault."""

@@ -25,6 +25,7 @@ from wherry.api.types.core import (
     NodeAddress,
     NodeCondition,
     NodeDaemonEndpoints,
+    NodeFeatures,
     NodeSpec,
     NodeStatus,
 )
@@ -121,6 +122,12 @@ class Registration:
         self._node: Node | None = None
         self.registered = asyncio.Event()
 
+    @property
+    def strict_groups(self) -> bool:
+        """Whether the runtime can do supplementalGroupsPolicy Strict."""
+        major = self._version.version.removeprefix("v").partition(".")[0]
+        return self._version.name != "containerd" or not major.isdigit() or int(major) >= 2
+
     def labels(self) -> dict[str, str]:
         """What the node says about itself."""
         arch = machine.architecture()
@@ -204,6 +211,7 @@ class Registration:
             daemon_endpoints=NodeDaemonEndpoints(kubelet_endpoint=DaemonEndpoint(port=config.port)),
             node_info=machine.info(config, self._version),
             images=_images(images),
+            features=NodeFeatures(supplemental_groups_policy=self.strict_groups),
         )
 
     async def _keep_lease(self) -> None:

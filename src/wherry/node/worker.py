@@ -20,20 +20,21 @@ from wherry.aio.backoff import Backoff
 from wherry.api.types.core import Pod, PodStatus
 from wherry.machinery.errors import APIError
 from wherry.machinery.time import seconds, time_at
+from wherry.node import admission, lifecycle
 from wherry.node import facts as f
-from wherry.node import lifecycle, podstatus
-from wherry.node.checks import Target
 from wherry.node.hooks.hook import HookFault
 from wherry.node.performer import Parts, Performer
-from wherry.node.probes import Prober, has_probes
+from wherry.node.probing import Probing
 from wherry.node.resizing import Resizing
-from wherry.node.runtime.interface import Container, RuntimeFault
+from wherry.node.runtime.interface import RuntimeFault
 from wherry.node.status import OWN
 
 log = logging.getLogger(__name__)
 
 SANDBOX = "/sandbox"
 VOLUMES = "/volumes"
+ROOM_AGAIN = 0.3
+"""Seconds until a pod looks again whether the ones that are ending have made room."""
 
 
 @dataclass(slots=True)
@@ -64,8 +65,10 @@ class Worker:
         self._sizes = Resizing(self._do)
         self._wake = asyncio.Event()
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._probers: dict[str, tuple[Prober, asyncio.Task[None]]] = {}
+        self._probing = Probing(parts, self._do, self.wake)
         self._backoffs: dict[str, Backoff] = {}
+        self._taken = pod.status.start_time is not None
+        """The node has decided to run it."""
         self._gone = False
         """The object no longer exists."""
         self._finished = False
@@ -121,12 +124,11 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             while not self._finished:
                 self._wake.clear()
-                wake_at = self._step(group)
+                wake_at = self._step(group) if self._taken or self._take() else self._parts.clock.now() + ROOM_AGAIN
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._pause(wake_at)):
                         await self._wake.wait()
-            for _, task in self._probers.values():
-                task.cancel()
+            self._probing.stop()
             for task in self._busy.values():
                 task.cancel()
 
@@ -145,7 +147,8 @@ class Worker:
                 if name.startswith("image "):
                     task.cancel()
         retry_at = None if memory.stopping_since else self._sizes.allocate(now)
-        self._probe(group)  # first: after a restart a prober begins with what the status says, which decide() replaces
+        self._probing.follow(group, memory.awaiting, stopping=bool(memory.stopping_since))
+        # before decide(): after a restart a prober begins with what the status says, which decide() replaces
         decision = lifecycle.decide(self._do.pod, self._facts(), now)
         if decision.status != self._status:
             if not memory.stopping_since:
@@ -161,6 +164,24 @@ class Worker:
             if memory.volumes_ready:
                 self._task(group, "refresh", self._do.refresh())
         return min((at for at in (decision.wake_at, retry_at) if at is not None), default=None)
+
+    def _take(self) -> bool:
+        """Decide whether the node runs this new pod; False while pods that are ending hold what it needs."""
+        parts, pod = self._parts, self._do.pod
+        self._taken = True
+        if parts.room is None or lifecycle.must_end(pod, self._facts(), parts.clock.now()):
+            return True
+        others = [one for one in parts.others() if one.status.start_time is not None]
+        problem = admission.refusal(pod, others, parts.room())
+        if problem is None:
+            return True
+        staying = [one for one in others if one.metadata.deletion_timestamp is None]
+        if admission.refusal(pod, staying, parts.room()) is None:
+            self._taken = False
+            return False
+        self._do.tell("Warning", problem.reason, problem.message)
+        self.reject(problem.reason, f"Pod was rejected: {problem.message}")
+        return True
 
     def _stopping_since(self, now: float) -> float:
         """When the grace began: at the request, also for an agent that was not there then."""
@@ -179,7 +200,7 @@ class Worker:
             volumes_ready=memory.volumes_ready,
             images=memory.images,
             problems=memory.problems,
-            probes={one: prober.found for one, (prober, _) in self._probers.items()},
+            probes=self._probing.found(),
             hooks=memory.hooks,
             awaiting_hook=frozenset(memory.awaiting),
             actuated=self._sizes.actuated,
@@ -334,55 +355,6 @@ class Worker:
             await self._do.finish(delete=delete)
         self._memory.done.add(f"finish {delete}")
         self._finished = delete
-
-    # --- probes
-
-    def _probe(self, group: asyncio.TaskGroup) -> None:
-        """One prober per running container that has probes; none for pods that end."""
-        wanted: dict[str, Container] = {}
-        if not self._memory.stopping_since:
-            running = (one for one in self._parts.observer.pod(self._do.uid).containers if f.running(one))
-            wanted = {one.id: one for one in running if one.id not in self._memory.awaiting}
-        for identity in [one for one in self._probers if one not in wanted]:
-            prober, task = self._probers[identity]
-            task.cancel()
-            if not self._memory.stopping_since:
-                del self._probers[identity]
-            del prober
-        for identity, container in wanted.items():
-            spec = self._do.spec_of(container.name)
-            if identity in self._probers or spec is None:
-                continue
-            target = Target(identity, self._do.address(), spec)
-            if has_probes(target):
-                prober = self._prober(target, container)
-                self._probers[identity] = (prober, group.create_task(self._guard(prober)))
-
-    def _prober(self, target: Target, container: Container) -> Prober:
-        before = podstatus.prior(self._do.pod, container.name)
-        same = before is not None and before.container_id == podstatus.SCHEME + container.id
-        found = f.Probed(started=False, ready=False)
-        if same and before is not None:
-            found = f.Probed(started=bool(before.started), ready=before.ready)
-        parts, name = self._parts, container.name
-        return Prober(
-            parts.runtime, parts.session, parts.clock, target, container.started, self.wake,
-            lambda reason, message: self._do.tell("Warning", reason, message, name), found, self._count_for(name),
-        )  # fmt: skip
-
-    def _count_for(self, container: str) -> Callable[[str, str], None]:
-        meta, tally = self._do.pod.metadata, self._parts.tally
-
-        def count(kind: str, result: str) -> None:
-            tally[kind, result, container, meta.name, meta.namespace, meta.uid] += 1
-
-        return count
-
-    async def _guard(self, prober: Prober) -> None:
-        try:
-            await prober.run()
-        except* Exception:
-            log.exception("probes of %s in pod %s", prober.target.spec.name, f.pod_text(self._do.pod))
 
     def status(self) -> PodStatus:
         """What was last decided."""

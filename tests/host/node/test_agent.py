@@ -380,3 +380,23 @@ async def test_a_pod_is_resized_in_place_or_restarted_as_its_policy_says(node: N
     assert {"ResizeStarted", "ResizeCompleted", "ResizeInfeasible"} <= set(reasons)
     await node.delete("z")
     await node.all_gone()
+
+
+async def test_an_image_is_a_volume(node: Node) -> None:
+    script = "/files/bin/busybox cat /files/bin/busybox >/dev/null && /bin/busybox echo seen; "
+    script += "/bin/busybox touch /files/x || /bin/busybox echo refused; " + FOREVER
+    volume = {"volumes": [{"name": "v", "image": {"reference": "busybox:1", "pullPolicy": "IfNotPresent"}}]}
+    await node.run("i", {"command": [*SH, script], "volumeMounts": [{"name": "v", "mountPath": "/files"}]}, **volume)
+    pod = await node.until("i", lambda one: ready(one) and "refused" in node.log(one))
+    assert "seen" in node.log(pod)
+    await node.delete("i")
+    await node.all_gone()
+    assert not mounts.mounted_below(node.config.pods)
+
+
+async def test_what_the_node_does_not_take_ends_failed_with_the_cause(node: Node) -> None:
+    await node.run("big", {"command": [*SH, FOREVER], "resources": {"requests": {"cpu": "9000"}}})
+    pod = await node.until("big", lambda one: one.status.phase == "Failed")
+    assert pod.status.reason == "OutOfcpu"
+    assert pod.status.message.startswith("Pod was rejected: Node didn't have enough resource: cpu, requested: 9000000,")
+    await node.delete("big")

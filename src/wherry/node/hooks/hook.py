@@ -18,6 +18,7 @@ from wherry.api.types.core import Pod, Service
 from wherry.client.interface import Client
 from wherry.node.config import AgentConfig
 from wherry.node.facts import Role
+from wherry.node.pulls import Puller
 from wherry.node.runtime.interface import ContainerConfig, Image, SandboxConfig
 
 
@@ -59,6 +60,8 @@ class Scope:
     machine: Machine
     services: Services
     ips: tuple[str, ...] = ()
+    puller: Puller | None = None
+    """Gets images for image volumes."""
 
     @property
     def folder(self) -> Path:

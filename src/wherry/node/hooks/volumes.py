@@ -15,7 +15,7 @@ from wherry.api.types.core import Volume, VolumeMount
 from wherry.host import mounts
 from wherry.node.hooks.environment import expand
 from wherry.node.hooks.hook import Hook, HookFault, Scope, Starting
-from wherry.node.runtime.interface import ContainerConfig, Mount
+from wherry.node.runtime.interface import ContainerConfig, Mount, RuntimeFault
 from wherry.node.volumes import atomic, payload, places
 
 _PROPAGATION = {"HostToContainer": "host_to_container", "Bidirectional": "bidirectional"}
@@ -55,9 +55,10 @@ class Volumes(Hook):
                 context = scope.pod.spec.security_context
                 sparing = context is not None and context.fs_group_change_policy == "OnRootMismatch"
                 await places.give_group(path, group, only_on_mismatch=sparing)
-        except (HookFault, OSError, ValueError) as error:
+        except (HookFault, OSError, ValueError, RuntimeFault) as error:
+            reason = error.reason if isinstance(error, HookFault) and volume.image is not None else "ContainerCreating"
             raise HookFault(
-                f'MountVolume.SetUp failed for volume "{volume.name}" : {error}', "ContainerCreating", "FailedMount"
+                f'MountVolume.SetUp failed for volume "{volume.name}" : {error}', reason, "FailedMount"
             ) from error
 
     async def _fill(self, scope: Scope, volume: Volume, own: Path) -> bool:
@@ -80,6 +81,7 @@ class Volumes(Hook):
 
     async def clear(self, scope: Scope) -> None:
         """Take all mounts away. What volumes really hold elsewhere is not touched."""
+        await places.release(scope)
         mounts.unmount_below(scope.folder)
         uid = scope.pod.metadata.uid
         for key in [key for key in self._tokens if key[0] == uid]:
@@ -110,7 +112,12 @@ def _mount(scope: Scope, container: str, index: int, mount: VolumeMount, values:
         raise HookFault(f'volume "{mount.name}" is not there', "CreateContainerError")
     path = mount.mount_path if mount.mount_path.startswith("/") else f"/{mount.mount_path}"
     propagation = _PROPAGATION.get(mount.mount_propagation or "", "private")
-    return Mount(path, str(source), readonly=mount.read_only, propagation=propagation)  # type: ignore[arg-type] # from the table above
+    readonly = mount.read_only or _image(scope, mount.name)
+    return Mount(path, str(source), readonly=readonly, propagation=propagation)  # type: ignore[arg-type] # from the table above
+
+
+def _image(scope: Scope, name: str) -> bool:
+    return any(one.name == name and one.image is not None for one in scope.pod.spec.volumes)
 
 
 def _part(scope: Scope, source: Path, part: str, name: str) -> Path:

@@ -9,6 +9,7 @@ https://github.com/containerd/containerd/blob/main/api/services/events/v1/events
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ import grpc.aio
 from cri_api.v1 import api_pb2 as pb
 from google.protobuf.internal import decoder
 
+from wherry.host import processes
 from wherry.node.runtime import messages
 from wherry.node.runtime.interface import (
     Auth,
@@ -50,6 +52,7 @@ class Containerd:
     """A Runtime on a containerd socket. Make it inside a running event loop; `close` it at the end."""
 
     def __init__(self, socket: str) -> None:
+        self._socket = socket
         self._channel = grpc.aio.insecure_channel(
             f"unix://{socket}",
             options=[
@@ -230,6 +233,26 @@ class Containerd:
         """See Runtime."""
         request = pb.RemoveImageRequest(image=pb.ImageSpec(image=image_id))
         await _unless_gone(self._call("RemoveImage", request, pb.RemoveImageResponse))
+
+    async def mount_image(self, image: str, target: str) -> None:
+        """See Runtime. A lease without end keeps the snapshot: the one that `ctr` makes by itself ends after a day."""
+        lease = f"wherry{target}"
+        with contextlib.suppress(processes.ProgramError):  # it is there already: an earlier try got so far
+            keep = f"containerd.io/gc.ref.snapshot.overlayfs={target}"
+            await processes.run(self._ctr("leases", "create", "--id", lease, "--expires", "0", keep))
+        try:
+            await processes.run(self._ctr("images", "mount", image, target))
+        except processes.ProgramError as error:
+            raise RuntimeFault(str(error)) from error
+
+    async def unmount_image(self, target: str) -> None:
+        """See Runtime."""
+        for command in (("images", "unmount", "--rm", target), ("leases", "delete", f"wherry{target}")):
+            with contextlib.suppress(processes.ProgramError):
+                await processes.run(self._ctr(*command))
+
+    def _ctr(self, *words: str) -> list[str]:
+        return ["ctr", "--address", self._socket, "--namespace", "k8s.io", *words]
 
     async def image_usage(self) -> Usage:
         """See Runtime."""

@@ -365,6 +365,13 @@ class Runtime(Protocol):
     async def remove_image(self, image_id: str) -> None:
         """Forget an image."""
 
+    async def mount_image(self, image: str, target: str) -> None:
+        """Show the files of an image that is held, read-only, at a folder that is there; it is kept until
+        `unmount_image`."""
+
+    async def unmount_image(self, target: str) -> None:
+        """Take such a mount away and let go of the image's files; nothing there is no error."""
+
     async def image_usage(self) -> Usage:
         """Disk use of images."""
 

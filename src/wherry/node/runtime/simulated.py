@@ -73,6 +73,8 @@ class Simulated:
         self._ended: dict[str, asyncio.Event] = {}
         self._serial = itertools.count(1)
         self._listeners: list[asyncio.Queue[str]] = []
+        self.mounted: dict[str, str] = {}
+        """folder -> image"""
         self.starts: list[tuple[str, int]] = []
         """(container name, attempt) of every start, for tests."""
         for name in images:
@@ -288,6 +290,14 @@ class Simulated:
     async def remove_image(self, image_id: str) -> None:
         """See Runtime."""
         self._images.pop(image_id, None)
+
+    async def mount_image(self, image: str, target: str) -> None:
+        """See Runtime."""
+        self.mounted[target] = image
+
+    async def unmount_image(self, target: str) -> None:
+        """See Runtime."""
+        self.mounted.pop(target, None)
 
     async def image_usage(self) -> Usage:
         """See Runtime."""

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from wherry.api.core.persistentvolume import PERSISTENTVOLUME
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
-from wherry.api.types.core import EmptyDirVolumeSource, Volume
+from wherry.api.types.core import Container, EmptyDirVolumeSource, ImageVolumeSource, Volume
 from wherry.host import mounts
 from wherry.machinery.errors import NotFound
 from wherry.machinery.meta import Key
 from wherry.machinery.quantity import whole
+from wherry.node.facts import Problem
 from wherry.node.hooks.environment import fetch
 from wherry.node.hooks.hook import HookFault, Scope
 from wherry.node.volumes import local
@@ -41,6 +42,9 @@ async def place(scope: Scope, volume: Volume, own: Path) -> tuple[Path, bool]:
         return own, True
     if volume.host_path is not None:
         return host_path(volume.host_path.path, volume.host_path.type or ""), False
+    if volume.image is not None:
+        await image_files(scope, volume.name, volume.image, own)
+        return own, False
     claim = volume.persistent_volume_claim
     if claim is not None:
         return await persistent(scope, claim.claim_name)
@@ -56,6 +60,25 @@ def empty_dir(source: EmptyDirVolumeSource, own: Path) -> None:
         own.chmod(0o777)
     if source.medium == "Memory" and not mounts.is_mount(own):
         mounts.tmpfs(own, size=whole(source.size_limit) if source.size_limit else 0)
+
+
+async def image_files(scope: Scope, name: str, source: ImageVolumeSource, own: Path) -> None:
+    """The files of an image, read-only. Raises HookFault when the image cannot be had."""
+    if scope.puller is None or mounts.is_mount(own):
+        return
+    spec = Container(name=name, image=source.reference, image_pull_policy=source.pull_policy)
+    found = await scope.puller.get(scope.pod, spec, lambda _, __, ___: None)
+    if isinstance(found, Problem):
+        raise HookFault(found.message, found.reason, event="FailedMount")
+    await asyncio.to_thread(own.mkdir, parents=True, exist_ok=True)
+    await scope.puller.runtime.mount_image(found, str(own))
+
+
+async def release(scope: Scope) -> None:
+    """Let go of what volumes hold outside the pod's folder."""
+    for volume in scope.pod.spec.volumes:
+        if volume.image is not None and scope.puller is not None:
+            await scope.puller.runtime.unmount_image(str(scope.folder / "volumes" / volume.name))
 
 
 def host_path(path: str, kind: str) -> Path:

@@ -1,0 +1,96 @@
+"""Whether this node takes a pod that was given to it: pure; what does not pass ends Failed before anything is made.
+
+Reasons and messages are upstream's: OutOfcpu, OutOfpods, SysctlForbidden, PodOSNotSupported, Evicted ...
+https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from wherry.api.core.pod_resources import qos_class
+from wherry.api.types.core import Pod
+from wherry.node import resize
+from wherry.node.facts import Problem
+
+SAFE_SYSCTLS: Mapping[str, str] = {
+    "kernel.shm_rmid_forced": "ipc",
+    "net.ipv4.ip_local_port_range": "net",
+    "net.ipv4.tcp_syncookies": "net",
+    "net.ipv4.ping_group_range": "net",
+    "net.ipv4.ip_unprivileged_port_start": "net",
+    "net.ipv4.ip_local_reserved_ports": "net",
+    "net.ipv4.tcp_keepalive_time": "net",
+    "net.ipv4.tcp_fin_timeout": "net",
+    "net.ipv4.tcp_keepalive_intvl": "net",
+    "net.ipv4.tcp_keepalive_probes": "net",
+    "net.ipv4.tcp_rmem": "net",
+    "net.ipv4.tcp_wmem": "net",
+    "net.ipv4.tcp_slow_start_after_idle": "net",
+    "net.ipv4.tcp_notsent_lowat": "net",
+}
+"""Name -> the namespace it belongs to. Others are refused."""
+CRITICAL = 2_000_000_000
+"""Pods of this priority or more are taken even under pressure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What counts when a pod comes. `allocatable` in millicores and bytes; `pressures` are condition types."""
+
+    allocatable: Mapping[str, int]
+    max_pods: int
+    pressures: tuple[str, ...] = ()
+    strict_groups: bool = True
+    """Whether the runtime can do supplementalGroupsPolicy Strict."""
+
+
+def refusal(pod: Pod, others: Iterable[Pod], node: Node) -> Problem | None:
+    """Why the node does not take the pod, or None. `others`: pods it has taken already."""
+    others = tuple(one for one in others if one.status.phase not in ("Succeeded", "Failed"))
+    return _pressure(pod, node) or _kind(pod, node) or _room(pod, others, node) or _sysctls(pod)
+
+
+def _pressure(pod: Pod, node: Node) -> Problem | None:
+    if not node.pressures or (pod.spec.priority or 0) >= CRITICAL:
+        return None
+    tolerates = qos_class(pod) != "BestEffort" and set(node.pressures) == {"MemoryPressure"}
+    if tolerates:
+        return None
+    return Problem("Evicted", f"The node had condition: [{' '.join(node.pressures)}]. ")
+
+
+def _kind(pod: Pod, node: Node) -> Problem | None:
+    if pod.spec.os is not None and pod.spec.os.name not in ("", "linux"):
+        return Problem("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS")
+    context = pod.spec.security_context
+    if context is not None and context.supplemental_groups_policy == "Strict" and not node.strict_groups:
+        text = "SupplementalGroupsPolicy=Strict is not supported in this node"
+        return Problem("SupplementalGroupsPolicyNotSupported", text)
+    return None
+
+
+def _room(pod: Pod, others: tuple[Pod, ...], node: Node) -> Problem | None:
+    if len(others) >= node.max_pods:
+        numbers = f"pods, requested: 1, used: {len(others)}, capacity: {node.max_pods}"
+        return Problem("OutOfpods", f"Node didn't have enough resource: {numbers}")
+    lacking = resize.short(pod, others, node.allocatable)
+    if lacking is None:
+        return None
+    name, numbers = lacking
+    return Problem(f"OutOf{name}", f"Node didn't have enough resource: {numbers}")
+
+
+def _sysctls(pod: Pod) -> Problem | None:
+    spec = pod.spec
+    shared = {"ipc": bool(spec.host_ipc), "net": bool(spec.host_network)}
+    for one in spec.security_context.sysctls if spec.security_context else ():
+        name = one.name.replace("/", ".")
+        group = SAFE_SYSCTLS.get(name)
+        if group is None:
+            return Problem("SysctlForbidden", f'forbidden sysctl: "{name}" not allowlisted')
+        if shared[group]:
+            why = f'"{name}" not allowed with host {group} enabled'
+            return Problem("SysctlForbidden", f"forbidden sysctl: {why}")
+    return None
