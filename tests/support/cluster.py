@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import parse_qsl
 
 from msgspec.structs import replace
 
@@ -36,6 +37,8 @@ class Cluster:
     objects: dict[tuple[Resource[Any], Key], Object] = field(default_factory=dict)
     log: list[Event[Any]] = field(default_factory=list)
     calls: list[tuple[Resource[Any], Key, str, Any]] = field(default_factory=list)
+    answers: dict[tuple[str, str], Callable[[dict[str, str], Any], dict[str, Any]]] = field(default_factory=dict)
+    """What `raw` answers, by method and path, from the query and the body."""
     _grown: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
@@ -142,6 +145,13 @@ class Cluster:
     ) -> dict[str, Any]:
         self.calls.append((resource, key, subresource, body))
         return {}
+
+    async def raw(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        place, _, query = path.partition("?")
+        answer = self.answers.get((method, place))
+        if answer is None:
+            raise NotFound("the server could not find the requested resource")
+        return answer(dict(parse_qsl(query)), body)
 
     # --- Levers for tests ---
 

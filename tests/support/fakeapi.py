@@ -136,6 +136,10 @@ class FakeAPI:
         self.writes.append(("delete", resource.kind, key.name))
         self._tell(resource, "DELETED", self._stamp(old))
 
+    async def raw(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Nothing is there."""
+        raise NotFound(f"{method} {path}: the server could not find the requested resource")
+
     async def call(
         self, resource: Resource[Any], key: Key, subresource: str, body: Object | Mapping[str, Any]
     ) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Reads come from windows; `commit` is the only write. Nothing here knows HTTP.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from wherry.apiserver.allocators import Allocators
     from wherry.apiserver.authn.tokens import Tokens
     from wherry.apiserver.authz.authorizer import Authorizer
+    from wherry.apiserver.http import Answer, Request
+    from wherry.apiserver.metering.usage import ResourceMetrics
+    from wherry.apiserver.routes import RequestInfo
     from wherry.apiserver.subresources.agents import Agents
     from wherry.apiserver.webhooks.client import WebhookClient
 
@@ -51,12 +54,16 @@ class Api:
     tokens: Tokens
     allocators: Allocators
     agents: Agents
+    metering: ResourceMetrics
     webhooks: WebhookClient
     version: Mapping[str, str] = field(default_factory=dict)
     uid: Uids = field(default_factory=Uids)
     """`uid()` is a new uid."""
     broken: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the store takes no writes any more: the process should open it again."""
+
+    serve: Callable[[Request, RequestInfo], Awaitable[Answer]] | None = None
+    """Answers any request, discovery and aggregated APIs included, without asking who may; set once it listens."""
 
     def now(self) -> Time:
         """The time as objects record it."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from wherry.aio.clock import Clock
 from wherry.aio.supervise import keep_running
 from wherry.api.core.node import NODE
+from wherry.api.metrics.usage import COMPUTED
 from wherry.api.registry import RESOURCES
 from wherry.api.types.core import Node
 from wherry.apiserver.admission.chain import Chain
@@ -35,6 +36,7 @@ from wherry.apiserver.authz.rbac import Rbac
 from wherry.apiserver.bootstrap import bootstrap
 from wherry.apiserver.events import forget_events
 from wherry.apiserver.inprocess import InProcessClient
+from wherry.apiserver.metering.usage import ResourceMetrics
 from wherry.apiserver.nonresource import Check, NonResource
 from wherry.apiserver.pipeline import Pipeline
 from wherry.apiserver.served import Served
@@ -113,20 +115,27 @@ class ApiServer:
             if resource not in VIEWS:
                 windows.of(resource)
         rbac = Rbac(windows)
+        agents = Agents(self._node, self._agent_context)
         self._api = Api(
             windows=windows,
-            served=Served(RESOURCES),
+            served=Served((*RESOURCES, *COMPUTED)),
             clock=self._clock,
             random=random.SystemRandom(),
             admission=Chain(ADMISSION),
             authorizer=Authorizer(rbac, NodeRights(windows, rbac)),
             tokens=Tokens([path.read_bytes() for path in config.token_keys], config.issuer, config.audiences),
             allocators=Allocators(windows, config.service_cidr, config.node_ports),
-            agents=Agents(self._node, self._agent_context),
+            agents=agents,
+            metering=ResourceMetrics(
+                self._node_names, lambda name: agents.fetch(name, "/metrics/resource"), self._clock
+            ),
             webhooks=WebhookClient(lambda namespace, name, port: resolve(self.api, namespace, name, port)),
             version=VERSION,
         )
         await bootstrap(self.client(known("system:apiserver", MASTERS), "kube-apiserver"))
+
+    def _node_names(self) -> list[str]:
+        return [entry.name for entry in self.api.window(NODE).list("").items]
 
     def _node(self, name: str) -> Node | None:
         entry = self.api.find(NODE, "", name)
@@ -150,7 +159,9 @@ class ApiServer:
             await self.open()
         config = self._config
         checks: dict[str, Check] = {"ping": lambda: "", "log": self._log_check, **config.checks}
-        self._server = Server(Pipeline(self.api, NonResource(self.api, checks, frozenset(config.checks))))
+        pipeline = Pipeline(self.api, NonResource(self.api, checks, frozenset(config.checks)))
+        self.api.serve = pipeline.serve
+        self._server = Server(pipeline)
         self.tls = server_context(str(config.certificate), str(config.key), str(config.client_ca))
         await self._server.start(config.host, config.port, self.tls)
         own = self.client(known("system:apiserver", MASTERS), "kube-apiserver")

@@ -10,11 +10,13 @@ from typing import Any
 
 import msgspec
 
+from wherry.api.metrics.usage import GROUP as METRICS
 from wherry.apiserver import output
 from wherry.apiserver.api import Api
 from wherry.apiserver.context import Context, no_such_verb
 from wherry.apiserver.decode import decode_object, to_json, untyped
 from wherry.apiserver.http import Answer, Query, Request, Response
+from wherry.apiserver.metering.handlers import measured, measured_one
 from wherry.apiserver.negotiate import Wanted, negotiate
 from wherry.apiserver.reviews import REVIEWS
 from wherry.apiserver.routes import RequestInfo
@@ -49,7 +51,7 @@ async def dispatch(api: Api, request: Request, info: RequestInfo) -> Answer:
         raise NotFound("the server could not find the requested resource")
     if info.subresource:
         return await _subresource(api, request, info, resource)
-    handler = _VERBS.get(info.verb)
+    handler = (_VERBS if resource.group != METRICS else _MEASURED).get(info.verb)
     if handler is None or info.verb not in resource.verbs:
         raise no_such_verb(resource, info.verb)
     return await handler(api, request, info, resource)
@@ -180,6 +182,21 @@ async def list_many(api: Api, request: Request, info: RequestInfo, resource: Res
     found = await list_(api, stored, info.namespace, selection, options)
     items = found.page.items if stored is resource else [shown_as(resource, entry) for entry in found.page.items]
     return output.many(resource, items, found.meta, accepted(request), api.clock.now(), include(request))
+
+
+async def get_measured(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
+    """GET of what one pod or node uses."""
+    entry = await measured_one(api, resource, info.namespace, info.name)
+    return output.one(resource, entry, accepted(request), api.clock.now(), include(request))
+
+
+async def list_measured(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
+    """GET of what all pods or nodes use."""
+    options = list_options(request.query)
+    predicate = select(resource, options.labels, options.fields).predicate
+    found = await measured(api, resource, info.namespace)
+    items = [entry for entry in found if predicate is None or predicate(entry)]
+    return output.many(resource, items, {}, accepted(request), api.clock.now(), include(request))
 
 
 async def watch_many(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
@@ -318,6 +335,9 @@ _VERBS: dict[str, Handler] = {
     "delete": delete_one,
     "deletecollection": delete_many,
 }
+
+
+_MEASURED: dict[str, Handler] = {"get": get_measured, "list": list_measured}
 
 
 def failure(error: APIError) -> Response:

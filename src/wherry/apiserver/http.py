@@ -125,6 +125,32 @@ class Sink(Protocol):
         """Call this when the client goes away."""
 
 
+class Gather:
+    """A Sink that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self._calls: list[Callable[[], None]] = []
+
+    async def write(self, data: bytes) -> None:
+        """Keep a piece."""
+        self.parts.append(data)
+
+    def push(self, data: bytes) -> bool:
+        """Keep a piece."""
+        self.parts.append(data)
+        return True
+
+    @property
+    def closed(self) -> bool:
+        """It never is."""
+        return False
+
+    def on_close(self, call: Callable[[], None]) -> None:
+        """Nobody closes it."""
+        self._calls.append(call)
+
+
 @dataclass(slots=True)
 class Stream:
     """A long answer: `run` writes it and returns when it is complete."""

@@ -16,6 +16,7 @@ import msgspec
 from wherry.apiserver.api import Api
 from wherry.apiserver.authn.user import User
 from wherry.apiserver.context import Context
+from wherry.apiserver.inside import ask
 from wherry.apiserver.select import select as selection_of
 from wherry.apiserver.subresources.doors import DOORS
 from wherry.apiserver.subresources.table import CALLS
@@ -149,6 +150,11 @@ class InProcessClient:
             raise NotFound("the server could not find the requested resource")
         raw: dict[str, Any] = msgspec.json.decode(codec.encode(body))
         return await found[1](self._api, self._context(resource, key, subresource), raw)
+
+    async def raw(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Any request by its path and query: JSON in and out. Raises APIError."""
+        found: dict[str, Any] = await ask(self._api, self._user, self._manager, method, path, body)
+        return found
 
 
 _OVER: Any = object()

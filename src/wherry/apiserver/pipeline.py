@@ -15,7 +15,7 @@ from wherry.apiserver.authz.rules import Attributes
 from wherry.apiserver.handlers import dispatch, failure
 from wherry.apiserver.http import Answer, Request, Upgrade
 from wherry.apiserver.nonresource import NonResource
-from wherry.apiserver.routes import parse, with_selected_name
+from wherry.apiserver.routes import RequestInfo, parse, with_selected_name
 from wherry.machinery.errors import APIError, BadRequest, InternalError
 
 logger = logging.getLogger(__name__)
@@ -58,9 +58,14 @@ class Pipeline:
         if info.is_resource:
             api.authorizer.require(user, with_selected_name(info, request.query))
             self._plain.count(info.verb)
-            return await dispatch(api, request, info)
-        if not self._plain.open_to_all(info.path):
+        elif not self._plain.open_to_all(info.path):
             api.authorizer.require(user, info)
+        return await self.serve(request, info)
+
+    async def serve(self, request: Request, info: RequestInfo) -> Answer:
+        """Answer a request whose user is known and may do it. Raises APIError."""
+        if info.is_resource:
+            return await dispatch(self._api, request, info)
         return await self._plain.answer(request, info)
 
     def _may_impersonate(self, user: User, acting: User) -> None:

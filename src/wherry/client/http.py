@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
+from urllib.parse import parse_qsl
 
 import aiohttp
 import msgspec
@@ -190,6 +191,15 @@ class HTTPClient:
         target = path(resource, key.namespace, key.name, subresource)
         answer: dict[str, Any] = msgspec.json.decode(await self.request("POST", target, encode(body)))
         return answer
+
+    async def raw(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """See Client."""
+        target, _, query = path.partition("?")
+        sent = None if body is None else encode(body)
+        found: dict[str, Any] = msgspec.json.decode(
+            await self.request(method, target, sent, query=dict(parse_qsl(query, keep_blank_values=True)))
+        )
+        return found
 
     # --- watch
 

@@ -86,3 +86,6 @@ class Client(Protocol):
         self, resource: Resource[Any], key: Key, subresource: str, body: Object | Mapping[str, Any]
     ) -> dict[str, Any]:
         """POST to a subresource that has a body and answer of its own: binding, eviction, token."""
+
+    async def raw(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Any request by path and query, also to discovery and aggregated APIs: JSON in and out. Raises APIError."""

@@ -14,6 +14,7 @@ from wherry.controllers import (
     endpointslicemirroring,
     ephemeralvolume,
     garbagecollector,
+    horizontalpodautoscaler,
     job,
     loadbalancer,
     localprovisioner,
@@ -69,6 +70,7 @@ CONFIGURED: tuple[Callable[[Settings], AnyController], ...] = (
     podgc.controller,
     resourcequota.controller,
     loadbalancer.controller,
+    horizontalpodautoscaler.controller,
 )
 """Those that depend on the cluster's settings."""
 

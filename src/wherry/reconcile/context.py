@@ -106,6 +106,10 @@ class Tracked:
         """POST to a subresource."""
         return await self.client.call(resource, key, subresource, body)
 
+    async def raw(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Any request by its path, JSON in and out; what it writes is not noted."""
+        return await self.client.raw(method, path, body)
+
     def _note(self, resource: Resource[Any], stored: T) -> T:
         if stored.metadata.resource_version.isdigit():
             self.wrote(resource, int(stored.metadata.resource_version))

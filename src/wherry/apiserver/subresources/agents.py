@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from wherry.aio.connection import Connection, Dialled, splice
 from wherry.api.types.core import Node
-from wherry.apiserver.http import Answer, Request, Sink, Stream, Upgrade
+from wherry.apiserver.http import Answer, Gather, Request, Sink, Stream, Upgrade
 from wherry.machinery.errors import APIError, BadRequest, InternalError, ServiceUnavailable, from_status
 
 HEAD_LIMIT = 64 * 1024
@@ -65,6 +65,20 @@ class Agents:
                 f'the agent of node "{name}" cannot be reached: {str(error) or "timed out"}'
             ) from None
         return Dialled(reader, writer)
+
+    async def fetch(self, name: str, target: str) -> bytes:
+        """What the agent of node `name` answers to a GET of `target` (path and query). Raises APIError."""
+        agent = await self.dial(name)
+        try:
+            agent.write(f"GET {target} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+            head = await read_head(agent)
+            if head.status != 200:
+                raise _refusal(head.status, await _read_rest(agent, head))
+            gather = Gather()
+            await relay_body(agent, head, gather)
+            return b"".join(gather.parts)
+        finally:
+            agent.close()
 
     async def forward(self, request: Request, name: str, target: str) -> Answer:
         """Hand a request on to the agent of node `name` at `target` (path and query); answers what it answers."""

@@ -1,0 +1,170 @@
+"""The autoscaler against a cluster in memory: scales, conditions, events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from tests.support.cluster import Cluster
+from tests.support.view import NOW, FakeView
+from tests.unit.controllers.test_autoscale_replicas import pod
+from wherry.aio.clock import LoopClock
+from wherry.api.autoscaling.horizontalpodautoscaler import HORIZONTALPODAUTOSCALER
+from wherry.api.core.pod import POD
+from wherry.api.types.autoscaling_v2 import (
+    CrossVersionObjectReference,
+    HorizontalPodAutoscaler,
+    HorizontalPodAutoscalerSpec,
+    MetricSpec,
+    MetricTarget,
+    ResourceMetricSource,
+)
+from wherry.api.types.core import Pod
+from wherry.controllers.horizontalpodautoscaler import Autoscalers
+from wherry.machinery.meta import Key, Object, ObjectMeta
+from wherry.machinery.time import time_at
+from wherry.reconcile.context import Context, Tracked
+
+KEY = Key("d", "web")
+SCALE = "/apis/apps/v1/namespaces/d/deployments/web/scale"
+METRICS = "/apis/metrics.k8s.io/v1beta1/namespaces/d/pods"
+CPU = MetricSpec(
+    type="Resource", resource=ResourceMetricSource(name="cpu", target=MetricTarget(average_utilization=50))
+)  # fmt: skip
+
+
+class World:
+    """A Deployment `web` of `replicas` pods, each using `use` thousandths of its one core."""
+
+    def __init__(self, replicas: int, use: int | None, **spec: Any) -> None:
+        self.cluster, self.view = Cluster(LoopClock()), FakeView(now=NOW)
+        self.replicas, self.use = replicas, use
+        self.told: list[tuple[str, str]] = []
+        self.scalers = Autoscalers()
+        target = CrossVersionObjectReference(api_version="apps/v1", kind="Deployment", name="web")
+        wanted: dict[str, Any] = {"max_replicas": 10, "min_replicas": 1, "metrics": (CPU,), **spec}
+        self.hpa = HorizontalPodAutoscaler(
+            metadata=ObjectMeta(name="web", namespace="d"),
+            spec=HorizontalPodAutoscalerSpec(scale_target_ref=target, **wanted),
+        )
+        answers = self.cluster.answers
+        answers["GET", "/apis/apps/v1"] = lambda _, __: {"resources": [{"name": "deployments", "kind": "Deployment"}]}
+        answers["GET", SCALE] = lambda _, __: self.scale()
+        answers["PUT", SCALE] = self.put
+        answers["GET", METRICS] = lambda query, _: self.metrics(query)
+
+    def scale(self) -> dict[str, Any]:
+        return {"spec": {"replicas": self.replicas}, "status": {"replicas": self.replicas, "selector": "app=web"}}
+
+    def put(self, _: dict[str, str], body: Any) -> dict[str, Any]:
+        self.replicas = body["spec"]["replicas"]
+        return self.scale()
+
+    def metrics(self, query: dict[str, str]) -> dict[str, Any]:
+        assert query == {"labelSelector": "app=web"}
+        if self.use is None:
+            return {"items": []}
+        return {
+            "items": [
+                {
+                    "metadata": {"name": f"p{n}"},
+                    "timestamp": str(time_at(self.view.now)),
+                    "window": "10s",
+                    "containers": [{"name": "c", "usage": {"cpu": f"{self.use}m"}}],
+                }
+                for n in range(self.replicas)
+            ]
+        }
+
+    def emit(self, obj: Object, kind: str, reason: str, message: str) -> None:
+        self.told.append((reason, message))
+
+    async def look(self) -> HorizontalPodAutoscaler:
+        """One look; the autoscaler afterwards."""
+        view = FakeView(now=self.view.now)
+        for n in range(self.replicas):
+            made = pod(n)
+            labelled: Pod = replace(made, metadata=replace(made.metadata, labels={"app": "web"}))
+            view.put(POD, labelled)
+        hpa = self.cluster.objects.get((HORIZONTALPODAUTOSCALER, KEY)) or await self.cluster.set(
+            HORIZONTALPODAUTOSCALER, self.hpa
+        )
+        view.put(HORIZONTALPODAUTOSCALER, hpa)
+        assert await self.scalers.reconcile(Context(view, Tracked(self.cluster), self.emit), KEY) == 5.0
+        return await self.cluster.get(HORIZONTALPODAUTOSCALER, KEY)
+
+    @staticmethod
+    def conditions(hpa: HorizontalPodAutoscaler) -> dict[str, tuple[str, str]]:
+        return {c.type: (c.status, c.reason) for c in hpa.status.conditions}
+
+
+async def test_up_at_once_and_down_after_the_window() -> None:
+    world = World(2, 900)
+    hpa = await world.look()
+    assert world.replicas == 4
+    assert hpa.status.desired_replicas == 4
+    assert hpa.status.current_replicas == 2
+    assert world.told == [
+        ("SuccessfulRescale", "New size: 4; reason: cpu resource utilization (percentage of request) above target")
+    ]
+    assert world.conditions(hpa) == {
+        "AbleToScale": ("True", "SucceededRescale"),
+        "ScalingActive": ("True", "ValidMetricFound"),
+        "ScalingLimited": ("False", "DesiredWithinRange"),
+    }
+    world.use = 100
+    world.view.now += 60
+    hpa = await world.look()
+    assert world.replicas == 4
+    assert world.conditions(hpa)["AbleToScale"] == ("True", "ScaleDownStabilized")
+    world.view.now += 300
+    await world.look()
+    assert world.replicas == 1
+    assert world.told[-1][1] == "New size: 1; reason: All metrics below target"
+
+
+@pytest.mark.parametrize(("replicas", "expected"), [(20, 10), (1, 3)])
+async def test_bounds_hold_without_metrics(replicas: int, expected: int) -> None:
+    world = World(replicas, None, min_replicas=3)
+    await world.look()
+    assert world.replicas == expected
+
+
+async def test_what_cannot_be_measured_changes_nothing() -> None:
+    world = World(4, None)
+    hpa = await world.look()
+    assert world.replicas == 4
+    why = (
+        "failed to get cpu utilization: unable to get metrics for resource cpu: no metrics returned from resource "
+        "metrics API"
+    )
+    assert world.told == [
+        ("FailedGetResourceMetric", why),
+        ("FailedComputeMetricsReplicas", f"invalid metrics (1 invalid out of 1), first error is: {why}"),
+    ]
+    assert world.conditions(hpa)["ScalingActive"] == ("False", "FailedGetResourceMetric")
+
+
+async def test_scaled_to_zero_by_hand_means_off() -> None:
+    world = World(0, 900)
+    hpa = await world.look()
+    assert world.replicas == 0
+    assert world.conditions(hpa)["ScalingActive"] == ("False", "ScalingDisabled")
+
+
+async def test_no_target() -> None:
+    world = World(2, 900)
+    del world.cluster.answers["GET", SCALE]
+    hpa = await world.look()
+    assert world.conditions(hpa)["AbleToScale"] == ("False", "FailedGetScale")
+    assert world.told[0][0] == "FailedGetScale"
+
+
+async def test_one_metric_missing_only_ever_adds() -> None:
+    broken = MetricSpec(type="Resource", resource=ResourceMetricSource(name="memory", target=CPU.resource.target))  # type: ignore[union-attr] # it has one
+    up, down = World(2, 900, metrics=(CPU, broken)), World(4, 100, metrics=(CPU, broken))
+    await up.look()
+    await down.look()
+    assert (up.replicas, down.replicas) == (4, 4)
