@@ -88,9 +88,9 @@ class World:
             made = pod(n)
             labelled: Pod = replace(made, metadata=replace(made.metadata, labels={"app": "web"}))
             view.put(POD, labelled)
-        hpa = self.cluster.objects.get((HORIZONTALPODAUTOSCALER, KEY)) or await self.cluster.set(
-            HORIZONTALPODAUTOSCALER, self.hpa
-        )
+        if not self.cluster.all(HORIZONTALPODAUTOSCALER):
+            await self.cluster.set(HORIZONTALPODAUTOSCALER, self.hpa)
+        (hpa,) = self.cluster.all(HORIZONTALPODAUTOSCALER)
         view.put(HORIZONTALPODAUTOSCALER, hpa)
         assert await self.scalers.reconcile(Context(view, Tracked(self.cluster), self.emit), KEY) == 5.0
         return await self.cluster.get(HORIZONTALPODAUTOSCALER, KEY)
