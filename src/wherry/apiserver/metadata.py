@@ -16,6 +16,12 @@ from wherry.machinery.validation import FieldError, forbidden, invalid, required
 ANNOTATIONS_LIMIT = 256 * 1024
 _GC_FINALIZERS = ("orphan", "foregroundDeletion")
 _IMMUTABLE = "field is immutable"
+_OWN_RULES = frozenset({"clustertrustbundles", "certificatesigningrequests", "ipaddresses"})
+"""Kinds that judge their names themselves, with the rest of the object, or not at all."""
+
+
+def _anything(name: str) -> list[str]:
+    return []
 
 
 def name_rule(resource: Resource[Any]) -> Callable[[str], list[str]]:
@@ -24,6 +30,8 @@ def name_rule(resource: Resource[Any]) -> Callable[[str], list[str]]:
         return names.dns_subdomain
     if resource.group == "rbac.authorization.k8s.io":
         return names.path_segment
+    if resource.plural in _OWN_RULES:
+        return _anything
     if resource.group == "" and resource.plural in ("namespaces", "services"):
         return names.dns_label
     return names.dns_subdomain

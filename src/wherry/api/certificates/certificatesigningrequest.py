@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from wherry.api.checks import Errors, named, one_of, unique, unsupported
+from wherry.api.certificates.signer_names import signer_name
+from wherry.api.checks import Errors, one_of, unique, unsupported
 from wherry.api.columns import AGE, or_none
 from wherry.api.declare import declare
 from wherry.api.types.certificates import CertificateSigningRequest
-from wherry.machinery.names import dns_subdomain
 from wherry.machinery.resource import Column
 from wherry.machinery.table import duration
 from wherry.machinery.validation import forbidden, invalid, required
@@ -80,21 +80,6 @@ def validate(new: CertificateSigningRequest, old: CertificateSigningRequest | No
         why = "may not specify a duration less than 600 seconds (10 minutes)"
         yield invalid("spec.expirationSeconds", spec.expiration_seconds, why)
     yield from _conditions("status.conditions", new)
-
-
-def signer_name(path: str, name: str) -> Errors:
-    """`example.com/signer`."""
-    if not name:
-        yield required(path)
-        return
-    domain, slash, rest = name.partition("/")
-    if not slash or "/" in rest:
-        yield invalid(path, name, "must be a fully qualified domain and path of the form 'example.com/signer-name'")
-        return
-    yield from named(path, domain, dns_subdomain)
-    yield from named(path, rest, dns_subdomain)
-    if "." not in domain:
-        yield invalid(path, domain, "should be a domain with at least two segments separated by dots")
 
 
 def _conditions(path: str, request: CertificateSigningRequest) -> Errors:

@@ -1,8 +1,13 @@
-"""certificates.k8s.io/v1 PodCertificateRequest: what the API adds to its schema (`wherry.api.types.certificates`)."""
+"""certificates.k8s.io/v1 PodCertificateRequest: what the API adds to its schema (`wherry.api.types.certificates`).
+
+That an issued certificate begins about now is checked where the clock is: `apiserver/admission/certificates.py`.
+"""
 
 from __future__ import annotations
 
+from wherry.api.certificates.podcertificate_validation import validate, validate_status
 from wherry.api.declare import declare
+from wherry.api.defaulting import fill, within
 from wherry.api.types.certificates import PodCertificateRequest
 from wherry.machinery.resource import Column
 from wherry.machinery.selectors import format_labels
@@ -22,6 +27,23 @@ COLUMNS: tuple[Column[PodCertificateRequest], ...] = (
     Column("UnverifiedUserAnnotations", lambda r, _: format_labels(r.spec.unverified_user_annotations), wide=True),
 )
 
-FIELDS = {"spec.signerName": lambda r: r.spec.signer_name, "spec.nodeName": lambda r: r.spec.node_name}
+FIELDS = {
+    "spec.signerName": lambda r: r.spec.signer_name,
+    "spec.podName": lambda r: r.spec.pod_name,
+    "spec.nodeName": lambda r: r.spec.node_name,
+}
 
-PODCERTIFICATEREQUEST = declare(PodCertificateRequest, columns=COLUMNS, fields=FIELDS)
+
+def default(request: PodCertificateRequest) -> PodCertificateRequest:
+    """A day."""
+    return within(request, spec=lambda spec: fill(spec, max_expiration_seconds=86400))
+
+
+PODCERTIFICATEREQUEST = declare(
+    PodCertificateRequest,
+    columns=COLUMNS,
+    fields=FIELDS,
+    default=default,
+    validate=validate,
+    validate_status=validate_status,
+)

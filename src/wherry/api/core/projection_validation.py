@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wherry.api.checks import Errors, file_inside, file_mode, required_name, unsupported, user_id
+from wherry.api.certificates.signer_names import (
+    longest_lifetime,
+    name_problems,
+    prefixed_annotations,
+    signer_name,
+)
+from wherry.api.checks import Errors, file_inside, file_mode, selector, unsupported, user_id
 from wherry.api.core.file_validation import downward_file, key_to_path
 from wherry.api.types.core import (
     ClusterTrustBundleProjection,
@@ -18,7 +24,6 @@ from wherry.api.types.core import (
     ServiceAccountTokenProjection,
     VolumeProjection,
 )
-from wherry.machinery.names import qualified_name
 from wherry.machinery.validation import forbidden, invalid, required
 
 KEY_TYPES = ("RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519")
@@ -99,14 +104,19 @@ def _bundle(whole: str, path: str, bundle: ClusterTrustBundleProjection, seen: s
     elif bundle.name is not None:
         if not bundle.name:
             yield required(f"{path}.name", "must be a valid object name")
+        for problem in name_problems(bundle.name, bundle.name.rpartition(":")[0].replace(":", "/")):
+            yield invalid(f"{path}.name", bundle.name, f"not a valid clustertrustbundlename: {problem}")
         if bundle.label_selector is not None:
             yield invalid(
                 f"{path}.labelSelector", bundle.label_selector, "labelSelector must be unset if name is specified"
             )
     elif bundle.signer_name is None:
         yield required(path, "either name or signerName must be specified")
-    elif not bundle.signer_name:
-        yield required(f"{path}.signerName", "must be a valid signer name")
+    else:
+        if not bundle.signer_name:
+            yield required(f"{path}.signerName", "must be a valid signer name")
+        yield from signer_name(f"{path}.signerName", bundle.signer_name)
+        yield from selector(f"{path}.labelSelector", bundle.label_selector)
     if not bundle.path:
         yield required(f"{path}.path")
     yield from user_id(f"{path}.user", bundle.user)
@@ -115,13 +125,12 @@ def _bundle(whole: str, path: str, bundle: ClusterTrustBundleProjection, seen: s
 
 
 def _certificate(whole: str, path: str, own: PodCertificateProjection, seen: set[str]) -> Errors:
-    yield from required_name(f"{path}.signerName", own.signer_name, qualified_name)
+    yield from signer_name(f"{path}.signerName", own.signer_name)
+    yield from prefixed_annotations(f"{path}.userAnnotations", own.user_annotations)
     yield from user_id(f"{path}.user", own.user)
     if own.key_type not in KEY_TYPES:
         yield unsupported(f"{path}.keyType", own.key_type, KEY_TYPES)
-    if own.max_expiration_seconds is not None and own.max_expiration_seconds < 3600:
-        why = "if provided, maxExpirationSeconds must be >= 3600"
-        yield invalid(f"{path}.maxExpirationSeconds", own.max_expiration_seconds, why)
+    yield from _lifetime(f"{path}.maxExpirationSeconds", own)
     files = {
         "credentialBundlePath": own.credential_bundle_path,
         "keyPath": own.key_path,
@@ -130,6 +139,17 @@ def _certificate(whole: str, path: str, own: PodCertificateProjection, seen: set
     yield from _files(whole, path, files.items(), seen)
     if not any(files.values()):
         yield required(path, "specify at least one of credentialBundlePath, keyPath, and certificateChainPath")
+
+
+def _lifetime(path: str, own: PodCertificateProjection) -> Errors:
+    lasting = own.max_expiration_seconds
+    if lasting is None:
+        return
+    if lasting < 3600:
+        yield invalid(path, lasting, "if provided, maxExpirationSeconds must be >= 3600")
+    longest = longest_lifetime(own.signer_name)
+    if lasting > longest:
+        yield invalid(path, lasting, f"if provided, maxExpirationSeconds must be <= {longest}")
 
 
 def _files(whole: str, path: str, files: Iterable[tuple[str, str]], seen: set[str]) -> Errors:
