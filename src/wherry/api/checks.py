@@ -40,6 +40,12 @@ def immutable(path: str, new: object, old: object) -> Errors:
         yield invalid(path, new, IMMUTABLE)
 
 
+def fixed(path: str, new: object, old: object) -> Errors:
+    """The same as before, where the rule is one of the schema's: the value is not shown."""
+    if new != old:
+        yield invalid(path, None, IMMUTABLE)
+
+
 def named(path: str, value: str, check: Callable[[str], list[str]]) -> Errors:
     """One error for each problem that a check of `wherry.machinery.names` finds."""
     for problem in check(value):

@@ -33,9 +33,9 @@ def invalid(path: str, value: object, why: str) -> FieldError:
     return FieldError(path, "FieldValueInvalid", f"Invalid value: {show(value)}" + (f": {why}" if why else ""))
 
 
-def forbidden(path: str, why: str) -> FieldError:
+def forbidden(path: str, why: str = "") -> FieldError:
     """The field must not be set (here, or now)."""
-    return FieldError(path, "FieldValueForbidden", f"Forbidden: {why}")
+    return FieldError(path, "FieldValueForbidden", f"Forbidden: {why}" if why else "Forbidden")
 
 
 def duplicate(path: str, value: object) -> FieldError:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from wherry.api.checks import Errors, immutable, label_map, named, one_of, parsed_ip, unique
+from wherry.api.checks import Errors, fixed, label_map, named, one_of, parsed_ip, unique
 from wherry.api.columns import AGE, first_few
 from wherry.api.core.service_validation import PROTOCOLS, usable_ip
 from wherry.api.declare import declare
@@ -61,7 +61,7 @@ def validate(new: EndpointSlice, old: EndpointSlice | None) -> Errors:
         for index, endpoint in enumerate(new.endpoints):
             yield from _endpoint(f"endpoints[{index}]", endpoint, new.address_type)
     if old is not None:
-        yield from immutable("addressType", new.address_type, old.address_type)
+        yield from fixed("addressType", new.address_type, old.address_type)
 
 
 def _check_port(path: str, port: EndpointPort, names: set[str]) -> Errors:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from wherry.api.checks import Errors
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill_zero, within
+from wherry.api.flowcontrol.validation import conditions, flow_schema
 from wherry.api.types.flowcontrol import FlowSchema
 from wherry.machinery.resource import Column
 
@@ -25,4 +27,11 @@ def default(schema: FlowSchema) -> FlowSchema:
     return within(schema, spec=lambda spec: fill_zero(spec, matching_precedence=1000))
 
 
-FLOWSCHEMA = declare(FlowSchema, columns=COLUMNS, default=default)
+def validate_status(new: FlowSchema, old: FlowSchema | None) -> Errors:
+    """Conditions with types."""
+    yield from conditions(new.status.conditions)
+
+
+FLOWSCHEMA = declare(
+    FlowSchema, columns=COLUMNS, default=default, validate=flow_schema, validate_status=validate_status
+)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from wherry.api.checks import Errors
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill, fill_zero, within
+from wherry.api.flowcontrol.validation import conditions, priority_level
 from wherry.api.types.flowcontrol import (
     ExemptPriorityLevelConfiguration,
     LimitedPriorityLevelConfiguration,
@@ -49,4 +51,15 @@ def default(level: PriorityLevelConfiguration) -> PriorityLevelConfiguration:
     return within(level, spec=lambda spec: within(spec, limited=_default_limited, exempt=_default_exempt))
 
 
-PRIORITYLEVELCONFIGURATION = declare(PriorityLevelConfiguration, columns=COLUMNS, default=default)
+def validate_status(new: PriorityLevelConfiguration, old: PriorityLevelConfiguration | None) -> Errors:
+    """Conditions with types."""
+    yield from conditions(new.status.conditions)
+
+
+PRIORITYLEVELCONFIGURATION = declare(
+    PriorityLevelConfiguration,
+    columns=COLUMNS,
+    default=default,
+    validate=priority_level,
+    validate_status=validate_status,
+)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from wherry.api.checks import Errors, immutable, ip
+import ipaddress
+
+from wherry.api.checks import Errors, fixed, ip, named, required_name
 from wherry.api.declare import declare
 from wherry.api.types.networking import IPAddress
+from wherry.machinery.names import dns_subdomain, path_segment
 from wherry.machinery.resource import Column
-from wherry.machinery.validation import required
+from wherry.machinery.validation import invalid, required
 
 
 def _parent(address: IPAddress, _: float) -> str:
@@ -22,17 +25,26 @@ COLUMNS: tuple[Column[IPAddress], ...] = (Column("ParentRef", _parent),)
 
 def validate(new: IPAddress, old: IPAddress | None) -> Errors:
     """Named by its address, and belonging to somebody for good."""
-    yield from ip("metadata.name", new.metadata.name)
     to = new.spec.parent_ref
+    if old is not None:
+        yield from fixed("spec.parentRef", to, old.spec.parent_ref)
+        return
+    yield from _name(new.metadata.name)
     if to is None:
         yield required("spec.parentRef")
-    else:
-        if not to.resource:
-            yield required("spec.parentRef.resource")
-        if not to.name:
-            yield required("spec.parentRef.name")
-    if old is not None:
-        yield from immutable("spec.parentRef", to, old.spec.parent_ref)
+        return
+    if to.group:
+        yield from named("spec.parentRef.group", to.group, dns_subdomain)
+    yield from required_name("spec.parentRef.resource", to.resource, path_segment)
+    yield from required_name("spec.parentRef.name", to.name, path_segment)
+    yield from named("spec.parentRef.namespace", to.namespace, path_segment)
+
+
+def _name(name: str) -> Errors:
+    problems = list(ip("metadata.name", name))
+    yield from problems
+    if not problems and str(canonical := ipaddress.ip_address(name)) != name:
+        yield invalid("metadata.name", name, f'must be in canonical form ("{canonical}")')
 
 
 IPADDRESS = declare(IPAddress, columns=COLUMNS, validate=validate)

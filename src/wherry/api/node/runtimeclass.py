@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wherry.api.checks import Errors, immutable, label_map, required_name
+from wherry.api.checks import Errors, fixed, label_map, required_name
 from wherry.api.columns import AGE
 from wherry.api.core.placement_validation import tolerations
 from wherry.api.core.resource_validation import requirements
@@ -27,7 +27,7 @@ def validate(new: RuntimeClass, old: RuntimeClass | None) -> Errors:
         yield from label_map("scheduling.nodeSelector", new.scheduling.node_selector)
         yield from tolerations("scheduling.tolerations", new.scheduling.tolerations)
     if old is not None:
-        yield from immutable("handler", new.handler, old.handler)
+        yield from fixed("handler", new.handler, old.handler)
 
 
 RUNTIMECLASS = declare(RuntimeClass, columns=COLUMNS, validate=validate)

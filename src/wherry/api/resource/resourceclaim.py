@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from wherry.api.checks import Errors
+from wherry.api.checks import Errors, fixed
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.defaulting import each, within
@@ -13,7 +13,6 @@ from wherry.api.resource.claim_status_validation import validate_status
 from wherry.api.resource.claim_validation import device_claim
 from wherry.api.types.resource import AllocationResult, DeviceAllocationResult, ResourceClaim
 from wherry.machinery.resource import Column
-from wherry.machinery.validation import invalid
 
 
 def _state(claim: ResourceClaim, _: float) -> str:
@@ -67,8 +66,8 @@ def validate(new: ResourceClaim, old: ResourceClaim | None) -> Errors:
     """What it asks for is right, and stays."""
     if old is None:
         yield from device_claim("spec.devices", new.spec.devices)
-    elif new.spec != old.spec:
-        yield invalid("spec", None, "field is immutable")
+    else:
+        yield from fixed("spec", new.spec, old.spec)
 
 
 RESOURCECLAIM = declare(

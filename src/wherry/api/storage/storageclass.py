@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wherry.api.checks import Errors, immutable, label_name, unique, unsupported
+from wherry.api.checks import Errors, fixed, label_name, unique, unsupported
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill
@@ -63,10 +63,10 @@ def validate(new: StorageClass, old: StorageClass | None) -> Errors:
     for index, term in enumerate(new.allowed_topologies):
         yield from _topology(f"allowedTopologies[{index}].matchLabelExpressions", term)
     if old is not None:
-        yield from immutable("parameters", new.parameters or None, old.parameters or None)
-        yield from immutable("provisioner", new.provisioner, old.provisioner)
-        yield from immutable("reclaimPolicy", new.reclaim_policy, old.reclaim_policy)
-        yield from immutable("volumeBindingMode", new.volume_binding_mode, old.volume_binding_mode)
+        yield from fixed("parameters", new.parameters or None, old.parameters or None)
+        yield from fixed("provisioner", new.provisioner, old.provisioner)
+        yield from fixed("reclaimPolicy", new.reclaim_policy, old.reclaim_policy)
+        yield from fixed("volumeBindingMode", new.volume_binding_mode, old.volume_binding_mode)
 
 
 def _topology(path: str, term: TopologySelectorTerm) -> Errors:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wherry.api.checks import Errors, immutable, named
+from wherry.api.checks import Errors, fixed, named
 from wherry.api.columns import AGE
 from wherry.api.core.volume_validation import driver_name
 from wherry.api.declare import declare
@@ -35,7 +35,7 @@ def validate(new: VolumeAttachment, old: VolumeAttachment | None) -> Errors:
         yield from named("spec.source.persistentVolumeName", name, dns_subdomain)
     yield from named("spec.nodeName", spec.node_name, dns_subdomain)
     if old is not None:
-        yield from immutable("spec", spec, old.spec)
+        yield from fixed("spec", spec, old.spec)
 
 
 VOLUMEATTACHMENT = declare(VolumeAttachment, columns=COLUMNS, validate=validate)
