@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from wherry.apiserver.routes import RequestInfo
     from wherry.apiserver.subresources.agents import Agents
     from wherry.apiserver.webhooks.client import WebhookClient
+    from wherry.apiserver.webhooks.table import Tables
 
 
 @dataclass(slots=True)
@@ -56,6 +57,7 @@ class Api:
     agents: Agents
     metering: ResourceMetrics
     webhooks: WebhookClient
+    hooks: Tables
     version: Mapping[str, str] = field(default_factory=dict)
     uid: Uids = field(default_factory=Uids)
     """`uid()` is a new uid."""

@@ -19,6 +19,10 @@ from pathlib import Path
 
 from wherry.aio.clock import Clock
 from wherry.aio.supervise import keep_running
+from wherry.api.admissionregistration.mutatingwebhookconfiguration import MUTATINGWEBHOOKCONFIGURATION as MUTATING
+from wherry.api.admissionregistration.validatingwebhookconfiguration import (
+    VALIDATINGWEBHOOKCONFIGURATION as VALIDATING,
+)
 from wherry.api.core.node import NODE
 from wherry.api.metrics.usage import COMPUTED
 from wherry.api.registry import RESOURCES
@@ -45,6 +49,7 @@ from wherry.apiserver.service_endpoint import resolve
 from wherry.apiserver.subresources.agents import Agents
 from wherry.apiserver.views import VIEWS
 from wherry.apiserver.webhooks.client import WebhookClient
+from wherry.apiserver.webhooks.table import Table, Tables
 from wherry.client.interface import Client
 from wherry.store.log import Log
 from wherry.store.windows import Windows
@@ -130,6 +135,7 @@ class ApiServer:
                 self._node_names, lambda name: agents.fetch(name, "/metrics/resource"), self._clock
             ),
             webhooks=WebhookClient(lambda namespace, name, port: resolve(self.api, namespace, name, port)),
+            hooks=Tables(Table(windows, MUTATING), Table(windows, VALIDATING)),
             version=VERSION,
         )
         await bootstrap(self.client(known("system:apiserver", MASTERS), "kube-apiserver"))

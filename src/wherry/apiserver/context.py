@@ -17,6 +17,16 @@ MODIFIED = "the object has been modified; please apply your changes to the lates
 
 
 @dataclass(slots=True)
+class Rounds:
+    """Mutating admission looks at an object once, and once more (`number` 1) when somebody from outside changed it."""
+
+    number: int = 0
+    again: bool = False
+    seen: dict[str, Any] = field(default_factory=dict)
+    """What a plugin remembers from round 0, by its name."""
+
+
+@dataclass(slots=True)
 class Context(Generic[T]):
     """One request. `warnings` collects what goes into Warning headers; `undo` what to call when nothing was written."""
 
@@ -34,6 +44,10 @@ class Context(Generic[T]):
     view: Any = None  # wherry.apiserver.views.View, when the client speaks another version than is stored
     applied: Any = None  # managedFields that an apply has already worked out
     trusted: bool = False  # the server's own change: neither prepared nor validated again (bindings, scale)
+    field_manager: str = ""  # as asked for; `manager` is never empty
+    field_validation: str = ""  # as asked for
+    annotations: dict[str, str] = field(default_factory=dict)  # what admission adds to the audit log
+    rounds: Rounds | None = None  # of the mutating admission that is under way
 
     def warn(self, text: str) -> None:
         """Tell the client something, once."""

@@ -107,6 +107,8 @@ def context(request: Request, info: RequestInfo, resource: Resource[Any], query:
         subresource=info.subresource,
         dry_run=bool(dry_run),
         manager=manager or manager_of(request.headers.get("User-Agent", "")),
+        field_manager=manager,
+        field_validation=query.first("fieldValidation"),
     )
 
 

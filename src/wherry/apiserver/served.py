@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from wherry.machinery.errors import NotFound
@@ -16,6 +16,7 @@ class Served:
     def __init__(self, resources: Iterable[Resource[Any]]) -> None:
         self._by_path: dict[tuple[str, str, str], Resource[Any]] = {}
         self._by_kind: dict[tuple[str, str, str], Resource[Any]] = {}
+        self._by_plural: dict[str, list[Resource[Any]]] = {}
         self._listeners: list[Callable[[], None]] = []
         self.generation = 0
         for resource in resources:
@@ -43,6 +44,10 @@ class Served:
         """The resource of a group by its plural, in whichever version comes first."""
         return next((r for (g, _, p), r in self._by_path.items() if g == group and p == plural), None)
 
+    def of_plural(self, plural: str) -> Sequence[Resource[Any]]:
+        """Every resource with this plural, in all groups and versions."""
+        return self._by_plural.get(plural, ())
+
     def versions(self) -> dict[str, list[str]]:
         """Group -> its versions, best first; the core group is ""."""
         found: dict[str, list[str]] = {}
@@ -62,6 +67,7 @@ class Served:
         gone = self._by_path.pop((group, version, plural), None)
         if gone is not None:
             self._by_kind.pop((group, version, gone.kind), None)
+            self._by_plural[plural].remove(gone)
             self._changed()
 
     def on_change(self, call: Callable[[], None]) -> None:
@@ -69,6 +75,11 @@ class Served:
         self._listeners.append(call)
 
     def _put(self, resource: Resource[Any]) -> None:
+        before = self._by_path.get((resource.group, resource.version, resource.plural))
+        same = self._by_plural.setdefault(resource.plural, [])
+        if before is not None:
+            same.remove(before)
+        same.append(resource)
         self._by_path[resource.group, resource.version, resource.plural] = resource
         self._by_kind[resource.group, resource.version, resource.kind] = resource
 

@@ -15,8 +15,7 @@ from wherry.api.discovery.endpointslice import ENDPOINTSLICE
 from wherry.api.types.core import Service, ServicePort
 from wherry.api.types.discovery import EndpointSlice
 from wherry.apiserver.api import Api
-from wherry.apiserver.context import not_found
-from wherry.machinery.errors import ServiceUnavailable
+from wherry.machinery.errors import NotFound, ServiceUnavailable
 
 _SERVICE = "kubernetes.io/service-name"
 
@@ -32,7 +31,7 @@ def resolve(api: Api, namespace: str, name: str, port: int) -> Address:
     """One ready endpoint, by chance, of a Service's port. Raises NotFound, ServiceUnavailable."""
     entry = api.find(SERVICE, namespace, name)
     if entry is None:
-        raise not_found(SERVICE, name)
+        raise NotFound(f'service "{name}" not found', details={"name": name, "kind": "service"})
     service = entry.obj
     if service.spec.type == "ExternalName":
         return Address(service.spec.external_name, port)

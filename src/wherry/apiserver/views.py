@@ -51,6 +51,14 @@ class View:
         raw = self._typed(self.down(codec.to_dict(obj), old), self.stored)
         return codec.from_dict(self.stored.type, raw)
 
+    def raised(self, obj: Any) -> Json:
+        """A typed object of the stored kind as this view shows it."""
+        return self._typed(self.up(codec.to_dict(obj)), self.resource)
+
+    def lowered(self, raw: Json, obj: Any) -> Json:
+        """What this view shows, changed, as the stored kind; what it does not show stays as in `obj`."""
+        return self._typed(self.down(raw, codec.to_dict(obj)), self.stored)
+
     def config(self, raw: Json) -> Json:
         """An applied configuration of this view as one of the stored kind."""
         return self._typed(self.down(raw, {}), self.stored)

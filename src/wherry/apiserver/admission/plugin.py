@@ -21,8 +21,9 @@ AskValidate = Callable[["Api", Context[Any], Any, Any], Awaitable[None]]
 class Plugin:
     """`mutate(api, ctx, obj, old)` returns the object to go on with; `validate(api, ctx, obj, old)` raises APIError.
 
+    `obj` is None for deletes; for pods/binding and the like it is what is sent there, for CONNECT the options as JSON.
     `resources`: names such as "pods" or "deployments.apps"; None: all. `subresources`: those that concern it; "" is the
-    object itself; None: all.
+    object itself; None: all. `last`: it changes the object once, after everybody else.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Plugin:
     operations: frozenset[str] = frozenset({"CREATE", "UPDATE"})
     resources: frozenset[str] | None = None
     subresources: frozenset[str] | None = frozenset({""})
+    last: bool = False
 
     def concerns(self, resource: str, operation: str, subresource: str) -> bool:
         """Whether this plugin looks at such a request."""

@@ -14,6 +14,7 @@ from wherry.apiserver.admission import (
     service_account,
     services,
     storage,
+    webhooks,
 )
 from wherry.apiserver.admission.plugin import Plugin
 
@@ -27,7 +28,9 @@ ADMISSION: tuple[Plugin, ...] = (
     *certificates.PLUGINS,
     *podcertificates.PLUGINS,
     *escalation.PLUGINS,
+    webhooks.MUTATING,
+    webhooks.VALIDATING,
     services.PLUGIN,
     quota.PLUGIN,
 )
-"""Services are last among those that change objects: their reservations are for an object that nobody changes again."""
+"""Whoever is outside sees objects as the others leave them, and quota counts what all have let pass."""

@@ -186,4 +186,4 @@ def _refuse(service: Service, problem: FieldError) -> None:
     raise refuse("", "Service", service.metadata.name, [problem])
 
 
-PLUGIN = Plugin("ServiceAllocation", mutate=_allocate, resources=frozenset({"services"}))
+PLUGIN = Plugin("ServiceAllocation", mutate=_allocate, resources=frozenset({"services"}), last=True)

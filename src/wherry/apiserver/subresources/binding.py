@@ -23,8 +23,9 @@ from wherry.store.entry import Entry
 
 async def bind(api: Api, ctx: Context[Any], body: dict[str, Any]) -> dict[str, Any]:
     """Bind ctx.name to the node in the Binding. Raises Conflict when it is bound or leaving, Invalid, NotFound."""
-    binding = codec.from_dict(Binding, body)
+    binding = await api.admission.mutate(api, ctx, codec.from_dict(Binding, body), None)
     _check(binding)
+    await api.admission.validate(api, ctx, binding, None)
     ctx = replace_context(ctx)
 
     def change(entry: Entry[Pod]) -> Pod:

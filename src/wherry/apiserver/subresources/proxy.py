@@ -23,6 +23,7 @@ from wherry.apiserver.api import Api
 from wherry.apiserver.http import Answer, Request, Stream, Upgrade
 from wherry.apiserver.routes import RequestInfo
 from wherry.apiserver.subresources.agents import answer_plainly, read_head, relay_body
+from wherry.apiserver.subresources.connect import admit
 from wherry.machinery.errors import APIError, BadRequest, NotFound, ServiceUnavailable
 from wherry.machinery.resource import Resource
 
@@ -65,6 +66,7 @@ async def proxy_pod(api: Api, request: Request, info: RequestInfo, resource: Res
     """Any verb on pods/NAME/proxy/PATH. Raises APIError."""
     scheme, name, port = split_name(info.name)
     pod: Pod = api.get(resource, info.namespace, name).obj
+    await admit(api, request, info, resource, name)
     if not pod.status.pod_ip:
         raise ServiceUnavailable(f"pod {name} has no address yet")
     ports = {p.name: p.container_port for c in pod.spec.containers for p in c.ports}
@@ -79,6 +81,7 @@ async def proxy_service(api: Api, request: Request, info: RequestInfo, resource:
     """Any verb on services/NAME/proxy/PATH: goes to one ready endpoint. Raises APIError."""
     scheme, name, port = split_name(info.name)
     service: Service = api.get(resource, info.namespace, name).obj
+    await admit(api, request, info, resource, name)
     wanted = [p for p in service.spec.ports if port in ("", p.name, str(p.port))]
     if not wanted or (not port and len(service.spec.ports) > 1):
         raise ServiceUnavailable(f'no service port "{port}" found for service "{name}"')
@@ -106,6 +109,7 @@ async def proxy_node(api: Api, request: Request, info: RequestInfo, resource: Re
     _, name, _ = split_name(info.name)
     if api.find(resource, "", name) is None:
         raise NotFound(f'nodes "{name}" not found', details={"name": name, "kind": "nodes"})
+    await admit(api, request, info, resource, name)
     return await api.agents.forward(request, name, _path(request, info))
 
 

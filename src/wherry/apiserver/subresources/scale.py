@@ -34,9 +34,13 @@ SCALE: Resource[Scale] = Resource(
 
 def scale_of(resource: Resource[Any], entry: Entry[Any]) -> dict[str, Any]:
     """The Scale of an object."""
+    return as_scale(resource, msgspec.json.decode(entry.data))
+
+
+def as_scale(resource: Resource[Any], raw: dict[str, Any]) -> dict[str, Any]:
+    """The Scale of an object's JSON."""
     where = resource.scale
     assert where is not None
-    raw: dict[str, Any] = msgspec.json.decode(entry.data)
     meta = raw["metadata"]
     kept = {name: meta[name] for name in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
             if name in meta}  # fmt: skip
@@ -71,6 +75,13 @@ def _at(raw: dict[str, Any], path: str) -> Any:
             return None
         value = value.get(step)
     return value
+
+
+def with_replicas(resource: Resource[Any], raw: dict[str, Any], replicas: int) -> dict[str, Any]:
+    """An object's JSON, which is changed, with another number of replicas."""
+    assert resource.scale is not None
+    _put(raw, resource.scale.spec_replicas, replicas)
+    return raw
 
 
 def _put(raw: dict[str, Any], path: str, value: Any) -> None:

@@ -15,6 +15,7 @@ from wherry.apiserver.api import Api
 from wherry.apiserver.http import Answer, Query, Request
 from wherry.apiserver.routes import RequestInfo
 from wherry.apiserver.subresources import podstreams
+from wherry.apiserver.subresources.connect import admit
 from wherry.apiserver.subresources.proxy import proxy_node, proxy_pod, proxy_service
 from wherry.machinery.errors import BadRequest
 from wherry.machinery.resource import Resource
@@ -25,7 +26,9 @@ Target = Callable[[Pod, Query], str]
 
 async def log(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
     """GET pods/NAME/log. Raises APIError."""
-    return await _forward(api, request, info, resource, podstreams.log_target)
+    pod: Pod = api.get(resource, info.namespace, info.name).obj
+    path = podstreams.log_target(pod, request.query)
+    return await api.agents.forward(request, podstreams.node_of(pod), path)
 
 
 async def exec_(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
@@ -46,12 +49,8 @@ async def port_forward(api: Api, request: Request, info: RequestInfo, resource: 
 async def _upgraded(api: Api, request: Request, info: RequestInfo, resource: Resource[Any], target: Target) -> Answer:
     if not request.headers.get("Upgrade"):
         raise BadRequest("Upgrade request required")
-    return await _forward(api, request, info, resource, target)
-
-
-async def _forward(api: Api, request: Request, info: RequestInfo, resource: Resource[Any], target: Target) -> Answer:
     pod: Pod = api.get(resource, info.namespace, info.name).obj
-    path = target(pod, request.query)
+    path = target(pod, await admit(api, request, info, resource))
     return await api.agents.forward(request, podstreams.node_of(pod), path)
 
 

@@ -30,7 +30,8 @@ _BINDABLE: dict[str, Resource[Any]] = {"Pod": POD, "Secret": SECRET, "Node": NOD
 
 async def issue(api: Api, ctx: Context[Any], body: dict[str, Any]) -> dict[str, Any]:
     """A TokenRequest with its status filled in. Raises NotFound, Conflict, Invalid, Forbidden."""
-    request = codec.from_dict(TokenRequest, body)
+    request = await api.admission.mutate(api, ctx, codec.from_dict(TokenRequest, body), None)
+    await api.admission.validate(api, ctx, request, None)
     spec = request.spec
     account = api.get(SERVICEACCOUNT, ctx.namespace, ctx.name)
     seconds = spec.expiration_seconds if spec.expiration_seconds is not None else _DEFAULT

@@ -58,7 +58,9 @@ async def delete(api: Api, ctx: Context[T], options: DeleteOptions) -> Deleted:
     for _ in range(_ATTEMPTS):
         entry = api.get(ctx.resource, ctx.namespace, ctx.name)
         _check_preconditions(ctx, entry, options)
-        await api.admission.validate(api, ctx, None, entry.obj)
+        if not ctx.trusted:
+            await api.admission.mutate(api, ctx, None, entry.obj)
+            await api.admission.validate(api, ctx, None, entry.obj)
         marked = mark(ctx, entry.obj, options, api.clock.now())
         try:
             if marked is None:
