@@ -138,7 +138,7 @@ class ApiServer:
             hooks=Tables(Table(windows, MUTATING), Table(windows, VALIDATING)),
             version=VERSION,
         )
-        await bootstrap(self.client(known("system:apiserver", MASTERS), "kube-apiserver"))
+        await bootstrap(self.client(known("system:apiserver", MASTERS), "kube-apiserver"), self._config.service_cidr)
 
     def _node_names(self) -> list[str]:
         return [entry.name for entry in self.api.window(NODE).list("").items]

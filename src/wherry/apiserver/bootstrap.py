@@ -1,4 +1,5 @@
-"""What every cluster has from its first start: namespaces, RBAC roles and bindings, priority classes.
+"""What every cluster has from its first start: namespaces, RBAC roles and bindings, priority classes,
+the network of Services.
 
 Runs at each start, as system:masters, and writes only what is missing; of RBAC roles and bindings it also restores
 rules and subjects that were taken away, unless the object is annotated
@@ -17,12 +18,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from wherry.api.core.namespace import NAMESPACE
+from wherry.api.networking.servicecidr import SERVICECIDR
 from wherry.api.rbac.clusterrole import CLUSTERROLE
 from wherry.api.rbac.clusterrolebinding import CLUSTERROLEBINDING
 from wherry.api.rbac.role import ROLE
 from wherry.api.rbac.rolebinding import ROLEBINDING
 from wherry.api.scheduling.priorityclass import PRIORITYCLASS
 from wherry.api.types.core import Namespace
+from wherry.api.types.networking import ServiceCIDR, ServiceCIDRSpec
 from wherry.api.types.rbac import (
     AggregationRule,
     ClusterRole,
@@ -53,14 +56,16 @@ _PRIORITIES = (
 )  # fmt: skip
 
 
-async def bootstrap(client: Client) -> None:
-    """Bring about everything above."""
+async def bootstrap(client: Client, service_cidr: str) -> None:
+    """Bring about everything above. `service_cidr`: where addresses of Services come from."""
     async with asyncio.TaskGroup() as group:  # together, so that they share commits
         for name in NAMESPACES:
             group.create_task(_ensure(client, NAMESPACE, Namespace(metadata=ObjectMeta(name=name))))
         for name, value, description in _PRIORITIES:
             priority = PriorityClass(metadata=ObjectMeta(name=name), value=value, description=description)
             group.create_task(_ensure(client, PRIORITYCLASS, priority))
+        network = ServiceCIDR(metadata=ObjectMeta(name="kubernetes"), spec=ServiceCIDRSpec(cidrs=(service_cidr,)))
+        group.create_task(_ensure(client, SERVICECIDR, network))
     async with asyncio.TaskGroup() as group:
         for resource, obj in rbac_objects():
             group.create_task(_ensure_rbac(client, resource, obj))

@@ -30,6 +30,8 @@ from wherry.controllers import (
     resourcequota,
     rootca,
     serviceaccount,
+    serviceaddress,
+    servicecidr,
     statefulset,
     tainteviction,
 )
@@ -58,6 +60,8 @@ CONTROLLERS: tuple[AnyController, ...] = (
     localprovisioner.PROVISION,
     localprovisioner.RECLAIM,
     tainteviction.CONTROLLER,
+    serviceaddress.CONTROLLER,
+    servicecidr.CONTROLLER,
 )
 """Those that need to be told nothing."""
 

@@ -262,8 +262,10 @@ async def test_services_get_and_keep_their_numbers(http: Http) -> None:
     refused = await http("POST", SERVICES, taken)
     assert refused.code == 422
     assert "provided IP is already allocated" in refused.message
-    outside = {"metadata": {"name": "t"}, "spec": {"clusterIP": "192.0.2.1", "ports": [{"port": 80}]}}
-    assert "is not in the valid range" in (await http("POST", SERVICES, outside)).message
+    outside: Any = {"metadata": {"name": "t"}, "spec": {"clusterIP": "192.0.2.1", "ports": [{"port": 80}]}}
+    assert "the provided network does not match the current range" in (await http("POST", SERVICES, outside)).message
+    outside["spec"]["clusterIP"] = "10.96.0.0"
+    assert "The range of valid IPs is 10.96.0.0/" in (await http("POST", SERVICES, outside)).message
     plain = (await http("PATCH", f"{SERVICES}/s", {"spec": {"type": "ClusterIP"}}, MERGE)).body["spec"]
     assert "nodePort" not in plain["ports"][0]
     await http("DELETE", f"{SERVICES}/s")

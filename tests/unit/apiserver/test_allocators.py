@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wherry.apiserver.allocators import Full, Numbers, OutOfRange, Taken
+from wherry.apiserver.allocators import Full, Numbers, OutOfRange, Range, Taken
 
 
 @given(st.integers(1, 40), st.integers(0, 10), st.integers())
 def test_all_numbers_are_handed_out_once(size: int, lower: int, seed: int) -> None:
-    numbers = Numbers(100, 99 + size, min(lower, size))
+    numbers = Numbers(Range(100, 99 + size, min(lower, size)))
     source = random.Random(seed)
     got = [numbers.next(f"o{n}", source) for n in range(size)]
     assert sorted(got) == list(range(100, 100 + size))
@@ -28,7 +28,7 @@ def test_all_numbers_are_handed_out_once(size: int, lower: int, seed: int) -> No
 
 
 def test_a_certain_number() -> None:
-    numbers = Numbers(1, 9, 2)
+    numbers = Numbers(Range(1, 9, 2))
     numbers.take(5, "a")
     numbers.take(5, "a")
     with pytest.raises(Taken):

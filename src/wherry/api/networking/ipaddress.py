@@ -20,6 +20,11 @@ def _parent(address: IPAddress, _: float) -> str:
     return "/".join(part for part in (kind, to.namespace, to.name) if part)
 
 
+MANAGED_BY = "ipaddress.kubernetes.io/managed-by"
+FAMILY = "ipaddress.kubernetes.io/ip-family"
+ALLOCATOR = "ipallocator.k8s.io"
+"""Who manages the addresses of Services."""
+
 COLUMNS: tuple[Column[IPAddress], ...] = (Column("ParentRef", _parent),)
 
 

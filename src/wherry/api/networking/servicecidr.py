@@ -8,6 +8,7 @@ from wherry.api.checks import IMMUTABLE, Errors, cidr, immutable
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.types.networking import ServiceCIDR
+from wherry.machinery.conditions import get
 from wherry.machinery.resource import Column
 from wherry.machinery.validation import invalid, required
 
@@ -16,6 +17,12 @@ COLUMNS: tuple[Column[ServiceCIDR], ...] = (
     Column("CIDRs", lambda c, _: ",".join(c.spec.cidrs)),
     AGE,
 )
+
+
+def is_ready(own: ServiceCIDR) -> bool:
+    """Whether Services may get addresses from it."""
+    ready = get(own.status.conditions, "Ready")
+    return own.metadata.deletion_timestamp is None and (ready is None or ready.status == "True")
 
 
 def validate(new: ServiceCIDR, old: ServiceCIDR | None) -> Errors:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from wherry.api.types.core import Service, ServicePort, ServiceSpec
 from wherry.apiserver.admission.plugin import Plugin
-from wherry.apiserver.allocators import Full, Numbers, OutOfRange, Taken, numbers_of, owner_of
+from wherry.apiserver.allocators import Full, Network, Numbers, OutOfRange, Taken, numbers_of, owner_of
 from wherry.apiserver.context import Context
 from wherry.machinery.errors import InternalError
 from wherry.machinery.validation import FieldError, invalid, refuse
@@ -116,15 +116,19 @@ def _take_address(api: Api, ctx: Context[Service], service: Service, text: str) 
     try:
         addresses.take(number, owner_of(service))
     except OutOfRange:
-        _refuse(service, invalid(
-            "spec.clusterIPs", [text], f"failed to allocate IP {text}: the provided IP ({text}) is not in the valid "
-            f"range. The range of valid IPs is {api.allocators.network}",
-        ))  # fmt: skip
+        why = _why_out(api.allocators.network_of(number), text)
+        _refuse(service, invalid("spec.clusterIPs", [text], f"failed to allocate IP {text}: {why}"))
     except Taken:
         _refuse(service, invalid(
             "spec.clusterIPs", [text], f"failed to allocate IP {text}: provided IP is already allocated"
         ))  # fmt: skip
     _undo(ctx, addresses, number, owner_of(service))
+
+
+def _why_out(network: Network | None, text: str) -> str:
+    if network is None:
+        return "the provided network does not match the current range"
+    return f"the provided IP ({text}) is not in the valid range. The range of valid IPs is {network}"
 
 
 def _with_ports(
@@ -171,7 +175,7 @@ def _take_port(api: Api, ctx: Context[Service], service: Service, path: str, num
     except OutOfRange:
         _refuse(service, invalid(
             path, number, "provided port is not in the valid range. The range of valid ports is "
-            f"{numbers.low}-{numbers.high}",
+            f"{numbers.ranges[0].low}-{numbers.ranges[0].high}",
         ))  # fmt: skip
     except Taken:
         _refuse(service, invalid(path, number, "provided port is already allocated"))
