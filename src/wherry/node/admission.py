@@ -42,6 +42,10 @@ class Node:
     allocatable: Mapping[str, int]
     max_pods: int
     pressures: tuple[str, ...] = ()
+    apparmor: bool = True
+    """Whether the kernel has AppArmor."""
+    user_namespaces: bool = True
+    """Whether the runtime can give pods a user namespace of their own."""
     strict_groups: bool = True
     """Whether the runtime can do supplementalGroupsPolicy Strict."""
 
@@ -64,11 +68,22 @@ def _pressure(pod: Pod, node: Node) -> Problem | None:
 def _kind(pod: Pod, node: Node) -> Problem | None:
     if pod.spec.os is not None and pod.spec.os.name not in ("", "linux"):
         return Problem("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS")
+    if not node.apparmor and _wants_apparmor(pod):
+        return Problem("AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host")
+    if pod.spec.host_users is False and not node.user_namespaces:
+        return Problem("UserNamespacesNotSupported", "the runtime of this node has no user namespaces for pods")
     context = pod.spec.security_context
     if context is not None and context.supplemental_groups_policy == "Strict" and not node.strict_groups:
         text = "SupplementalGroupsPolicy=Strict is not supported in this node"
         return Problem("SupplementalGroupsPolicyNotSupported", text)
     return None
+
+
+def _wants_apparmor(pod: Pod) -> bool:
+    spec = pod.spec
+    contexts = [spec.security_context, *(one.security_context for one in (*spec.init_containers, *spec.containers))]
+    profiles = (one.app_armor_profile for one in contexts if one is not None)
+    return any(one is not None and one.type in ("RuntimeDefault", "Localhost") for one in profiles)
 
 
 def _room(pod: Pod, others: tuple[Pod, ...], node: Node) -> Problem | None:

@@ -28,6 +28,8 @@ from wherry.machinery.meta import Key, key_of
 from wherry.node import admission, facts, lastwords, machine, remember
 from wherry.node.api import ROUTES, AgentServer, Route
 from wherry.node.config import AgentConfig
+from wherry.node.eviction import Victim
+from wherry.node.evictor import Evictor
 from wherry.node.hooks.hook import Hook
 from wherry.node.hooks.registry import HOOKS
 from wherry.node.housekeeping import Housekeeping
@@ -93,9 +95,11 @@ class Agent:
         self.recorder = Recorder(client, clock, "kubelet", config.name)
         self.puller = Puller(runtime, client, clock)
         self.housekeeping = Housekeeping(config, runtime, clock)
-        self.registration = Registration(config, client, runtime, clock, self.recorder, self.housekeeping.pressures)
-        self.volumes = LocalVolumes(config, client, clock)
         self.meter = Meter(config, runtime, clock, self.observer, self.pods)
+        self.evictor = Evictor(config, self.meter, clock, self.pods, self._evict, self._reclaim)
+        self.registration = Registration(config, client, runtime, clock, self.recorder, self.evictor.pressures)
+        self.evictor.changed = self.registration.report_soon
+        self.volumes = LocalVolumes(config, client, clock)
         self.started = clock.now()
         self.tally: Counter[tuple[str, str, str, str, str, str]] = Counter()
         self.server = AgentServer(self, routes)
@@ -120,6 +124,7 @@ class Agent:
                     ("observer", self.observer.run), ("events", self.recorder.run), ("status", self.publisher.run),
                     ("services", self._watch_services), ("node", self.registration.run), ("pods", self._pods),
                     ("housekeeping", self._keep_house), ("server", self.server.run), ("volumes", self.volumes.run),
+                    ("eviction", self.evictor.run),
                 ):  # fmt: skip
                     group.create_task(self._supervised(name, part))
 
@@ -127,10 +132,12 @@ class Agent:
         await keep_running(f"agent {self.config.name}: {name}", part, self.clock)
 
     def _room(self) -> admission.Node:
-        machine = self._parts.machine if self._parts else None
-        pressures = tuple(one.type for one in self.housekeeping.pressures())
-        allocatable = machine.allocatable if machine else {}
-        return admission.Node(allocatable, self.config.max_pods, pressures, self.registration.strict_groups)
+        allocatable = self._parts.machine.allocatable if self._parts else {}
+        pressures = tuple(one.type for one in self.evictor.pressures())
+        return admission.Node(
+            allocatable, self.config.max_pods, pressures, machine.has_apparmor(), user_namespaces=False,
+            strict_groups=self.registration.strict_groups,
+        )  # fmt: skip
 
     # --- what others ask
 
@@ -247,9 +254,18 @@ class Agent:
 
     # --- the rest
 
+    def _evict(self, victim: Victim) -> None:
+        worker = self._workers.get(victim.pod.metadata.uid)
+        if worker is not None:
+            worker.evict(victim.message)
+
+    async def _reclaim(self) -> None:
+        seen = [self.observer.pod(uid) for uid in self.observer.uids()]
+        await self.housekeeping.remove_images({one.image_id for pod in seen for one in pod.containers}, everything=True)
+
     async def _watch_services(self) -> None:
         async for event in self.client.watch(SERVICE):
             self.services.apply(event)
 
     async def _keep_house(self) -> None:
-        await self.housekeeping.run(lambda: [self.observer.pod(uid) for uid in self.observer.uids()])
+        await self.housekeeping.run(lambda: [self.observer.pod(uid) for uid in self.observer.uids()], self.pods)

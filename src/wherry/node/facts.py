@@ -32,6 +32,8 @@ class Problem:
     reason: str
     message: str
     retry_at: float = 0.0
+    grace: float | None = None
+    """What containers get at most (seconds) when the pod ends for it; None: what the pod itself gives them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Keeping the node clean: container logs are rotated, unused images go when the disk fills, leftovers of forgotten pods
 go.
 
-Also says which resources run short, for the node's conditions. Looks every ten seconds, at images every five minutes.
+Looks every ten seconds, at images every five minutes; keeps the weight of the Burstable level of control groups.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from wherry.aio.clock import Clock
+from wherry.api.types.core import Pod
 from wherry.host import cgroups, mounts
 from wherry.node import groups, machine
 from wherry.node.config import AgentConfig
 from wherry.node.facts import running
 from wherry.node.observer import Seen
-from wherry.node.registration import Pressure
 from wherry.node.runtime.interface import Container, Image, Runtime, RuntimeFault
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,6 @@ EVERY = 10.0
 IMAGES_EVERY = 300.0
 MIN_AGE = 120.0
 """Seconds an image stays at least after it was first seen or last used."""
-MEMORY_LEFT = 100 << 20
-DISK_LEFT = 0.10
 
 
 class Housekeeping:
@@ -37,13 +35,15 @@ class Housekeeping:
 
     def __init__(self, config: AgentConfig, runtime: Runtime, clock: Clock) -> None:
         self._config, self._runtime, self._clock = config, runtime, clock
+        self._levels: dict[str, cgroups.Limits] = {}
         self._used: dict[str, float] = {}
         """image id -> when it was last in use, or first seen (monotonic)"""
 
-    async def run(self, seen: Callable[[], list[Seen]]) -> None:
+    async def run(self, seen: Callable[[], list[Seen]], pods: Callable[[], list[Pod]]) -> None:
         """Keep house for ever."""
         images_at = self._clock.monotonic() + IMAGES_EVERY
         while True:
+            self.weigh(pods())
             await asyncio.sleep(EVERY)
             containers = [one for pod in seen() for one in pod.containers]
             try:
@@ -54,16 +54,24 @@ class Housekeeping:
             except (RuntimeFault, OSError) as error:
                 log.info("housekeeping: %s", error)
 
-    def pressures(self) -> tuple[Pressure, ...]:
-        """Resources that run short."""
-        found = []
-        if machine.memory_available() < MEMORY_LEFT:
-            text = "kubelet has insufficient memory available"
-            found.append(Pressure("MemoryPressure", "KubeletHasInsufficientMemory", text))
-        usage = shutil.disk_usage(self._config.root)
-        if usage.free < usage.total * DISK_LEFT:
-            found.append(Pressure("DiskPressure", "KubeletHasDiskPressure", "kubelet has disk pressure"))
-        return tuple(found)
+    def weigh(self, pods: list[Pod]) -> None:
+        """Set what all pods together may use, and the weights of the levels of service."""
+        if cgroups.driver() == "systemd":
+            return
+        allocatable = machine.look(self._config).allocatable
+        everything = cgroups.Limits(groups.shares(allocatable["cpu"]), memory=allocatable["memory"])
+        levels = {
+            "": everything,
+            groups.LEVELS["Burstable"]: cgroups.Limits(groups.burstable_shares(pods)),
+            groups.LEVELS["BestEffort"]: cgroups.Limits(groups.MIN_SHARES),
+        }
+        for level, wanted in levels.items():
+            if self._levels.get(level) != wanted:
+                try:
+                    cgroups.create(f"{self._config.cgroups}{level}", wanted)
+                except OSError as error:
+                    log.info("control group %s%s: %s", self._config.cgroups, level, error)
+                self._levels[level] = wanted
 
     async def rotate_logs(self, containers: Iterable[Container]) -> None:
         """Begin a new file for every log that has grown too large; keep the newest few."""
@@ -85,18 +93,19 @@ class Housekeeping:
         usage = shutil.disk_usage(self._config.root)
         return 100.0 * (1 - usage.free / usage.total)
 
-    async def remove_images(self, in_use: set[str]) -> None:
-        """When the disk is fuller than `image_high` percent: remove unused images, oldest use first, to `image_low`."""
+    async def remove_images(self, in_use: set[str], *, everything: bool = False) -> None:
+        """When the disk is fuller than `image_high` percent: remove unused images, oldest use first, to `image_low`;
+        `everything`: all of them, at once."""
         now = self._clock.monotonic()
         images = await self._runtime.images()
         for image in images:
             if image.id in in_use or image.id not in self._used:
                 self._used[image.id] = now
         self._used = {one.id: self._used[one.id] for one in images}
-        if self._disk_used() < self._config.image_high:
+        if not everything and self._disk_used() < self._config.image_high:
             return
         for image in sorted(images, key=lambda one: self._used[one.id]):
-            if self._disk_used() < self._config.image_low:
+            if not everything and self._disk_used() < self._config.image_low:
                 return
             if self._removable(image, in_use, now):
                 log.info("removing unused image %s", image.tags or image.id)

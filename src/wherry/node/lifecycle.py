@@ -334,7 +334,7 @@ class _Plan:
             yield Drain()
             return
         since = facts.stopping_since or self.now
-        left = yield from self._end_containers(since + grace_of(self.pod))
+        left = yield from self._end_containers(since + self._ending_grace())
         if left or working:
             return
         self.over = True
@@ -342,6 +342,10 @@ class _Plan:
         yield from stopping
         if not stopping and not facts.busy:
             yield Finish(delete)
+
+    def _ending_grace(self) -> float:
+        own, refused = grace_of(self.pod), self.facts.rejected
+        return own if refused is None or refused.grace is None else min(own, refused.grace)
 
     def _end_containers(self, until: float) -> Generator[Instruction, None, bool]:
         """Kill what runs, in order; its value (by `yield from`) tells whether anything is left."""

@@ -43,11 +43,24 @@ def _meminfo(name: str) -> int:
     return 0
 
 
+def has_apparmor() -> bool:
+    """Whether the kernel enforces AppArmor profiles."""
+    return _read("/sys/module/apparmor/parameters/enabled").startswith("Y")
+
+
 def cpu_nanoseconds() -> int:
     """What all processors have worked since boot."""
     fields = _read("/proc/stat").splitlines()[0].split()[1:9]
     user, nice, system, _, _, irq, soft, steal = (int(one) for one in fields)
     return (user + nice + system + irq + soft + steal) * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))
+
+
+def pids() -> tuple[int, int]:
+    """(processes and threads there are, the most there may be)"""
+    running = _read("/proc/loadavg").split()
+    count = int(running[3].partition("/")[2]) if len(running) > 3 else 0
+    most = min(int(_read(f"/proc/sys/kernel/{name}") or 4194304) for name in ("pid_max", "threads-max"))
+    return count, most
 
 
 def booted() -> float:

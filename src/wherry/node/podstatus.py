@@ -290,6 +290,12 @@ def _conditions(pod: Pod, status: PodStatus, facts: Facts, now: Time) -> tuple[P
             observed_generation=generation, last_transition_time=now,
         )  # fmt: skip
         found = _put(found, wanted)
+    if facts.rejected is not None and facts.rejected.reason == "Evicted":
+        disrupted = PodCondition(
+            type="DisruptionTarget", status="True", reason="TerminationByKubelet", message=facts.rejected.message,
+            observed_generation=generation, last_transition_time=now,
+        )  # fmt: skip
+        found = _put(found, disrupted)
     return _resizing(found, pod, status, facts, now)
 
 

@@ -9,6 +9,7 @@ https://kubernetes.io/docs/concepts/architecture/nodes/
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -121,6 +122,11 @@ class Registration:
         self._version = Version("containerd", "unknown")
         self._node: Node | None = None
         self.registered = asyncio.Event()
+        self._now = asyncio.Event()
+
+    def report_soon(self) -> None:
+        """Something about the node changed."""
+        self._now.set()
 
     @property
     def strict_groups(self) -> bool:
@@ -160,7 +166,10 @@ class Registration:
             except (APIError, OSError, TimeoutError) as error:
                 log.debug("node status waits: %s", error)
                 pause = min(pause * 2, self._config.heartbeat)
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._now.wait()
+            self._now.clear()
 
     def _sent_ready(self) -> bool:
         found = self._sent.get("conditions", ())

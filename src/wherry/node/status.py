@@ -55,11 +55,16 @@ def _conditions(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[di
     found = []
     for one in new:
         was = before.get(one["type"])
-        if one["type"] in OWN and was != one:
+        if (one["type"] in OWN or _disrupted(one)) and was != one:
             found.append({**dict.fromkeys(was or (), None), **one})
     kept = {one["type"] for one in new}
     found += [{"$patch": "delete", "type": kind} for kind in before if kind in OWN and kind not in kept]
     return found
+
+
+def _disrupted(condition: Mapping[str, Any]) -> bool:
+    """Ours when the node itself ends the pod; others set that condition too."""
+    return condition["type"] == "DisruptionTarget" and condition.get("reason") == "TerminationByKubelet"
 
 
 @dataclass(slots=True)

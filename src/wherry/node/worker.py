@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 SANDBOX = "/sandbox"
 VOLUMES = "/volumes"
+EVICTION_GRACE = 1.0
+"""Seconds between stop signal and SIGKILL for a pod whose resources the node needs at once."""
 ROOM_AGAIN = 0.3
 """Seconds until a pod looks again whether the ones that are ending have made room."""
 
@@ -118,6 +120,13 @@ class Worker:
         """The node refuses or evicts the pod."""
         self._memory.rejected = f.Problem(reason, message)
         self.wake()
+
+    def evict(self, message: str) -> None:
+        """The node needs back what the pod uses."""
+        if self._memory.rejected is None:
+            self._do.tell("Warning", "Evicted", message)
+            self._memory.rejected = f.Problem("Evicted", message, grace=EVICTION_GRACE)
+            self.wake()
 
     async def run(self) -> None:
         """Until the pod has ended and is deleted."""

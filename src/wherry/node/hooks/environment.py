@@ -6,6 +6,8 @@ https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-e
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -14,11 +16,12 @@ from typing import TypeVar
 from wherry.api.core.configmap import CONFIGMAP
 from wherry.api.core.secret import SECRET
 from wherry.api.types.core import Container as Spec
-from wherry.api.types.core import EnvFromSource, EnvVarSource, Service
+from wherry.api.types.core import EnvFromSource, EnvVarSource, FileKeySelector, Service
+from wherry.host import mounts
 from wherry.machinery.errors import NotFound
 from wherry.machinery.meta import Key, Object
 from wherry.machinery.resource import Resource
-from wherry.node import fieldrefs
+from wherry.node import envfile, fieldrefs
 from wherry.node.hooks.hook import Hook, HookFault, Scope, Starting
 from wherry.node.runtime.interface import ContainerConfig
 
@@ -133,6 +136,8 @@ async def _from(scope: Scope, spec: Spec, source: EnvVarSource) -> str | None:
         data = secret.data.get(key.key) if secret else None
         text = None if data is None else _text(data)
         return _needed(scope, text, f"key {key.key} in Secret", key.name, optional=key.optional)
+    if source.file_key_ref is not None:
+        return await asyncio.to_thread(_from_file, scope, source.file_key_ref)
     try:
         if source.field_ref is not None:
             path = source.field_ref.field_path
@@ -143,6 +148,26 @@ async def _from(scope: Scope, spec: Spec, source: EnvVarSource) -> str | None:
     except fieldrefs.UnknownField as error:
         raise HookFault(str(error)) from error
     return None
+
+
+MAX_FILE = 64 * 1024
+
+
+def _from_file(scope: Scope, ref: FileKeySelector) -> str | None:
+    """A variable of a file in a volume, which a container may have written: never followed out of the volume."""
+    own = scope.folder / "volumes" / ref.volume_name
+    try:
+        descriptor = mounts.beneath(own.resolve(), ref.path, os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            text = file.read(MAX_FILE).decode("utf-8", "replace")
+        value = envfile.parse(text).get(ref.key, "")
+    except (OSError, envfile.BadEnvFile) as error:
+        if ref.optional and isinstance(error, FileNotFoundError):
+            return None
+        raise HookFault("couldn't parse env file") from error
+    if not value and not ref.optional:
+        raise HookFault(f'environment variable key "{ref.key}" not found in file "{ref.path}"')
+    return value or None
 
 
 def _needed(scope: Scope, value: str | None, what: str, name: str, *, optional: bool | None) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wherry.api.types.core import PodSecurityContext, SeccompProfile, SecurityContext
+from wherry.api.types.core import AppArmorProfile, PodSecurityContext, SeccompProfile, SecurityContext, SELinuxOptions
 from wherry.node.facts import pod_text
 from wherry.node.hooks.hook import Hook, HookFault, Scope, Starting
 from wherry.node.runtime.interface import ContainerConfig, Profile, SandboxConfig, Security
@@ -29,6 +29,24 @@ def seccomp(profile: SeccompProfile | None, scope: Scope) -> Profile:
     if not profile.localhost_profile:
         raise HookFault("localhostProfile must be set if seccompProfile type is Localhost.")
     return Profile("Localhost", str(scope.config.root / "seccomp" / profile.localhost_profile))
+
+
+def apparmor(profile: AppArmorProfile | None) -> Profile | None:
+    """The runtime's form of a profile; None leaves it to the runtime."""
+    match profile.type if profile else "":
+        case "RuntimeDefault":
+            return Profile("RuntimeDefault")
+        case "Localhost" if profile is not None:
+            return Profile("Localhost", profile.localhost_profile or "")
+        case "Unconfined":
+            return Profile()
+        case _:
+            return None
+
+
+def selinux(options: SELinuxOptions | None) -> tuple[str, str, str, str] | None:
+    """The runtime's form of a label."""
+    return None if options is None else (options.user, options.role, options.type, options.level)
 
 
 def check_not_root(scope: Scope, starting: Starting, user: int | None) -> None:
@@ -64,6 +82,7 @@ class Privileges(Hook):
         security = Security(
             user=pod.run_as_user, group=pod.run_as_group if pod.run_as_user is not None else None,
             supplemental=_groups(pod), privileged=privileged, seccomp=Profile("RuntimeDefault"),
+            selinux=selinux(pod.se_linux_options),
         )  # fmt: skip
         return replace(config, security=security, sysctls={one.name: one.value for one in pod.sysctls})
 
@@ -93,6 +112,8 @@ class Privileges(Hook):
             masked_paths=() if unmasked else MASKED,
             readonly_paths=() if unmasked else READONLY,
             seccomp=Profile() if privileged else seccomp(own.seccomp_profile or pod.seccomp_profile, scope),
+            apparmor=apparmor(own.app_armor_profile or pod.app_armor_profile),
+            selinux=selinux(own.se_linux_options or pod.se_linux_options),
         )
         if group is not None and security.user is None and not security.username:
             security = replace(security, user=0, group=group)
