@@ -51,6 +51,8 @@ class TypeInfo:
     """Values that list keys have when an item leaves them out: {"protocol": "TCP"}."""
     always: bool = False
     """Written even when empty, so that setting something inside does not create the field."""
+    open: bool = False
+    """A struct that may hold fields beyond those that are declared."""
 
     @cached_property
     def fields(self) -> Mapping[str, TypeInfo]:

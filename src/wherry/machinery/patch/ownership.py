@@ -144,7 +144,7 @@ def _owned(value: Any, info: TypeInfo, path: str, *, strict: bool) -> FieldSet |
 
 def _owned_entry(value: Any, info: TypeInfo, path: str, name: str, *, strict: bool) -> FieldSet | None:
     declared = info.kind == "struct" and name in info.fields
-    if strict and info.kind == "struct" and not declared:
+    if strict and info.kind == "struct" and not declared and not info.open:
         raise Mistyped(f"{path}: field not declared in schema")
     tree = _owned(value, info.child(name), path, strict=strict)
     return tree if declared else _with_itself(tree)
