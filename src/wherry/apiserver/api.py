@@ -87,12 +87,21 @@ class Api:
             raise not_found(resource, name)
         return found
 
+    async def current(self, resource: Resource[T], namespace: str, name: str) -> Entry[T]:
+        """One object as of now, in the version of `resource`. Raises NotFound, InternalError."""
+        entry = self.get(resource, namespace, name)
+        if resource.custom is not None:
+            (entry,) = await resource.custom.show((entry,))
+        return entry
+
     async def commit(self, ctx: Context[T], obj: T, before: Entry[T] | None) -> Entry[T]:
         """Write an object over what was read (None: nothing) and return it as served.
 
         Raises store.log.Changed when somebody else was first, ServiceUnavailable when the store is gone.
         With dry-run nothing is written.
         """
+        if ctx.resource.custom is not None:
+            return await self._commit_custom(ctx, obj, before)
         window = self.windows.of(ctx.resource)
         key = window.key(obj.metadata.namespace, obj.metadata.name)
         value = encode(obj)
@@ -103,8 +112,40 @@ class Api:
             ctx.cancel()
             data = with_revision(value, before.revision) if before else value
             return Entry(window.kind, key, data, before.revision if before else 0, before.created if before else 0)
+        revision = await self._append(ctx, key, value, before.revision if before else 0)
+        entry = window.get(key)
+        if entry is not None and entry.revision == revision:
+            return entry
+        created = before.created if before else revision
+        return Entry(window.kind, key, with_revision(value, revision), revision, created)
+
+    async def _commit_custom(self, ctx: Context[T], obj: T, before: Entry[T] | None) -> Entry[T]:
+        """The same for a custom resource, which may be stored in another version than the request's."""
+        custom = ctx.resource.custom
+        window = self.windows.of(ctx.resource)
+        key = window.key(obj.metadata.namespace, obj.metadata.name)
+        bare = replace(obj, metadata=strategy.bare(obj.metadata))
         try:
-            revision = await self.windows.log.append(key, value, before.revision if before else 0)
+            value = await custom.to_store(bare)
+        except Exception:
+            ctx.cancel()
+            raise
+        present = window.get(key)
+        revision = before.revision if before else 0
+        if before and present and present.revision == revision and with_revision(value, revision) == present.data:
+            ctx.cancel()
+            return before
+        if ctx.dry_run:
+            ctx.cancel()
+            shown: Entry[T] = custom.written(key, bare, revision, before.created if before else 0)
+            return shown
+        revision = await self._append(ctx, key, value, revision)
+        done: Entry[T] = custom.written(key, bare, revision, before.created if before else revision)
+        return done
+
+    async def _append(self, ctx: Context[T], key: str, value: bytes, revision: int) -> int:
+        try:
+            done = await self.windows.log.append(key, value, revision)
         except Unavailable as error:
             ctx.cancel()
             raise self._unavailable(error) from None
@@ -113,11 +154,7 @@ class Api:
             ctx.cancel()
             raise
         ctx.undo.clear()
-        entry = window.get(key)
-        if entry is not None and entry.revision == revision:
-            return entry
-        created = before.created if before else revision
-        return Entry(window.kind, key, with_revision(value, revision), revision, created)
+        return done
 
     def _unavailable(self, error: Unavailable) -> ServiceUnavailable:
         self.broken.set()

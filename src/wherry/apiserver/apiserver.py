@@ -38,6 +38,9 @@ from wherry.apiserver.authz.authorizer import Authorizer
 from wherry.apiserver.authz.node import NodeRights
 from wherry.apiserver.authz.rbac import Rbac
 from wherry.apiserver.bootstrap import bootstrap
+from wherry.apiserver.crd.definitions import Definitions, decode_entry
+from wherry.apiserver.crd.keeper import keep_definitions
+from wherry.apiserver.crd.keeper import load as load_definitions
 from wherry.apiserver.events import forget_events
 from wherry.apiserver.inprocess import InProcessClient
 from wherry.apiserver.metering.usage import ResourceMetrics
@@ -96,6 +99,7 @@ class ApiServer:
         self._log = log
         self._clock = clock
         self._api: Api | None = None
+        self._definitions: Definitions | None = None
         self._server: Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.tls: ssl.SSLContext | None = None
@@ -115,7 +119,7 @@ class ApiServer:
     async def open(self) -> None:
         """Load the state; in-process clients work from here on."""
         config = self._config
-        windows = await Windows.open(self._log, self._clock)
+        windows = await Windows.open(self._log, self._clock, decode=decode_entry)
         for resource in RESOURCES:
             if resource not in VIEWS:
                 windows.of(resource)
@@ -138,6 +142,8 @@ class ApiServer:
             hooks=Tables(Table(windows, MUTATING), Table(windows, VALIDATING)),
             version=VERSION,
         )
+        self._definitions = Definitions(self._api)
+        load_definitions(self._api, self._definitions)
         await bootstrap(self.client(known("system:apiserver", MASTERS), "kube-apiserver"), self._config.service_cidr)
 
     def _node_names(self) -> list[str]:
@@ -173,6 +179,8 @@ class ApiServer:
         own = self.client(known("system:apiserver", MASTERS), "kube-apiserver")
         self._run("compaction", self.api.windows.compacting)
         self._run("aggregated roles", partial(keep_aggregated, own))
+        assert self._definitions is not None
+        self._run("custom resources", partial(keep_definitions, self.api, self._definitions, own))
         self._run("old events", partial(forget_events, self.api))
 
     def _log_check(self) -> str:

@@ -88,6 +88,9 @@ def conflict(resource: Resource[Any], name: str, why: str = MODIFIED) -> Conflic
 
 def no_such_verb(resource: Resource[Any], verb: str) -> MethodNotAllowed:
     """405: the kind has no such verb."""
+    if resource.custom is not None and resource.custom.terminating:
+        why = f"{verb} not allowed while custom resource definition is terminating"
+        return MethodNotAllowed(why, details={"kind": resource.plural})
     return MethodNotAllowed(
         f'{verb} is not supported on resources of kind "{resource}"', details={"kind": resource.plural}
     )

@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple
 import msgspec
 
 from wherry.apiserver import protobuf, yaml_reader
-from wherry.apiserver.shapes import Findings, Shape, go_message, inspect_value, shape_of, without_nulls
+from wherry.apiserver.shapes import ANYTHING, Findings, Shape, go_message, inspect_value, shape_of, without_nulls
 from wherry.machinery import codec
 from wherry.machinery.errors import BadRequest, UnsupportedMediaType
 from wherry.machinery.meta import T
@@ -90,7 +90,9 @@ def convert(
     """
     kind = resource.type
     if resource.custom is not None:
-        obj, problems = resource.custom.decode(raw), resource.custom.unknown(raw)
+        obj, problems = _custom(resource, body)
+        if written and validation != "Ignore" and _key_count(body) > _keys(raw):
+            problems = [f'duplicate field "{path}"' for path in duplicates(body)] + problems
     else:
         obj = _typed(resource, raw, body)
         found = Findings(deep=written)
@@ -103,6 +105,21 @@ def convert(
     if problems and validation == "Strict":
         raise _cannot(resource, f"strict decoding error: {', '.join(problems)}")
     return Decoded(obj, raw, tuple(problems) if validation != "Ignore" else ())
+
+
+def _custom(resource: Resource[T], body: bytes) -> tuple[T, list[str]]:
+    """A custom resource, and the fields in it that its schema does not know."""
+    try:
+        obj, unknown = resource.custom.read(msgspec.json.decode(body))
+    except ValueError as error:
+        raise _cannot(resource, str(error)) from None
+    return obj, [f'unknown field "{path}"' for path in unknown]
+
+
+def _keys(raw: dict[str, Any]) -> int:
+    found = Findings()
+    inspect_value(raw, ANYTHING, "", found)
+    return found.keys
 
 
 def _typed(resource: Resource[T], raw: dict[str, Any], body: bytes) -> T:

@@ -50,11 +50,15 @@ async def dispatch(api: Api, request: Request, info: RequestInfo) -> Answer:
     if not resource.namespaced and info.namespace and info.resource != "namespaces":
         raise NotFound("the server could not find the requested resource")
     if info.subresource:
-        return await _subresource(api, request, info, resource)
-    handler = (_VERBS if resource.group != METRICS else _MEASURED).get(info.verb)
-    if handler is None or info.verb not in resource.verbs:
-        raise no_such_verb(resource, info.verb)
-    return await handler(api, request, info, resource)
+        answer = await _subresource(api, request, info, resource)
+    else:
+        handler = (_VERBS if resource.group != METRICS else _MEASURED).get(info.verb)
+        if handler is None or info.verb not in resource.verbs:
+            raise no_such_verb(resource, info.verb)
+        answer = await handler(api, request, info, resource)
+    if resource.custom is not None and resource.custom.deprecation and isinstance(answer, Response):
+        answer.warnings = (resource.custom.deprecation, *answer.warnings)
+    return answer
 
 
 async def _subresource(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
@@ -170,6 +174,8 @@ async def get_one(api: Api, request: Request, info: RequestInfo, resource: Resou
     if revision:
         await reached(api.window(stored_as(resource)), revision)
     entry = shown_as(resource, api.get(stored_as(resource), info.namespace, info.name))
+    if resource.custom is not None:
+        (entry,) = await resource.custom.show((entry,))
     wanted = accepted(request)
     if wanted.plain:
         return Response(entry.data)
@@ -183,6 +189,8 @@ async def list_many(api: Api, request: Request, info: RequestInfo, resource: Res
     selection = select(stored, options.labels, options.fields)
     found = await list_(api, stored, info.namespace, selection, options)
     items = found.page.items if stored is resource else [shown_as(resource, entry) for entry in found.page.items]
+    if resource.custom is not None:
+        items = await resource.custom.show(items)
     return output.many(resource, items, found.meta, accepted(request), api.clock.now(), include(request))
 
 
@@ -323,6 +331,8 @@ async def delete_many(api: Api, request: Request, info: RequestInfo, resource: R
     ctx.dry_run = bool(options.dry_run)
     items = await delete_collection(api, ctx, options, selection.predicate)
     items = [shown_as(resource, entry) for entry in items]
+    if resource.custom is not None:
+        items = await resource.custom.show(items)
     meta = {"resourceVersion": str(api.windows.revision)}
     return output.many(resource, items, meta, accepted(request), api.clock.now())
 

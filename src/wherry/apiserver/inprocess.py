@@ -55,12 +55,19 @@ class InProcessClient:
         self._user = user
         self._manager = manager or user.name.rpartition(":")[2]
 
+    def _live(self, resource: Resource[T]) -> Resource[T]:
+        """The resource itself; for a handle on a custom kind, what its definition says at present."""
+        if resource.type is not Object or resource.custom is not None:
+            return resource
+        return self._api.served.find(resource.group, resource.version, resource.plural) or resource
+
     def _context(self, resource: Resource[T], key: Key, subresource: str = "") -> Context[T]:
+        resource = self._live(resource)
         return Context(self._user, resource, key.namespace, key.name, subresource=subresource, manager=self._manager)
 
     async def get(self, resource: Resource[T], key: Key) -> T:
         """One object. Raises NotFound."""
-        return self._api.get(resource, key.namespace, key.name).obj
+        return (await self._api.current(self._live(resource), key.namespace, key.name)).obj
 
     async def list(self, resource: Resource[T], select: Select = ALL) -> Listing[T]:
         """All matching objects, most recent state."""

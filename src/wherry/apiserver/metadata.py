@@ -89,6 +89,17 @@ def validate_update(resource: Resource[Any], new: ObjectMeta, old: ObjectMeta) -
         yield from _common(new)
 
 
+def validate_embedded(meta: ObjectMeta) -> Iterator[FieldError]:
+    """Everything wrong with the metadata of an object within another one; it needs no name."""
+    for problem in names.path_segment(meta.name) if meta.name else ():
+        yield invalid("metadata.name", meta.name, problem)
+    for problem in names.path_segment_prefix(meta.generate_name) if meta.generate_name else ():
+        yield invalid("metadata.generateName", meta.generate_name, problem)
+    for problem in names.dns_label(meta.namespace) if meta.namespace else ():
+        yield invalid("metadata.namespace", meta.namespace, problem)
+    yield from _common(meta)
+
+
 def _common(meta: ObjectMeta) -> Iterator[FieldError]:
     yield from validate_labels(meta.labels, "metadata.labels")
     yield from _annotations(meta.annotations)

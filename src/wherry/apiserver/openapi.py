@@ -14,6 +14,7 @@ from typing import Any
 
 from wherry.api import definitions
 from wherry.apiserver import openapi_protobuf
+from wherry.apiserver.crd.publish import definitions_of
 from wherry.apiserver.http import JSON, Request, Response
 from wherry.apiserver.served import Served
 from wherry.machinery import codec
@@ -44,7 +45,9 @@ class OpenApi:
         self._served = served
         self._version = version
         self._documents: OrderedDict[str, bytes] = OrderedDict()
+        self._hashes: dict[str, str] = {}
         served.on_change(self._documents.clear)
+        served.on_change(self._hashes.clear)
 
     async def answer(self, request: Request, path: str) -> Response:
         """The document at a path under /openapi. Raises NotFound, NotAcceptable."""
@@ -73,8 +76,18 @@ class OpenApi:
         return {"serverRelativeURL": f"/openapi/v3/{place}?hash={self._hash(place)}"}
 
     def _hash(self, place: str) -> str:
-        text = f"{self._version}/{self._served.generation}/{place}"
-        return hashlib.sha256(text.encode()).hexdigest().upper()
+        """Of what a document is made from: the same again as long as its own kinds stay as they are."""
+        found = self._hashes.get(place)
+        if found is None:
+            whole = place.startswith("v2")
+            custom = sorted(
+                f"{_place(r)}/{r.plural} {r.custom.digest}"
+                for r in self._served
+                if r.custom is not None and (whole or _place(r) == place)
+            )
+            text = "\n".join((self._version, place, *custom))
+            found = self._hashes[place] = hashlib.sha256(text.encode()).hexdigest().upper()
+        return found
 
     async def _document(self, request: Request, key: str, place: str | None) -> Response:
         tag = f'"{self._hash(key)}"'
@@ -107,6 +120,11 @@ class OpenApi:
         return codec.encode(_v3(wanted, known, self._version))
 
 
+def _place(resource: Resource[Any]) -> str:
+    """Where a kind's document is."""
+    return f"apis/{resource.group}/{resource.version}" if resource.group else f"api/{resource.version}"
+
+
 def _names(known: Mapping[str, Any]) -> dict[tuple[str, str, str], str]:
     """(group, version, kind) -> definition."""
     out: dict[tuple[str, str, str], str] = {}
@@ -117,15 +135,11 @@ def _names(known: Mapping[str, Any]) -> dict[tuple[str, str, str], str]:
     return out
 
 
-def _custom(resources: Iterable[Resource[Any]], known: dict[str, Any]) -> None:
+def _custom(resources: Iterable[Resource[Any]], known: dict[str, Any], *, third: bool) -> None:
     """Add the schemas of custom resources to the definitions."""
     for resource in resources:
-        if resource.custom is None:
-            continue
-        name = ".".join((*reversed(resource.group.split(".")), resource.version, resource.kind))
-        schema = dict(getattr(resource.custom, "schema", None) or {"type": "object"})
-        schema["x-kubernetes-group-version-kind"] = [_gvk(resource)]
-        known[name] = schema
+        if resource.custom is not None:
+            known.update(definitions_of(resource, third=third))
 
 
 def _gvk(resource: Resource[Any]) -> dict[str, str]:
@@ -134,7 +148,7 @@ def _gvk(resource: Resource[Any]) -> dict[str, str]:
 
 def _v2(resources: Iterable[Resource[Any]], known: dict[str, Any], version: str) -> dict[str, Any]:
     resources = tuple(resources)
-    _custom(resources, known)
+    _custom(resources, known, third=False)
     names = _names(known)
     paths: dict[str, Any] = {}
     for resource in resources:
@@ -153,14 +167,15 @@ def _v2(resources: Iterable[Resource[Any]], known: dict[str, Any], version: str)
 
 def _v3(resources: Iterable[Resource[Any]], known: dict[str, Any], version: str) -> dict[str, Any]:
     resources = tuple(resources)
-    _custom(resources, known)
+    _custom(resources, known, third=True)
     names = _names(known)
     paths: dict[str, Any] = {}
     roots: list[str] = []
     for resource in resources:
         ref = names.get((resource.group, resource.version, resource.kind))
         roots += [ref] if ref else []
-        listed = names.get((resource.group, resource.version, f"{resource.kind}List"))
+        kind = f"{resource.kind}List" if resource.custom is None else resource.custom.list_kind
+        listed = names.get((resource.group, resource.version, kind))
         roots += [listed] if listed else []
         for path, actions in _paths(resource):
             paths[path] = {

@@ -79,12 +79,16 @@ def many(
         head = _head("PartialObjectMetadataList", "meta.k8s.io/v1", meta)
         data = head + b",".join(map(partial, entries)) + b"]}"
     else:
-        spliced = _spliced(_head(f"{resource.kind}List", resource.api_version, meta), entries)
+        spliced = _spliced(_head(_list_kind(resource), resource.api_version, meta), entries)
         if wanted.plain:
             return Response(spliced)
         data = spliced if isinstance(spliced, bytes) else b"".join(spliced.pieces)
     text, media = body(data, wanted)
     return Response(text, content_type=media)
+
+
+def _list_kind(resource: Resource[Any]) -> str:
+    return f"{resource.kind}List" if resource.custom is None else str(resource.custom.list_kind)
 
 
 def _head(kind: str, version: str, meta: dict[str, Any]) -> bytes:
@@ -120,7 +124,9 @@ class WatchForm:
         self._wanted = wanted
         self._include = include
         self._named = False
-        self.plain = wanted.form == "object" and view is None
+        self.custom = resource.custom
+        """What shows a custom resource in the version that the client speaks; None for built-in kinds."""
+        self.plain = wanted.form == "object" and view is None and resource.custom is None
 
     def event(self, event: Event[Any], now: float) -> bytes:
         """The line that tells of an event."""
@@ -130,6 +136,8 @@ class WatchForm:
         """`{"type":...,"object":...}` and a line feed."""
         if self._view is not None:
             entry = self._view.show(entry)
+        elif self.custom is not None:
+            entry = self.custom.shown(entry) or entry
         if self._wanted.form == "Table":
             meta = {"resourceVersion": str(entry.revision)}
             shown = _table(self._resource, [entry], now, self._include, meta)

@@ -9,7 +9,8 @@ from typing import Any
 from wherry.api.types.merge import MERGE
 from wherry.apiserver import strategy
 from wherry.apiserver.context import Context
-from wherry.machinery.fields import ANY, FieldSet, StructTypes, TypeInfo
+from wherry.machinery import codec
+from wherry.machinery.fields import FieldSet, StructTypes, TypeInfo
 from wherry.machinery.meta import T
 from wherry.machinery.patch.managed import Entries, Writer, after_update, sent_or_live
 from wherry.machinery.patch.ownership import Mistyped
@@ -24,7 +25,7 @@ _NOTHING: FieldSet = {}
 def type_info(resource: Resource[Any]) -> TypeInfo:
     """How values of a kind merge."""
     if resource.custom is not None:
-        info: TypeInfo = getattr(resource.custom, "type_info", ANY)
+        info: TypeInfo = resource.custom.type_info
         return info
     return _TYPES(resource.type)
 
@@ -37,6 +38,9 @@ def writer(ctx: Context[Any], now: Time) -> Writer:
 
 def _after(ctx: Context[T], old: T | None, new: T, entries: Entries, now: Time) -> Entries:
     """The entries after a plain write. Lists whose items lack their keys are owned by nobody; they are valid here."""
+    if old is not None and type(old) is not type(new):  # custom resources with other unknown fields
+        before, after = codec.to_dict(old), codec.to_dict(new)
+        return after_update(type_info(ctx.resource), before, after, entries, writer(ctx, now))
     try:
         return after_update(type_info(ctx.resource), old, new, entries, writer(ctx, now))
     except Mistyped:

@@ -5,7 +5,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -58,9 +58,14 @@ def _select(resource: Resource[Any], labels: str, fields: str) -> Selection:
     if not terms:
         return Selection(None if by_label is None else lambda entry: by_label(entry.labels), name)
     wanted = tuple((path, operator == "=", value) for path, operator, value in terms)
+    custom = resource.custom
+
+    def shown(entry: Entry[Any]) -> Mapping[str, str]:
+        """Of a custom resource: those of the version that is asked for, where it can be seen without asking anybody."""
+        return entry.fields if custom is None else (custom.shown(entry) or entry).fields
 
     def predicate(entry: Entry[Any]) -> bool:
-        found = entry.fields
+        found = shown(entry)
         for path, equal, value in wanted:
             if (found.get(path, "") == value) is not equal:
                 return False

@@ -42,6 +42,8 @@ class Shape:
 
 
 _ANY = Shape("any", "", "interface {}")
+ANYTHING = _ANY
+"""The shape of what nothing is known about."""
 _KNOWN: dict[type[Any], Shape] = {}
 _SCALARS: dict[type[Any], tuple[str, str]] = {
     inspect.StrType: ("scalar", "string"),

@@ -56,7 +56,8 @@ def _read_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
         if key is None:
             raise BadRequest("yaml: a map key must be a scalar")
         if key in out:
-            raise BadRequest(f'error converting YAML to JSON: yaml: key "{key}" already set in map')
+            where = f'line {key_node.start_mark.line + 1}: key "{key}" already set in map'
+            raise BadRequest(f"error converting YAML to JSON: yaml: unmarshal errors:\n  {where}")
         out[key] = loader.construct_object(value_node, deep=True)
     return out
 

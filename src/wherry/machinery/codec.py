@@ -84,3 +84,8 @@ def to_dict(obj: object) -> dict[str, Any]:
 def from_dict(kind: type[M], value: object) -> M:
     """JSON-ready builtins -> object."""
     return decoder(kind).decode(_ENCODER.encode(value))
+
+
+def adopt(kind: type[M], value: object) -> M:
+    """The same without a copy: what the type leaves untyped is shared with `value`."""
+    return msgspec.convert(value, kind, dec_hook=_read_scalar)

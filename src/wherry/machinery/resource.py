@@ -90,7 +90,9 @@ class Resource(Generic[T]):
     """Selectable fields beyond metadata.name and metadata.namespace: {"spec.nodeName": lambda pod: ...}."""
     grace: Callable[[T, int | None], int] | None = None
     """Kinds with graceful deletion (Pod): (obj, asked seconds or None) -> seconds to grant; 0 deletes at once."""
-    custom: Any = None  # a CustomResourceDefinition's compiled schema; None for built-in kinds
+    ending: Callable[[T], T] = _same
+    """What is done to an object when it is marked for deletion: finalizers that somebody here waits for."""
+    custom: Any = None  # wherry.apiserver.crd.compiled.Compiled; None for built-in kinds
 
     @property
     def api_version(self) -> str:

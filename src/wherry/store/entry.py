@@ -70,7 +70,9 @@ class Kind(Generic[T]):
 class Entry(Generic[T]):
     """One object at one revision. `created` is the revision at which it came to be; `data` is what a GET answers."""
 
-    __slots__ = ("_fields", "_head", "_kind", "_obj", "created", "data", "key", "name", "namespace", "revision")
+    __slots__ = (
+        "_fields", "_head", "_kind", "_obj", "created", "data", "key", "name", "namespace", "revision", "shown",
+    )  # fmt: skip
 
     def __init__(self, kind: Kind[T], key: str, data: bytes, revision: int, created: int) -> None:
         self.key = key
@@ -83,6 +85,13 @@ class Entry(Generic[T]):
         self._head: _Meta | None = None
         self._fields: Mapping[str, str] | None = None
         self._obj: T | None = None
+        self.shown: dict[Any, Entry[T]] | None = None
+        """Other forms of the same object, kept by whoever makes them (versions of a custom resource)."""
+
+    @property
+    def kind(self) -> Kind[T]:
+        """What it shares with the others of its window."""
+        return self._kind
 
     @property
     def obj(self) -> T:
@@ -125,6 +134,7 @@ class Entry(Generic[T]):
         """Drop what was decoded: the resource is another one now."""
         self._obj = None
         self._fields = None
+        self.shown = None
 
     def at(self, revision: int) -> Entry[T]:
         """The same object as of its deletion at `revision`."""

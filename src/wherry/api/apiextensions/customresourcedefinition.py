@@ -9,6 +9,8 @@ from wherry.api.declare import declare
 from wherry.api.defaulting import fill
 from wherry.api.types.apiextensions import CustomResourceConversion, CustomResourceDefinition
 
+FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
+
 
 def default(crd: CustomResourceDefinition) -> CustomResourceDefinition:
     """Singular and list names follow from the kind; nothing is converted; what is stored is what is marked so."""
@@ -29,4 +31,17 @@ def prepare(new: CustomResourceDefinition, old: CustomResourceDefinition | None)
     return replace(new, status=replace(new.status, stored_versions=(*stored, *missing))) if missing else new
 
 
-CUSTOMRESOURCEDEFINITION = declare(CustomResourceDefinition, default=default, prepare=prepare, validate=validate)
+def ending(crd: CustomResourceDefinition) -> CustomResourceDefinition:
+    """Before a definition goes, its instances do."""
+    if FINALIZER in crd.metadata.finalizers:
+        return crd
+    return replace(crd, metadata=replace(crd.metadata, finalizers=(*crd.metadata.finalizers, FINALIZER)))
+
+
+CUSTOMRESOURCEDEFINITION = declare(
+    CustomResourceDefinition,
+    default=default,
+    prepare=prepare,
+    validate=validate,
+    ending=ending,
+)

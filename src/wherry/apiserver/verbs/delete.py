@@ -56,7 +56,7 @@ async def delete(api: Api, ctx: Context[T], options: DeleteOptions) -> Deleted:
     ctx.options = options
     check_options(options)
     for _ in range(_ATTEMPTS):
-        entry = api.get(ctx.resource, ctx.namespace, ctx.name)
+        entry = await api.current(ctx.resource, ctx.namespace, ctx.name)
         _check_preconditions(ctx, entry, options)
         if not ctx.trusted:
             await api.admission.mutate(api, ctx, None, entry.obj)
@@ -89,6 +89,8 @@ def _check_preconditions(ctx: Context[T], entry: Entry[T], options: DeleteOption
 
 def mark(ctx: Context[T], obj: T, options: DeleteOptions, now: float) -> T | None:
     """What becomes of the object: None = remove it, itself = already on its way, else the object to write."""
+    if obj.metadata.deletion_timestamp is None:
+        obj = ctx.resource.ending(obj)
     meta = obj.metadata
     grace = _grace(ctx, obj, options)
     if meta.deletion_timestamp is not None and meta.deletion_grace_period_seconds and grace is not None:

@@ -159,7 +159,10 @@ def _go(value: Any) -> str:
 
 async def _apply(api: Api, ctx: Context[T], asked: PatchRequest, isolate: Isolate[T] | None) -> Patched:
     resource = ctx.resource
-    sent = decode_object(_spoken(ctx), yaml_reader.to_json(asked.body), "", asked.validation, any_version=True)
+    spoken = _spoken(ctx)
+    # what is unknown in a custom resource is refused below, by its type
+    validation = asked.validation if spoken.custom is None else "Ignore"
+    sent = decode_object(spoken, yaml_reader.to_json(asked.body), "", validation, any_version=True)
     for text in sent.warnings:
         ctx.warn(text)
     config = _config(ctx, sent)

@@ -22,6 +22,7 @@ from wherry.store.entry import Entry
 from wherry.store.log import Changed
 
 _ATTEMPTS = 100
+_NO_REVISION = "Invalid value: 0x0: must be specified for an update"
 
 Change = Callable[[Entry[T]], T]
 Isolate = Callable[[T, T], T]
@@ -35,7 +36,7 @@ async def update(api: Api, ctx: Context[T], change: Change[T], *, isolate: Isola
     """
     ctx.operation = "UPDATE"
     for _ in range(_ATTEMPTS):
-        entry = api.get(ctx.resource, ctx.namespace, ctx.name)
+        entry = await api.current(ctx.resource, ctx.namespace, ctx.name)
         new = change(entry)
         wanted = new.metadata.resource_version
         try:
@@ -123,6 +124,10 @@ async def put(api: Api, ctx: Context[T], obj: T, *, isolate: Isolate[T] | None =
         raise name_mismatch(obj.metadata.name, ctx.name)
     obj = obj if obj.metadata.name else strategy.with_meta(obj, name=ctx.name)
     resource = ctx.resource
+    if resource.custom is not None and not obj.metadata.resource_version:
+        raise refuse(resource.group, resource.plural, ctx.name, [
+            FieldError("metadata.resourceVersion", "FieldValueInvalid", _NO_REVISION)
+        ])  # fmt: skip
     if api.find(resource, ctx.namespace, ctx.name) is None:
         if ctx.subresource or resource.plural not in strategy.CREATE_ON_UPDATE or obj.metadata.resource_version:
             raise not_found(resource, ctx.name)

@@ -16,6 +16,7 @@ from wherry.apiserver.http import Sink, Stream
 from wherry.apiserver.output import WatchForm
 from wherry.apiserver.select import Selection
 from wherry.apiserver.verbs.list import ListOptions, reached, revision_of
+from wherry.apiserver.verbs.watch_converted import InOrder
 from wherry.machinery import codec
 from wherry.machinery.errors import APIError, Gone
 from wherry.machinery.resource import Resource
@@ -84,8 +85,20 @@ class _Watching:
 
     async def run(self, sink: Sink, since: int | None) -> None:
         """Write events until time is up, the client is gone, or it is too slow."""
+        custom, ended = self._form.custom, asyncio.Event()
+        if custom is None or not custom.converter.asks:
+            await self._run(sink, since, ended)
+            return
+        line = InOrder(sink, self._form, self._api.clock.now)
+        async with asyncio.TaskGroup() as group:
+            telling = group.create_task(line.run(ended.set))
+            try:
+                await self._run(line, since, ended)
+            finally:
+                telling.cancel()
+
+    async def _run(self, sink: Sink, since: int | None, ended: asyncio.Event) -> None:
         window = self._api.window(self._resource)
-        ended = asyncio.Event()
         options = self._options
         initial = options.send_initial if options.send_initial is not None else not since
         try:
@@ -111,6 +124,8 @@ class _Watching:
 
     def _teller(self, sink: Sink) -> Callable[[Event[Any]], bool]:
         push = sink.push
+        if isinstance(sink, InOrder):
+            return sink.event
         if self.plain:
             return lambda event: push(event.wire)
         form, clock = self._form, self._api.clock
@@ -121,7 +136,10 @@ class _Watching:
         page = self._api.window(self._resource).list(self._namespace, self._selection.predicate)
         now = self._api.clock.now()
         batch: list[bytes] = []
-        for entry in page.items:
+        items = page.items
+        if self._form.custom is not None:
+            items = await self._form.custom.show(items)
+        for entry in items:
             batch.append(_added(entry) if self.plain else self._form.line("ADDED", entry, now))
             if len(batch) >= _YIELD_EVERY:
                 await sink.write(b"".join(batch))

@@ -106,6 +106,9 @@ def _luhn(text: str) -> bool:
 _BYTE = r"(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])"
 _PERCENT = r"(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])%"
 
+_RGB = rf"^rgb\(\s*(?:{_BYTE}(?:\s*,\s*{_BYTE}){{2}}|{_PERCENT}(?:\s*,\s*{_PERCENT}){{2}})\s*\)$"
+_MAC = r"^(?:[0-9a-fA-F]{2}([:-])(?:[0-9a-fA-F]{2}\1){4}[0-9a-fA-F]{2}|(?:[0-9a-fA-F]{4}\.){2}[0-9a-fA-F]{4})$"
+
 _FORMATS: Final[Mapping[str, Callable[[str], bool]]] = {
     "bsonobjectid": _like(r"^[0-9a-fA-F]{24}$"),
     "uri": _uri,
@@ -114,7 +117,7 @@ _FORMATS: Final[Mapping[str, Callable[[str], bool]]] = {
     "ipv4": _address(ipaddress.IPv4Address),
     "ipv6": _address(ipaddress.IPv6Address),
     "cidr": _cidr,
-    "mac": _like(r"^(?:[0-9a-fA-F]{2}([:-])(?:[0-9a-fA-F]{2}\1){4}[0-9a-fA-F]{2}|(?:[0-9a-fA-F]{4}\.){2}[0-9a-fA-F]{4})$"),
+    "mac": _like(_MAC),
     "uuid": _like(_UUID % ("[0-9a-f]", "[0-9a-f]")),
     "uuid3": _like(_UUID % ("3", "[0-9a-f]")),
     "uuid4": _like(_UUID % ("4", "[89ab]")),
@@ -125,7 +128,7 @@ _FORMATS: Final[Mapping[str, Callable[[str], bool]]] = {
     "creditcard": _luhn,
     "ssn": _like(r"^\d{3}[- ]?\d{2}[- ]?\d{4}$"),
     "hexcolor": _like(r"^#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$"),
-    "rgbcolor": _like(rf"^rgb\(\s*(?:{_BYTE}\s*,\s*{_BYTE}\s*,\s*{_BYTE}|{_PERCENT}\s*,\s*{_PERCENT}\s*,\s*{_PERCENT})\s*\)$"),
+    "rgbcolor": _like(_RGB),
     "byte": _base64,
     "password": lambda _: True,
     "date": _like(rf"^{_DATE}$"),

@@ -31,19 +31,14 @@ def _map_type(schema: Structural) -> Any:
 def _info(schema: Structural, meta: TypeInfo) -> TypeInfo:
     if schema.embedded:
         return type_info(schema, meta)
-    if schema.either:
-        return SCALAR
     if schema.type == "array":
         return _list(schema, meta)
     if schema.properties:
         return _object(schema, {name: _info(part, meta) for name, part in schema.properties.items()})
-    if schema.additional is not None:
-        return TypeInfo("map", item=_info(schema.additional, meta), map_type=_map_type(schema))
-    if schema.keep or not schema.type:
-        return ANY if schema.map_type != "atomic" else TypeInfo("map", item=ANY, map_type="atomic")
-    if schema.type == "object":
-        return TypeInfo("map", item=ANY, map_type=_map_type(schema))
-    return SCALAR
+    if schema.type == "object" or schema.map_type == "atomic":
+        item = ANY if schema.additional is None else _info(schema.additional, meta)
+        return TypeInfo("map", item=item, map_type=_map_type(schema))
+    return ANY if not schema.either and (schema.keep or not schema.type) else SCALAR
 
 
 def _list(schema: Structural, meta: TypeInfo) -> TypeInfo:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from wherry.machinery.structural import words
 from wherry.machinery.structural.formats import fits
 from wherry.machinery.structural.patterns import BadPattern, pattern
-from wherry.machinery.structural.schema import EITHER, LIST_KEYS, LIST_TYPE, MAP_TYPE
+from wherry.machinery.structural.schema import EITHER, LIST_KEYS, LIST_TYPE
 from wherry.machinery.validation import FieldError
 
 ABSENT: Final = object()
@@ -71,7 +71,9 @@ class Check:
     def logic(self) -> dict[str, tuple[Check, ...]]:
         """anyOf, oneOf, allOf, not."""
         if self._logic is None:
-            found = {word: tuple(Check(part) for part in self.raw.get(word, ())) for word in ("anyOf", "oneOf", "allOf")}
+            found = {
+                word: tuple(Check(part) for part in self.raw.get(word, ())) for word in ("anyOf", "oneOf", "allOf")
+            }
             found["not"] = (Check(self.raw["not"]),) if isinstance(self.raw.get("not"), Mapping) else ()
             self._logic = {word: checks for word, checks in found.items() if checks}
         return self._logic
@@ -162,11 +164,6 @@ def _logic(check: Check, value: Any, old: Any, path: str, result: Result) -> Non
 
 def _inner(check: Check, value: Any, old: Any, path: str) -> Result:
     """A schema within logic: what is below may be ratcheted, the value itself is not."""
-    found = _judge_inner(check, value, old, path)
-    return found
-
-
-def _judge_inner(check: Check, value: Any, old: Any, path: str) -> Result:
     if old is ABSENT or not isinstance(value, (dict, list)):
         return _judge(check, value, ABSENT, path)
     result = Result()
@@ -328,7 +325,7 @@ def key_of(item: Mapping[str, Any], keys: tuple[str, ...]) -> str:
 
 def _object(check: Check, value: dict[str, Any], old: Any, path: str, result: Result) -> None:
     raw, properties, additional = check.raw, check.properties, check.additional
-    before: Any = old if type(old) is dict and raw.get(MAP_TYPE) != "atomic" else None
+    before: Any = old if type(old) is dict else None
     if (least := raw.get("minProperties")) is not None and len(value) < least:
         result.errors.append(words.too_few_properties(path, least, len(value)))
     if (most := raw.get("maxProperties")) is not None and len(value) > most:

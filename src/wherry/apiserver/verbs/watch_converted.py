@@ -1,0 +1,81 @@
+"""Watches whose objects somebody else converts: what is told waits in order for a conversion webhook.
+
+A conversion that fails ends the watch with its Status; the client goes on from the last revision it has seen.
+https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from wherry.apiserver.http import Sink
+from wherry.apiserver.output import WatchForm
+from wherry.machinery import codec
+from wherry.machinery.errors import APIError
+from wherry.store.entry import Event
+
+_WAITING = 10_000
+
+
+class InOrder:
+    """A Sink that lines up: bytes go through as they are, events once they are converted. `run` does it."""
+
+    def __init__(self, sink: Sink, form: WatchForm, now: Callable[[], float]) -> None:
+        self._sink = sink
+        self._form = form
+        self._now = now
+        self._waiting: deque[bytes | Event[Any]] = deque()
+        self._wake = asyncio.Event()
+        self.failed = False
+
+    def event(self, event: Event[Any]) -> bool:
+        """Line up an event; False when the client, or its webhook, is too far behind."""
+        return self._put(event)
+
+    def push(self, data: bytes) -> bool:
+        """Line up bytes."""
+        return self._put(data)
+
+    async def write(self, data: bytes) -> None:
+        """Of the initial state, which comes before anything lines up."""
+        await self._sink.write(data)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is over."""
+        return self.failed or self._sink.closed
+
+    def on_close(self, call: Callable[[], None]) -> None:
+        """See Sink."""
+        self._sink.on_close(call)
+
+    def _put(self, item: bytes | Event[Any]) -> bool:
+        if self.closed or len(self._waiting) >= _WAITING:
+            return False
+        self._waiting.append(item)
+        self._wake.set()
+        return True
+
+    async def run(self, ended: Callable[[], None]) -> None:
+        """Until cancelled, or until something cannot be told: then `ended` is called."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                if not await self._tell(self._waiting.popleft()):
+                    self.failed = True
+                    ended()
+                    return
+
+    async def _tell(self, item: bytes | Event[Any]) -> bool:
+        if isinstance(item, bytes):
+            return self._sink.push(item)
+        try:
+            (entry,) = await self._form.custom.show((item.entry,))
+        except APIError as error:
+            self._sink.push(b'{"type":"ERROR","object":%b}\n' % codec.encode(error.status()))
+            return False
+        return self._sink.push(self._form.line(item.type, entry, self._now()))
