@@ -79,3 +79,12 @@ async def until(send: Send, name: str, holds: Callable[[Any], bool]) -> Any:
             if found.code == 200 and holds(found.body):
                 return found.body
             await asyncio.sleep(0.01)
+
+
+async def eventually(ask: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until the answer is yes."""
+    async with asyncio.timeout(5):
+        while True:
+            if await ask():
+                return
+            await asyncio.sleep(0.01)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from tests.integration.apiserver.conftest import Http
-from tests.support.definitions import PATH, condition, defined, definition, foo, foos, spec_of, until, version
+from tests.support.definitions import (
+    PATH,
+    condition,
+    defined,
+    definition,
+    eventually,
+    foo,
+    foos,
+    spec_of,
+    until,
+    version,
+)
 
 SCHEMA = spec_of(
     {
@@ -118,9 +128,11 @@ async def test_what_has_not_changed_is_not_judged_again(http: Http) -> None:
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = tighter
     assert (await http("PUT", f"{PATH}/foos.example.com", crd)).code == 200
     merge = "application/merge-patch+json"
-    async with asyncio.timeout(5):
-        while (await http("PATCH", foos("a"), {"spec": {"b": "yyy"}}, merge)).code == 200:
-            await asyncio.sleep(0.01)
+
+    async def refused_now() -> bool:
+        return (await http("PATCH", foos("a"), {"spec": {"b": "yyy"}}, merge)).code == 422
+
+    await eventually(refused_now)
     assert (await http("PATCH", foos("a"), {"spec": {"b": "y"}}, merge)).code == 200
     refused = await http("PATCH", foos("a"), {"spec": {"a": "longer"}}, merge)
     assert refused.code == 422
@@ -133,9 +145,11 @@ async def test_older_instances_are_shown_with_later_defaults(http: Http) -> None
     newer = spec_of({"a": {"type": "string"}, "new": {"type": "integer", "default": 7}})
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = newer
     await http("PUT", f"{PATH}/foos.example.com", crd)
-    async with asyncio.timeout(5):
-        while (await http("GET", foos("a"))).body["spec"] != {"a": "x", "new": 7}:
-            await asyncio.sleep(0.01)
+
+    async def seen() -> bool:
+        return bool((await http("GET", foos("a"))).body["spec"] == {"a": "x", "new": 7})
+
+    await eventually(seen)
     assert (await http("GET", foos())).body["items"][0]["spec"] == {"a": "x", "new": 7}
 
 
@@ -152,9 +166,11 @@ async def test_a_definition_takes_its_instances_with_it(http: Http) -> None:
     assert "create not allowed while custom resource definition is terminating" in refused.message
     assert (await http("GET", foos("b"))).code == 200
     await http("PATCH", foos("b"), {"metadata": {"finalizers": None}}, "application/merge-patch+json")
-    async with asyncio.timeout(5):
-        while (await http("GET", f"{PATH}/foos.example.com")).code != 404:
-            await asyncio.sleep(0.01)
+
+    async def ended() -> bool:
+        return (await http("GET", f"{PATH}/foos.example.com")).code == 404
+
+    await eventually(ended)
     assert (await http("GET", foos())).code == 404
     again = definition()
     await defined(http, again)
