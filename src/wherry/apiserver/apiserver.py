@@ -42,7 +42,10 @@ from wherry.apiserver.crd.definitions import Definitions, decode_entry
 from wherry.apiserver.crd.keeper import keep_definitions
 from wherry.apiserver.crd.keeper import load as load_definitions
 from wherry.apiserver.events import forget_events
+from wherry.apiserver.flowcontrol.gate import SEATS, FlowControl
+from wherry.apiserver.flowcontrol.keeper import keep
 from wherry.apiserver.inprocess import InProcessClient
+from wherry.apiserver.measures import Measures, shown, store_families
 from wherry.apiserver.metering.usage import ResourceMetrics
 from wherry.apiserver.nonresource import Check, NonResource
 from wherry.apiserver.pipeline import Pipeline
@@ -54,6 +57,7 @@ from wherry.apiserver.views import VIEWS
 from wherry.apiserver.webhooks.client import WebhookClient
 from wherry.apiserver.webhooks.table import Table, Tables
 from wherry.client.interface import Client
+from wherry.machinery.metrics import Family, Labels
 from wherry.store.log import Log
 from wherry.store.windows import Windows
 
@@ -89,6 +93,8 @@ class ApiServerConfig:
     service_cidr: str = "10.96.0.0/16"
     node_ports: tuple[int, int] = (30000, 32767)
     checks: dict[str, Check] = field(default_factory=dict)
+    seats: int = SEATS
+    """How many requests of ordinary size are worked on at once; 0: no priority and fairness."""
 
 
 class ApiServer:
@@ -171,7 +177,13 @@ class ApiServer:
             await self.open()
         config = self._config
         checks: dict[str, Check] = {"ping": lambda: "", "log": self._log_check, **config.checks}
-        pipeline = Pipeline(self.api, NonResource(self.api, checks, frozenset(config.checks)))
+        self.measures = Measures(self.api.served)
+        plain = NonResource(self.api, self.measures, checks, frozenset(config.checks))
+        flow = FlowControl(self.api.windows, self._clock, config.seats)
+        flow.follow()
+        self.measures.collect(flow.families)
+        self.measures.collect(self._stored)
+        pipeline = Pipeline(self.api, plain, flow, self.measures)
         self.api.serve = pipeline.serve
         self._server = Server(pipeline)
         self.tls = server_context(str(config.certificate), str(config.key), str(config.client_ca))
@@ -182,6 +194,16 @@ class ApiServer:
         assert self._definitions is not None
         self._run("custom resources", partial(keep_definitions, self.api, self._definitions, own))
         self._run("old events", partial(forget_events, self.api))
+        self._run("priority and fairness", partial(keep, own, self._clock))
+
+    def _stored(self) -> tuple[Family, ...]:
+        windows = self.api.windows
+
+        def counts() -> dict[Labels, float]:
+            stored = (r for r in self.api.served if "list" in r.verbs and shown(r))
+            return {(str(r),): float(windows.count(r.group, r.plural)) for r in stored}
+
+        return store_families(lambda: windows.revision, counts)
 
     def _log_check(self) -> str:
         return "the store takes no writes" if self.api.broken.is_set() else ""

@@ -5,15 +5,14 @@ https://kubernetes.io/docs/reference/using-api/health-checks/
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wherry.apiserver.discovery import Discovery
 from wherry.apiserver.http import Answer, Request, Response
+from wherry.apiserver.measures import Measures
 from wherry.apiserver.openapi import OpenApi
 from wherry.apiserver.routes import RequestInfo
-from wherry.apiserver.views import VIEWS
 from wherry.machinery import codec
 from wherry.machinery.errors import MethodNotAllowed, NotFound
 
@@ -33,17 +32,15 @@ PATHS = (
 class NonResource:
     """Answers by path. `checks` are named; /livez leaves out those whose name is in `ready_only`."""
 
-    def __init__(self, api: Api, checks: dict[str, Check], ready_only: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, api: Api, measures: Measures, checks: dict[str, Check], ready_only: frozenset[str] = frozenset()
+    ) -> None:  # fmt: skip
         self._api = api
         self._checks = checks
         self._ready_only = ready_only
         self._discovery = Discovery(api.served)
         self._openapi = OpenApi(api.served, api.version.get("gitVersion", ""))
-        self._requests: Counter[str] = Counter()
-
-    def count(self, verb: str) -> None:
-        """For the metrics."""
-        self._requests[verb] += 1
+        self._measures = measures
 
     def open_to_all(self, path: str) -> bool:
         """Whether no rule is needed to read it."""
@@ -65,7 +62,7 @@ class NonResource:
             case "version" if path == "/version":
                 return Response(codec.encode(dict(self._api.version)))
             case "metrics" if path == "/metrics":
-                return Response(self._metrics().encode(), content_type="text/plain; version=0.0.4")
+                return Response(self._measures.text().encode(), content_type="text/plain; version=0.0.4")
             case "":
                 return Response(codec.encode({"paths": self._paths()}))
             case _:
@@ -112,16 +109,3 @@ class NonResource:
         lines = [f"[-]{n} failed: reason withheld" if n in failed else f"[+]{n} ok" for n in names]
         lines.append(f"{kind} check {'failed' if failed else 'passed'}")
         return Response(("\n".join(lines) + "\n").encode(), 500 if failed else 200, _TEXT)
-
-    def _metrics(self) -> str:
-        lines = ["# TYPE apiserver_request_total counter"]
-        lines += [f'apiserver_request_total{{verb="{verb}"}} {n}' for verb, n in sorted(self._requests.items())]
-        windows = self._api.windows
-        lines += ["# TYPE wherry_store_revision gauge", f"wherry_store_revision {windows.revision}"]
-        lines.append("# TYPE apiserver_storage_objects gauge")
-        lines += [
-            f'apiserver_storage_objects{{resource="{resource}"}} {len(windows.of(resource))}'
-            for resource in self._api.served
-            if "list" in resource.verbs and resource not in VIEWS
-        ]
-        return "\n".join(lines) + "\n"

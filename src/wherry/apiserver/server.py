@@ -81,6 +81,14 @@ class Server:
             chunks=reader.chunk,
         )
         answer = await self._handler(request)
+        if answer.finish is None:
+            return await self._send(raw, answer)
+        try:
+            return await self._send(raw, answer)
+        finally:
+            answer.finish()
+
+    async def _send(self, raw: BaseRequest, answer: Answer) -> web.StreamResponse:
         match answer:
             case Response():
                 return await _respond(raw, answer)
