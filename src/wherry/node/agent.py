@@ -28,6 +28,7 @@ from wherry.machinery.meta import Key, key_of
 from wherry.node import admission, facts, lastwords, machine, remember
 from wherry.node.api import ROUTES, AgentServer, Route
 from wherry.node.config import AgentConfig
+from wherry.node.delegation import Delegation
 from wherry.node.eviction import Victim
 from wherry.node.evictor import Evictor
 from wherry.node.hooks.hook import Hook
@@ -102,6 +103,7 @@ class Agent:
         self.volumes = LocalVolumes(config, client, clock)
         self.started = clock.now()
         self.tally: Counter[tuple[str, str, str, str, str, str]] = Counter()
+        self.delegation = Delegation(client, clock, config.name)
         self.server = AgentServer(self, routes)
         self._parts: Parts | None = None
         self._group: asyncio.TaskGroup | None = None

@@ -17,6 +17,7 @@ from wherry.node.hooks.environment import expand
 from wherry.node.hooks.hook import Hook, HookFault, Scope, Starting
 from wherry.node.runtime.interface import ContainerConfig, Mount, RuntimeFault
 from wherry.node.volumes import atomic, payload, places
+from wherry.node.volumes.podcertificates import Credentials
 
 _PROPAGATION = {"HostToContainer": "host_to_container", "Bidirectional": "bidirectional"}
 
@@ -26,6 +27,7 @@ class Volumes(Hook):
 
     def __init__(self) -> None:
         self._tokens: payload.Tokens = {}
+        self._credentials: Credentials = {}
 
     async def prepare(self, scope: Scope) -> None:
         """Make every volume."""
@@ -63,7 +65,7 @@ class Volumes(Hook):
 
     async def _fill(self, scope: Scope, volume: Volume, own: Path) -> bool:
         """Write the files of a volume made of API objects; answers whether it is one."""
-        files = await payload.files(scope, volume, self._tokens)
+        files = await payload.files(scope, volume, self._tokens, self._credentials)
         if files is None:
             return False
         _folder(own, in_memory=volume.config_map is None)
@@ -86,6 +88,8 @@ class Volumes(Hook):
         uid = scope.pod.metadata.uid
         for key in [key for key in self._tokens if key[0] == uid]:
             del self._tokens[key]
+        for place in [place for place in self._credentials if place[0] == uid]:
+            del self._credentials[place]
 
 
 def _folder(own: Path, *, in_memory: bool) -> None:
