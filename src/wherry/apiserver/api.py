@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from wherry.aio.clock import Clock
 from wherry.apiserver import strategy
+from wherry.apiserver.admission.podsecurity.policy import Settings as PodSecurity
 from wherry.apiserver.context import Context, not_found
 from wherry.apiserver.served import Served
 from wherry.apiserver.uids import Uids
@@ -58,6 +59,7 @@ class Api:
     metering: ResourceMetrics
     webhooks: WebhookClient
     hooks: Tables
+    pod_security: PodSecurity = field(default_factory=PodSecurity)
     version: Mapping[str, str] = field(default_factory=dict)
     uid: Uids = field(default_factory=Uids)
     """`uid()` is a new uid."""

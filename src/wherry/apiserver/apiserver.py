@@ -29,6 +29,7 @@ from wherry.api.registry import RESOURCES
 from wherry.api.types.core import Node
 from wherry.apiserver.admission.chain import Chain
 from wherry.apiserver.admission.plugins import ADMISSION
+from wherry.apiserver.admission.podsecurity.policy import Settings as PodSecurity
 from wherry.apiserver.allocators import Allocators
 from wherry.apiserver.api import Api
 from wherry.apiserver.authn.tokens import Tokens
@@ -92,6 +93,7 @@ class ApiServerConfig:
     audiences: Sequence[str] = (ISSUER,)
     service_cidr: str = "10.96.0.0/16"
     node_ports: tuple[int, int] = (30000, 32767)
+    pod_security: PodSecurity = field(default_factory=PodSecurity)
     checks: dict[str, Check] = field(default_factory=dict)
     seats: int = SEATS
     """How many requests of ordinary size are worked on at once; 0: no priority and fairness."""
@@ -146,6 +148,7 @@ class ApiServer:
             ),
             webhooks=WebhookClient(lambda namespace, name, port: resolve(self.api, namespace, name, port)),
             hooks=Tables(Table(windows, MUTATING), Table(windows, VALIDATING)),
+            pod_security=config.pod_security,
             version=VERSION,
         )
         self._definitions = Definitions(self._api)
