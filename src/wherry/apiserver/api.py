@@ -32,7 +32,9 @@ from wherry.store.windows import Windows
 
 if TYPE_CHECKING:
     from wherry.apiserver.admission.chain import Chain
+    from wherry.apiserver.aggregation.remotes import Remotes
     from wherry.apiserver.allocators import Allocators
+    from wherry.apiserver.authn.authenticator import Authenticator
     from wherry.apiserver.authn.tokens import Tokens
     from wherry.apiserver.authz.authorizer import Authorizer
     from wherry.apiserver.http import Answer, Request
@@ -54,11 +56,13 @@ class Api:
     admission: Chain
     authorizer: Authorizer
     tokens: Tokens
+    authenticator: Authenticator
     allocators: Allocators
     agents: Agents
     metering: ResourceMetrics
     webhooks: WebhookClient
     hooks: Tables
+    remotes: Remotes
     pod_security: PodSecurity = field(default_factory=PodSecurity)
     version: Mapping[str, str] = field(default_factory=dict)
     uid: Uids = field(default_factory=Uids)

@@ -30,8 +30,17 @@ from wherry.api.types.core import Node
 from wherry.apiserver.admission.chain import Chain
 from wherry.apiserver.admission.plugins import ADMISSION
 from wherry.apiserver.admission.podsecurity.policy import Settings as PodSecurity
+from wherry.apiserver.aggregation.availability import Availability
+from wherry.apiserver.aggregation.registration import keep_registered
+from wherry.apiserver.aggregation.remotes import FrontProxy, Remotes
+from wherry.apiserver.aggregation.trust import keep_published
 from wherry.apiserver.allocators import Allocators
 from wherry.apiserver.api import Api
+from wherry.apiserver.authn.authenticator import Anonymous, Authenticator
+from wherry.apiserver.authn.bearer import Bearers, Source
+from wherry.apiserver.authn.bootstraptokens import BootstrapTokens
+from wherry.apiserver.authn.legacy import keep_legacy_tokens
+from wherry.apiserver.authn.requestheader import RequestHeader, check
 from wherry.apiserver.authn.tokens import Tokens
 from wherry.apiserver.authn.user import MASTERS, User, known
 from wherry.apiserver.authz.aggregation import keep_aggregated
@@ -87,10 +96,19 @@ class ApiServerConfig:
     agent_certificate: Path | None = None
     """What the API server shows to node agents, and its key."""
     agent_key: Path | None = None
+    front_proxy: FrontProxy | None = None
+    """What the API server shows to other API servers."""
     host: str = "0.0.0.0"
     port: int = 6443
-    issuer: str = ISSUER
-    audiences: Sequence[str] = (ISSUER,)
+    issuers: Sequence[str] = (ISSUER,)
+    """Of service account tokens: the first signs, all are believed."""
+    audiences: Sequence[str] = ()
+    """Whom tokens without others are for; the issuers, if empty."""
+    bearers: tuple[Source, ...] = ()
+    """More ways of knowing bearer tokens."""
+    proxies: RequestHeader | None = None
+    """Who may say for whom a request is."""
+    anonymous: Anonymous = field(default_factory=Anonymous)
     service_cidr: str = "10.96.0.0/16"
     node_ports: tuple[int, int] = (30000, 32767)
     pod_security: PodSecurity = field(default_factory=PodSecurity)
@@ -127,6 +145,8 @@ class ApiServer:
     async def open(self) -> None:
         """Load the state; in-process clients work from here on."""
         config = self._config
+        if config.proxies is not None:
+            check(config.proxies, config.client_ca)
         windows = await Windows.open(self._log, self._clock, decode=decode_entry)
         for resource in RESOURCES:
             if resource not in VIEWS:
@@ -140,7 +160,10 @@ class ApiServer:
             random=random.SystemRandom(),
             admission=Chain(ADMISSION),
             authorizer=Authorizer(rbac, NodeRights(windows, rbac)),
-            tokens=Tokens([path.read_bytes() for path in config.token_keys], config.issuer, config.audiences),
+            tokens=Tokens([path.read_bytes() for path in config.token_keys], config.issuers, config.audiences),
+            authenticator=Authenticator(
+                config.client_ca, Bearers((BootstrapTokens(), *config.bearers)), config.proxies, config.anonymous
+            ),
             allocators=Allocators(windows, config.service_cidr, config.node_ports),
             agents=agents,
             metering=ResourceMetrics(
@@ -149,6 +172,7 @@ class ApiServer:
             webhooks=WebhookClient(lambda namespace, name, port: resolve(self.api, namespace, name, port)),
             hooks=Tables(Table(windows, MUTATING), Table(windows, VALIDATING)),
             pod_security=config.pod_security,
+            remotes=Remotes(windows, config.front_proxy),
             version=VERSION,
         )
         self._definitions = Definitions(self._api)
@@ -189,7 +213,8 @@ class ApiServer:
         pipeline = Pipeline(self.api, plain, flow, self.measures)
         self.api.serve = pipeline.serve
         self._server = Server(pipeline)
-        self.tls = server_context(str(config.certificate), str(config.key), str(config.client_ca))
+        authorities = [config.client_ca, *([config.proxies.ca] if config.proxies is not None else [])]
+        self.tls = server_context(str(config.certificate), str(config.key), *map(str, authorities))
         await self._server.start(config.host, config.port, self.tls)
         own = self.client(known("system:apiserver", MASTERS), "kube-apiserver")
         self._run("compaction", self.api.windows.compacting)
@@ -198,6 +223,10 @@ class ApiServer:
         self._run("custom resources", partial(keep_definitions, self.api, self._definitions, own))
         self._run("old events", partial(forget_events, self.api))
         self._run("priority and fairness", partial(keep, own, self._clock))
+        self._run("authentication facts", partial(keep_published, own, config.client_ca, config.proxies, self._clock))
+        self._run("tokens of Secrets", partial(keep_legacy_tokens, self.api, own, config.client_ca))
+        self._run("API registration", partial(keep_registered, self.api, own))
+        self._run("API availability", Availability(self.api, own).run)
 
     def _stored(self) -> tuple[Family, ...]:
         windows = self.api.windows
@@ -227,3 +256,5 @@ class ApiServer:
                 await task
         if self._api is not None:
             await self._api.webhooks.close()
+            await self._api.remotes.stop()
+            await self._api.authenticator.bearers.close()

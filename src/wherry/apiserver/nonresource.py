@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from wherry.apiserver.aggregation.forwarding import forward
+from wherry.apiserver.aggregation.remotes import Remote
 from wherry.apiserver.discovery import Discovery
 from wherry.apiserver.http import Answer, Request, Response
 from wherry.apiserver.measures import Measures
@@ -38,8 +40,8 @@ class NonResource:
         self._api = api
         self._checks = checks
         self._ready_only = ready_only
-        self._discovery = Discovery(api.served)
-        self._openapi = OpenApi(api.served, api.version.get("gitVersion", ""))
+        self._discovery = Discovery(api.served, api.remotes)
+        self._openapi = OpenApi(api.served, api.remotes, api.version.get("gitVersion", ""))
         self._measures = measures
 
     def open_to_all(self, path: str) -> bool:
@@ -52,6 +54,9 @@ class NonResource:
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
         path = info.path
         first = path.split("/")[1]
+        remote = self._elsewhere(path) if self._api.remotes else None
+        if remote is not None:
+            return await forward(self._api, remote, request)
         match first:
             case "api" | "apis":
                 return self._discovery.answer(request, path)
@@ -68,6 +73,11 @@ class NonResource:
             case _:
                 return self._documents(path)
 
+    def _elsewhere(self, path: str) -> Remote | None:
+        """The remote that answers a discovery or OpenAPI document of one group version."""
+        parts = path.removeprefix("/openapi/v3").strip("/").split("/")
+        return self._api.remotes.find(parts[1], parts[2]) if len(parts) == 3 and parts[0] == "apis" else None
+
     def _documents(self, path: str) -> Response:
         issuer = self._api.tokens.issuer
         if path == "/openid/v1/jwks":
@@ -80,7 +90,7 @@ class NonResource:
                         "jwks_uri": f"{issuer}/openid/v1/jwks",
                         "response_types_supported": ["id_token"],
                         "subject_types_supported": ["public"],
-                        "id_token_signing_alg_values_supported": ["ES256"],
+                        "id_token_signing_alg_values_supported": list(self._api.tokens.algorithms),
                     }
                 )
             )
@@ -89,7 +99,7 @@ class NonResource:
     def _paths(self) -> list[str]:
         groups = [
             place
-            for group, versions in self._api.served.versions().items()
+            for group, versions in self._discovery.versions().items()
             if group
             for place in (f"/apis/{group}", *(f"/apis/{group}/{version}" for version in versions))
         ]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 from functools import partial
 
+from wherry.apiserver.aggregation.forwarding import forward
 from wherry.apiserver.api import Api
-from wherry.apiserver.authn.authenticator import authenticate, impersonated
+from wherry.apiserver.authn.authenticator import impersonated
 from wherry.apiserver.authn.user import User
 from wherry.apiserver.authz.authorizer import refusal
 from wherry.apiserver.authz.rules import Attributes
@@ -149,7 +150,7 @@ class Pipeline:
         api = self._api
         info = parse(request.method, request.path, request.query)
         case.begin(info)
-        user = authenticate(api, request)
+        user = await api.authenticator.authenticate(api, request)
         acting = impersonated(request)
         if acting is not None:
             self._may_impersonate(user, acting)
@@ -172,6 +173,9 @@ class Pipeline:
     async def serve(self, request: Request, info: RequestInfo) -> Answer:
         """Answer a request whose user is known and may do it. Raises APIError."""
         if info.is_resource:
+            remote = self._api.remotes.find(info.group, info.version) if self._api.remotes else None
+            if remote is not None:
+                return await forward(self._api, remote, request)
             return await dispatch(self._api, request, info)
         return await self._plain.answer(request, info)
 

@@ -98,12 +98,13 @@ class Server:
                 return await _upgrade(raw, answer)
 
 
-def server_context(certificate: str, key: str, client_ca: str) -> ssl.SSLContext:
-    """TLS for the API server: own certificate chain and key (files), optional client certificates of `client_ca`."""
+def server_context(certificate: str, key: str, *authorities: str) -> ssl.SSLContext:
+    """TLS for the API server: own certificate chain and key (files), optional client certificates of `authorities`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
-    context.load_verify_locations(client_ca)
+    for authority in authorities:
+        context.load_verify_locations(authority)
     context.verify_mode = ssl.CERT_OPTIONAL
     context.set_alpn_protocols(["http/1.1"])
     return context
