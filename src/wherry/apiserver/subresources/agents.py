@@ -73,7 +73,7 @@ class Agents:
             agent.write(f"GET {target} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
             head = await read_head(agent)
             if head.status != 200:
-                raise _refusal(head.status, await _read_rest(agent, head))
+                raise _refusal(head.status, await read_rest(agent, head))
             gather = Gather()
             await relay_body(agent, head, gather)
             return b"".join(gather.parts)
