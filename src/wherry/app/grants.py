@@ -2,7 +2,8 @@
 
 A node's agent is also its service proxy and its DNS server. Upstream's proxy is a user of its own; here the agents'
 group gets that user's role (`system:node-proxier`: read Services, EndpointSlices and Nodes). It also enforces network
-policies, and reads them and the namespaces they select by (`wherry:node-network`).
+policies and is the HTTP entry, and reads what says so and the namespaces selected by (`wherry:node-network`); the
+certificates that Ingresses name it may read one by one (`apiserver.authz.node`).
 https://kubernetes.io/docs/reference/access-authn-authz/rbac/#other-component-roles
 """
 
@@ -22,7 +23,11 @@ NODE_PROXIER = ClusterRoleBinding(
 NODE_NETWORK = ClusterRole(
     metadata=ObjectMeta(name="wherry:node-network"),
     rules=(
-        PolicyRule(verbs=("list", "watch"), api_groups=("networking.k8s.io",), resources=("networkpolicies",)),
+        PolicyRule(
+            verbs=("list", "watch"),
+            api_groups=("networking.k8s.io",),
+            resources=("networkpolicies", "ingresses", "ingressclasses"),
+        ),
         PolicyRule(verbs=("list", "watch"), api_groups=("",), resources=("namespaces",)),
     ),
 )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wherry.controllers import (
-    certificatecleaner,
-    clustertrustbundle,
     cronjob,
     daemonset,
     deployment,
@@ -17,6 +15,7 @@ from wherry.controllers import (
     ephemeralvolume,
     garbagecollector,
     horizontalpodautoscaler,
+    ingress,
     job,
     loadbalancer,
     localprovisioner,
@@ -29,14 +28,12 @@ from wherry.controllers import (
     protection,
     replicaset,
     replicationcontroller,
-    resourceclaim,
     resourcequota,
     rootca,
     serviceaccount,
     serviceaddress,
     servicecidr,
     statefulset,
-    storageversionmigration,
     tainteviction,
 )
 from wherry.controllers.settings import Settings
@@ -64,12 +61,10 @@ CONTROLLERS: tuple[AnyController, ...] = (
     localprovisioner.PROVISION,
     localprovisioner.RECLAIM,
     tainteviction.CONTROLLER,
+    ingress.CONTROLLER,
+    ingress.DEFAULT,
     serviceaddress.CONTROLLER,
     servicecidr.CONTROLLER,
-    resourceclaim.PODS,
-    resourceclaim.CLAIMS,
-    certificatecleaner.PODS,
-    certificatecleaner.SIGNED,
 )
 """Those that need to be told nothing."""
 
@@ -82,8 +77,6 @@ CONFIGURED: tuple[Callable[[Settings], AnyController], ...] = (
     podgc.controller,
     resourcequota.controller,
     loadbalancer.controller,
-    clustertrustbundle.controller,
-    storageversionmigration.controller,
     horizontalpodautoscaler.controller,
 )
 """Those that depend on the cluster's settings."""

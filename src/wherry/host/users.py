@@ -26,3 +26,13 @@ def calling_user(environ: Mapping[str, str]) -> User:
         uid = int(environ["SUDO_UID"])
     entry = pwd.getpwuid(uid)
     return User(entry.pw_name, entry.pw_uid, entry.pw_gid, Path(entry.pw_dir))
+
+
+def first(*names: str) -> str:
+    """The first of these accounts that this machine has; "" when it has none."""
+    for name in names:
+        try:
+            return pwd.getpwnam(name).pw_name
+        except KeyError:
+            continue
+    return ""

@@ -24,6 +24,11 @@ class MicroTime(str):
     __slots__ = ()
 
 
+def datetime_at(now: float) -> datetime:
+    """The moment of an epoch second, in UTC."""
+    return datetime.fromtimestamp(now, UTC)
+
+
 def time_at(now: float) -> Time:
     """The Time of an epoch second (fractions are cut)."""
     return Time(datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))

@@ -31,7 +31,7 @@ from wherry.api.core.service import SERVICE
 from wherry.api.discovery.endpointslice import ENDPOINTSLICE
 from wherry.api.types.core import Pod
 from wherry.client.interface import Client, Select
-from wherry.host import links, nft, resolv, sockets
+from wherry.host import links, nft, resolv, sockets, users
 from wherry.machinery.resource import Resource
 from wherry.network import cni, host_ports, routes
 from wherry.network.dns import Files, Server
@@ -41,6 +41,9 @@ from wherry.network.dns_service import CLUSTER_IP, DOMAIN
 from wherry.network.drain import Drain
 from wherry.network.firewall import Firewall
 from wherry.network.health import PORT, Health
+from wherry.network.ingress import entry
+from wherry.network.ingress.config import Shape
+from wherry.network.ingress.entry import Entry
 from wherry.network.loopback import Loopback
 from wherry.network.proxy import Proxy, pod_subnet
 from wherry.network.rules import nft as rules
@@ -74,6 +77,11 @@ class Settings:
         return Files(self.root / "dns-sockets.json", self.root / "dns-memory.json")
 
     @property
+    def entry(self) -> Shape:
+        """The node's HTTP entry."""
+        return Shape(self.root / "ingress", user=users.first("haproxy", "nobody"))
+
+    @property
     def cni_folder(self) -> Path:
         """What containerd's `conf_dir` must be."""
         return self.root / "cni"
@@ -100,6 +108,9 @@ class NodeNetwork:
         self._health = Health(self._caches, self._proxy, clock, settings.node)
         zone = Zone(settings.domain, (settings.services, settings.pods), settings.dns)
         self._firewall = Firewall(client, clock, settings.node, settings.dns)
+        self._entry = Entry(client, clock, self._caches, settings.node, settings.entry)
+        self._health.also(self._entry.wait_applied)
+        self._drain.also(self._entry.wait_applied)
         self._dns = Server(self._caches, zone, Forwarder(self._resolvers), (settings.dns, 53), settings.dns_files)
 
     def prepare(self) -> None:
@@ -117,6 +128,7 @@ class NodeNetwork:
             ("host ports", self._follow_pods),
             ("CNI configuration", self._configure),
             ("network policies", self._firewall.run),
+            ("HTTP entry", self._entry.run),
         ]
         async with asyncio.TaskGroup() as group:
             if self._own:
@@ -172,8 +184,9 @@ class NodeNetwork:
 
 
 def release(settings: Settings) -> None:
-    """End the keeper of the node's DNS sockets. Blocks; safe to repeat; from any namespace."""
+    """End the keeper of the node's DNS sockets, and the HTTP entry. Blocks; safe to repeat; from any namespace."""
     sockets.release(settings.dns_files.sockets)
+    entry.remove(settings.entry.folder)
 
 
 def remove(settings: Settings) -> None:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from typing import Any
 
 import aiohttp
 
@@ -56,6 +57,11 @@ class Drain:
         self._node = node
         self._limit = limit
         self._port = port
+        self._also: list[Callable[[int], Coroutine[Any, Any, None]]] = []
+
+    def also(self, applied: Callable[[int], Coroutine[Any, Any, None]]) -> None:
+        """Wait for this, too: who else on this node sends pods connections."""
+        self._also.append(applied)
 
     async def drained(self, pod: Pod) -> None:
         """Return when no Ready node sends the pod new connections, or when `limit` seconds have passed."""
@@ -67,7 +73,8 @@ class Drain:
                 await self._caches.of(ENDPOINTSLICE).wait_until(lambda: not self._ready(uid))
                 revision = self._revision(uid)
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(self._proxy.wait_applied(revision))
+                    for applied in (self._proxy.wait_applied, *self._also):
+                        group.create_task(applied(revision))
                     others = list(self._others())
                     if others:
                         group.create_task(self._ask_all(others, revision))

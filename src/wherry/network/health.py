@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from aiohttp import web
@@ -53,6 +53,7 @@ class Health:
         self._place = Place(node)
         self._address = address
         self._waiting = 0
+        self._others: list[Callable[[int], Awaitable[None]]] = []
         self._servers: dict[int, tuple[Key, asyncio.Server]] = {}
         self._dirty = asyncio.Event()
         self._dirty.set()
@@ -62,6 +63,10 @@ class Health:
         for service in (old, new):
             if isinstance(service, Service) and service.spec.health_check_node_port:
                 self._dirty.set()
+
+    def also(self, applied: Callable[[int], Awaitable[None]]) -> None:
+        """Count a revision as applied only when this has returned for it, too."""
+        self._others.append(applied)
 
     async def run(self) -> None:
         """Serve until cancelled. Raises OSError when port 10256 is taken."""
@@ -99,6 +104,8 @@ class Health:
         try:
             async with asyncio.timeout(_WAIT):
                 await self._proxy.wait_applied(revision)
+                for applied in self._others:
+                    await applied(revision)
         except TimeoutError:
             return web.Response(status=504)
         finally:

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from wherry.api.checks import Errors, immutable, named, required_name, unsupported
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill, within
-from wherry.api.types.networking import IngressClass, IngressClassParametersReference
+from wherry.api.networking.ingress_validation import CLASS_ANNOTATION
+from wherry.api.types.networking import Ingress, IngressClass, IngressClassParametersReference
 from wherry.machinery.names import dns_subdomain, path_segment
 from wherry.machinery.resource import Column
 from wherry.machinery.validation import forbidden, invalid, required, too_long
 
 MAX_CONTROLLER = 250
+CONTROLLER = "wherry.dev/ingress"
+"""Whose IngressClasses wherry serves itself."""
 DEFAULT_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
+
+
+def served(ingress: Ingress, classes: Mapping[str, IngressClass]) -> bool:
+    """Whether this Ingress is wherry's to serve: by its class, or because it names none and that is usual."""
+    name = ingress.spec.ingress_class_name or ingress.metadata.annotations.get(CLASS_ANNOTATION)
+    if name is not None:
+        found = classes.get(name)
+        return found is not None and found.spec.controller == CONTROLLER
+    return any(
+        one.spec.controller == CONTROLLER and one.metadata.annotations.get(DEFAULT_ANNOTATION) == "true"
+        for one in classes.values()
+    )
 
 
 def _name(cls: IngressClass, _: float) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
 from wherry.api.core.pod import POD
+from wherry.api.networking.ingress import INGRESS
 from wherry.api.types.core import Container, EphemeralContainer, Pod
 from wherry.api.types.rbac import RoleRef
 from wherry.apiserver.authz.rbac import Rbac
@@ -27,6 +28,7 @@ class NodeRights:
     def __init__(self, windows: Windows, rbac: Rbac) -> None:
         self._rbac = rbac
         self._claims = windows.of(PERSISTENTVOLUMECLAIM)
+        self._ingresses = windows.of(INGRESS)
         self._pods: dict[str, dict[str, Entry[Pod]]] = {}
         window = windows.of(POD)
         page = window.list()
@@ -60,7 +62,7 @@ class NodeRights:
             case "csinodes", "storage.k8s.io":
                 return asked.verb in _WRITE and asked.name in (node, "")
             case (("secrets" | "configmaps"), ""):
-                return asked.verb in _READ and self._refers(asked, asked.resource)
+                return asked.verb in _READ and (self._refers(asked, asked.resource) or self._certifies(asked))
             case "persistentvolumeclaims", "":
                 return asked.verb == "get" and self._refers(asked, asked.resource)
             case "persistentvolumes", "":
@@ -79,6 +81,14 @@ class NodeRights:
         return any(
             entry.namespace == asked.namespace and (kind, asked.name) in references(entry.obj)
             for entry in self._pods.get(asked.user.node, {}).values()
+        )
+
+    def _certifies(self, asked: Attributes) -> bool:
+        """Whether an Ingress names this Secret as a certificate: every node is an entry."""
+        return asked.resource == "secrets" and any(
+            tls.secret_name == asked.name
+            for entry in self._ingresses.list(asked.namespace).items
+            for tls in entry.obj.spec.tls
         )
 
     def _uses_volume(self, node: str, volume: str) -> bool:
@@ -131,8 +141,6 @@ def _volumes(pod: Pod) -> Iterator[tuple[str, str]]:
             yield "secrets", volume.secret.secret_name
         if volume.persistent_volume_claim:
             yield "persistentvolumeclaims", volume.persistent_volume_claim.claim_name
-        if volume.csi and volume.csi.node_publish_secret_ref:
-            yield "secrets", volume.csi.node_publish_secret_ref.name
         if volume.ephemeral:
             yield "persistentvolumeclaims", f"{pod.metadata.name}-{volume.name}"
         for source in volume.projected.sources if volume.projected else ():

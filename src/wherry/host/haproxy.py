@@ -1,0 +1,150 @@
+"""HAProxy as a process: started in master-worker mode, asked through its sockets, given a new configuration in place.
+
+It outlives whoever started it; the next agent finds it by its pid file. A new configuration starts new workers on the
+same listening sockets, while the old ones finish what they have: no connection is refused or cut.
+https://docs.haproxy.org/2.6/management.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wherry.host import daemons, processes
+
+PROGRAM = "haproxy"
+_SECONDS = 5.0
+_TOGETHER = 60
+"""Commands sent in one line."""
+_SUCCESS = re.compile(r"^(Success|New certificate|Transaction|Committing|Loading succeeded|\s*$)")
+
+
+class HaproxyError(Exception):
+    """HAProxy did not start, or refused what it was told; the text is its own."""
+
+
+def installed() -> bool:
+    """Whether there is a program to run."""
+    return shutil.which(PROGRAM) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Haproxy:
+    """One HAProxy. All files are in `folder`: haproxy.cfg, run.sock (worker), master.sock, haproxy.pid, haproxy.log."""
+
+    folder: Path
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.folder / "haproxy.pid"
+
+    @property
+    def _master(self) -> Path:
+        return self.folder / "master.sock"
+
+    @property
+    def worker(self) -> Path:
+        """The runtime API."""
+        return self.folder / "run.sock"
+
+    def running(self) -> bool:
+        """Whether it runs."""
+        return daemons.read_pid(self._pid_file) is not None
+
+    async def start(self) -> None:
+        """Start it and wait until it serves. Raises HaproxyError."""
+        await self.check()
+        program = shutil.which(PROGRAM)
+        assert program is not None
+        argv = [program, "-W", "-S", f"{self._master},mode,600", "-f", str(self.folder / "haproxy.cfg")]
+        process = await asyncio.to_thread(daemons.start, argv, self.folder / "haproxy.log")
+        daemons.write_pid(self._pid_file, process)
+        for _ in range(100):
+            if not process.alive():
+                break
+            if self.worker.exists():
+                try:
+                    await self.ask("show version")
+                except HaproxyError:
+                    await asyncio.sleep(0.05)
+                    continue
+                return
+            await asyncio.sleep(0.05)
+        said = (self.folder / "haproxy.log").read_text(errors="replace").strip().splitlines()[-3:]
+        await self.stop()
+        raise HaproxyError("; ".join(said) or "it ended at once")
+
+    async def check(self) -> None:
+        """Have the configuration read. Raises HaproxyError with what is wrong."""
+        program = shutil.which(PROGRAM)
+        if program is None:
+            raise HaproxyError("haproxy is not installed; run: apt-get install haproxy")
+        try:
+            await processes.run([program, "-c", "-q", "-f", str(self.folder / "haproxy.cfg")])
+        except processes.ProgramError as error:
+            raise HaproxyError(str(error)) from None
+
+    async def reload(self) -> None:
+        """Take over the configuration as it is in the file now. Raises HaproxyError; the old one then goes on."""
+        await self.check()
+        before = self.worker.stat().st_ino if self.worker.exists() else 0
+        await self._say(self._master, "reload")
+        for _ in range(200):
+            if self.worker.exists() and self.worker.stat().st_ino != before:
+                try:
+                    await self.ask("show version")
+                except HaproxyError:
+                    pass
+                else:
+                    return
+            await asyncio.sleep(0.02)
+        raise HaproxyError("the new configuration was not taken over within four seconds")
+
+    async def ask(self, command: str) -> str:
+        """One runtime command; its answer. Raises HaproxyError when nobody answers."""
+        return await self._say(self.worker, command)
+
+    async def tell(self, commands: Sequence[str]) -> None:
+        """Runtime commands that answer nothing when all is well. Raises HaproxyError with the first complaint."""
+        for start in range(0, len(commands), _TOGETHER):
+            answer = await self.ask(";".join(commands[start : start + _TOGETHER]))
+            complaint = next((line for line in answer.splitlines() if _complains(line)), "")
+            if complaint:
+                raise HaproxyError(complaint)
+
+    async def payload(self, command: str, text: str) -> None:
+        """A runtime command with a payload of several lines. Raises HaproxyError when it is refused."""
+        lines = "\n".join(line for line in text.splitlines() if line.strip())
+        answer = await self.ask(f"{command} <<\n{lines}\n")
+        if not _SUCCESS.match(answer.strip().splitlines()[-1] if answer.strip() else ""):
+            raise HaproxyError(answer.strip())
+
+    async def stop(self) -> None:
+        """End it."""
+        process = daemons.read_pid(self._pid_file)
+        if process is not None:
+            await asyncio.to_thread(daemons.stop, process, 2.0)
+        self._pid_file.unlink(missing_ok=True)
+
+    async def _say(self, socket: Path, command: str) -> str:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                reader, writer = await asyncio.open_unix_connection(str(socket), limit=1 << 24)
+                try:
+                    writer.write(command.encode() + b"\n")
+                    await writer.drain()
+                    return (await reader.read(-1)).decode(errors="replace")
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError) as error:
+            raise HaproxyError(f"haproxy does not answer: {str(error) or 'timed out'}") from None
+
+
+def _complains(line: str) -> bool:
+    """Address changes are confirmed in words; everything else that is said is a complaint."""
+    text = line.strip()
+    return bool(text) and not text.startswith(("IP changed", "port changed", "no need to change", "[6]"))

@@ -1,0 +1,151 @@
+"""HAProxy's configuration, from typed values only: nothing that users write ever comes into it (maps hold that). Pure.
+
+https://docs.haproxy.org/2.6/configuration.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from wherry.network.ingress.maps import ANY, BODIES, EXACT, HOSTS, PREFIXES, PROTOCOLS, SECURE, TIMEOUTS, Servers, Size
+from wherry.network.ingress.routes import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Where things are. `user`: whom HAProxy becomes, "" to stay who it is. `challenge`: port of 127.0.0.1 that answers
+    ACME's HTTP-01, 0 for nobody."""
+
+    folder: Path
+    http: int = 80
+    https: int = 443
+    user: str = ""
+    challenge: int = 0
+
+    @property
+    def socket(self) -> Path:
+        """The runtime API of the worker."""
+        return self.folder / "run.sock"
+
+    @property
+    def file(self) -> Path:
+        """The configuration."""
+        return self.folder / "haproxy.cfg"
+
+    @property
+    def certificates(self) -> Path:
+        """The list of certificates."""
+        return self.folder / "certificates.list"
+
+    def map(self, name: str) -> Path:
+        """A map file."""
+        return self.folder / f"{name}.map"
+
+
+_SERVER: dict[Protocol, str] = {"http": "", "https": " ssl verify none alpn http/1.1", "proxy": " send-proxy-v2"}
+
+
+def render(shape: Shape, size: Size, servers: Servers) -> str:
+    """The whole file."""
+    return "\n".join((*_global(shape), *_frontend(shape), *_backends(shape, size, servers))) + "\n"
+
+
+def _global(shape: Shape) -> Iterator[str]:
+    yield "# Written by wherry; changes are lost."
+    yield "global"
+    yield f"    stats socket {shape.socket} mode 600 level admin expose-fd listeners"
+    yield "    stats timeout 10m"
+    yield "    nbthread 2"
+    yield "    hard-stop-after 1h"
+    yield "    ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets"
+    yield "    tune.ssl.default-dh-param 2048"
+    yield "    tune.pattern.cache-size 0"
+    if shape.user:
+        yield f"    user {shape.user}"
+    yield "defaults"
+    yield "    mode http"
+    yield "    balance roundrobin"
+    yield "    timeout connect 3s"
+    yield "    timeout client 60s"
+    yield "    timeout client-fin 10s"
+    yield "    timeout server 60s"
+    yield "    timeout tunnel 1h"
+    yield "    timeout http-request 20s"
+    yield "    timeout http-keep-alive 60s"
+    yield "    timeout queue 60s"
+    yield "    option idle-close-on-response"  # a new configuration must not cut connections that are kept
+    yield "    option redispatch 1"
+    yield "    retries 3"
+    yield "    retry-on conn-failure"
+    yield "    option forwardfor except 255.255.255.255/32"
+
+
+def _frontend(shape: Shape) -> Iterator[str]:
+    yield "frontend entry"
+    yield f"    bind :{shape.http}"
+    yield f"    bind :{shape.https} ssl crt-list {shape.certificates} alpn h2,http/1.1"
+    yield "    http-request del-header X-Forwarded-For"
+    yield "    http-request del-header Forwarded"
+    yield "    http-request set-header X-Real-IP %[src]"
+    yield "    http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]"
+    yield "    http-request set-header X-Forwarded-Port %[dst_port]"
+    yield "    http-request set-header X-Forwarded-Host %[req.hdr(host)]"
+    yield "    http-request set-var(txn.host) req.hdr(host),field(1,:),lower,rtrim(.)"
+    yield "    http-request set-var(txn.path) path"
+    yield "    http-request deny deny_status 400 if { var(txn.host) -m sub / }"
+    if shape.challenge:
+        yield "    use_backend challenge if { path_beg /.well-known/acme-challenge/ }"
+    yield from _lookups(shape)
+    found = "{ var(txn.backend) -m found }"
+    secure = shape.map(SECURE)
+    yield f"    http-request set-var(txn.secure) var(txn.known),map_str({secure})"
+    yield "    http-request redirect scheme https code 308 if !{ ssl_fc } { var(txn.secure) -m found }"
+    yield '    http-request return status 404 content-type text/plain string "no route to this host and path\\n"' + (
+        f" if !{found}"
+    )
+    yield f"    http-request set-var(txn.limit) var(txn.backend),map_str_int({shape.map(BODIES)})"
+    limited = "{ var(txn.limit) -m found }"
+    yield f"    http-request return status 411 if {limited} {{ req.hdr(transfer-encoding) -m found }}"
+    yield f"    http-request set-var(txn.over) req.hdr_val(content-length),sub(txn.limit) if {limited}"
+    yield f"    http-request deny deny_status 413 if {limited} {{ var(txn.over) -m int gt 0 }}"
+    yield f"    http-request set-var(txn.wait) var(txn.backend),map_str_int({shape.map(TIMEOUTS)})"
+    yield "    use_backend %[var(txn.backend)]"
+
+
+def _lookups(shape: Shape) -> Iterator[str]:
+    """The host as it is, then with its first label as a wildcard, then any; each exactly, then by prefix.
+
+    A host that somebody has named is not looked for under a wildcard or under none.
+    """
+    exact, prefixes, hosts = shape.map(EXACT), shape.map(PREFIXES), shape.map(HOSTS)
+    missing = "!{ var(txn.backend) -m found }"
+    yield '    http-request set-var(txn.wild) var(txn.host),regsub("^[^.]*","*")'
+    yield f"    http-request set-var(txn.any) str({ANY})"
+    yield f"    acl named var(txn.host),map_str({hosts}) -m found"
+    yield f"    acl covered var(txn.wild),map_str({hosts}) -m found"
+    yield "    http-request set-var(txn.known) var(txn.any)"
+    yield "    http-request set-var(txn.known) var(txn.wild) if covered"
+    yield "    http-request set-var(txn.known) var(txn.host) if named"
+    yield "    http-request set-var(txn.key) var(txn.known),concat(,txn.path,)"
+    yield f"    http-request set-var(txn.backend) var(txn.key),map_str({exact})"
+    yield "    http-request set-var(txn.key) var(txn.known),concat(,txn.path,/)"
+    yield f"    http-request set-var(txn.backend) var(txn.key),map_beg({prefixes}) if {missing}"
+    yield "    http-request set-var(txn.key) var(txn.any),concat(,txn.path,/)"
+    yield f"    http-request set-var(txn.backend) var(txn.key),map_beg({prefixes}) if {missing}"
+
+
+def _backends(shape: Shape, size: Size, servers: Servers) -> Iterator[str]:
+    if shape.challenge:
+        yield "backend challenge"
+        yield f"    server answers 127.0.0.1:{shape.challenge}"
+    for protocol in PROTOCOLS:
+        for number in range(size.backends[protocol]):
+            name = f"{protocol}-{number}"
+            yield f"backend {name}"
+            yield "    http-request set-timeout server var(txn.wait) if { var(txn.wait) -m found }"
+            for slot in range(1, size.slots + 1):
+                endpoint = servers.get((name, slot))
+                where = f"{endpoint.ip}:{endpoint.port}" if endpoint else "127.0.0.1:1 disabled"
+                yield f"    server s{slot} {where}{_SERVER[protocol]}"

@@ -1,0 +1,187 @@
+"""Entry: keeps one node's HAProxy as the Ingresses say; it runs only while there is one to serve.
+
+Woken by: Ingresses and IngressClasses; Services and EndpointSlices behind them; the Secrets with their certificates.
+Writes: the folder `ingress` of the node and the running HAProxy; Events about Ingresses that cannot be served as they
+are (from one node only). Nothing else in the API.
+Invariants: routes and endpoints change in the running process; a new configuration is taken over without closing a
+connection; a certificate that does not parse leaves the one before in place; `applied` is the EndpointSlice revision
+that HAProxy shows, so that a pod is told to stop only after nobody sends it requests (`health.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from wherry.aio.backoff import Backoff
+from wherry.aio.clock import Clock
+from wherry.api.core.node import NODE
+from wherry.api.core.service import SERVICE
+from wherry.api.discovery.endpointslice import ENDPOINTSLICE
+from wherry.api.networking.ingress import INGRESS
+from wherry.api.networking.ingressclass import INGRESSCLASS, served
+from wherry.api.types.networking import Ingress
+from wherry.client.events import Recorder
+from wherry.client.interface import Client
+from wherry.host import daemons, files
+from wherry.host.haproxy import Haproxy, HaproxyError
+from wherry.machinery.meta import Object, key_of
+from wherry.network.ingress.config import Shape, render
+from wherry.network.ingress.hold import Hold
+from wherry.network.ingress.maps import FILES, Desk, Wanted, commands, text
+from wherry.network.ingress.routes import Picture, picture
+from wherry.network.ingress.secrets import Secrets
+from wherry.network.proxy import SLICES_OF
+from wherry.reconcile.cache import Caches, Pace
+
+log = logging.getLogger(__name__)
+
+_GATHER = 0.003
+"""Seconds in which changes gather before they are applied together."""
+
+
+class Entry:
+    """The HTTP entry of one node. `caches` must have services, slices and nodes."""
+
+    def __init__(self, client: Client, clock: Clock, caches: Caches, node: str, shape: Shape) -> None:
+        self._client, self._clock, self._caches, self._node = client, clock, caches, node
+        self._shape = shape
+        self._haproxy = Haproxy(shape.folder)
+        self._own = Caches((INGRESS, INGRESSCLASS))
+        self._desk = Desk()
+        self._hold = Hold()
+        self._recorder = Recorder(client, clock, "wherry-ingress", node)
+        self._secrets = Secrets(client, clock, shape, self._wake_up)
+        self._wake = asyncio.Event()
+        self._shown: Wanted | None = None
+        self._told: set[tuple[str, str]] = set()
+        self._moved = asyncio.Condition()
+        self.applied = 0
+        """Revision of the EndpointSlices that HAProxy shows."""
+        self.problem = ""
+        """Why there is no entry although there should be one."""
+        for informer in self._own:
+            informer.listen(self._on_change)
+        caches.of(SERVICE).listen(self._on_change)
+        caches.of(ENDPOINTSLICE).listen(self._on_change)
+
+    def _on_change(self, old: Object | None, new: Object | None) -> None:
+        self._wake_up()
+
+    def _wake_up(self) -> None:
+        self._wake.set()
+
+    async def wait_applied(self, revision: int) -> None:
+        """Wait until HAProxy shows EndpointSlices as of this revision."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: self.applied >= revision)
+
+    async def run(self) -> None:
+        """Serve until cancelled. HAProxy goes on when this ends."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._own.follow(self._client, self._clock, Pace(self._clock)))
+                group.create_task(self._recorder.run())
+                group.create_task(self._secrets.run())
+                await self._own.synced((INGRESS, INGRESSCLASS))
+                await self._caches.synced((SERVICE, ENDPOINTSLICE))
+                await self._keep()
+        finally:
+            self._hold.close()
+
+    async def _keep(self) -> None:
+        backoff = Backoff(self._clock, cap=10.0)
+        self._wake.set()
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(_GATHER)
+            self._wake.clear()
+            try:
+                await self._apply()
+            except (HaproxyError, OSError) as error:
+                self.problem = str(error)
+                log.error("the HTTP entry: %s", error)  # noqa: TRY400 - the message says it all
+                self._shown = None
+                self._wake.set()
+                await asyncio.sleep(backoff.failed())
+            else:
+                self.problem = ""
+                backoff.reset()
+
+    async def _apply(self) -> None:
+        revision = self._caches.of(ENDPOINTSLICE).revision
+        ingresses = self._ours()
+        if not ingresses and self._shown is None:
+            await self._haproxy.stop()
+        else:
+            await self._show(ingresses)
+        self.applied = max(self.applied, revision)
+        async with self._moved:
+            self._moved.notify_all()
+
+    def _ours(self) -> list[Ingress]:
+        classes = {one.metadata.name: one for one in self._own.of(INGRESSCLASS).list()}
+        return [one for one in self._own.of(INGRESS).list() if served(one, classes)]
+
+    async def _show(self, ingresses: Iterable[Ingress]) -> None:
+        listed = list(ingresses)
+        slices = self._caches.of(ENDPOINTSLICE)
+        services = self._caches.of(SERVICE).objects
+        by_service = {key: slices.indexed(SLICES_OF, str(key)) for key in services}
+        found = picture(listed, services, by_service)
+        waiting = await self._hold.match(found.endpoints)
+        wanted = self._desk.wanted(found, waiting)
+        self._secrets.want(found.secrets)
+        if self._shown is None or self._desk.grown or not self._haproxy.running():
+            await self._begin(wanted)
+        elif wanted.maps != self._shown.maps or wanted.servers != self._shown.servers:
+            paths = {name: str(self._shape.map(name)) for name in FILES}
+            await self._haproxy.tell(commands(self._shown, wanted, paths))
+        self._shown = wanted
+        await self._secrets.show(self._haproxy)
+        self._complain(listed, found)
+
+    async def _begin(self, wanted: Wanted) -> None:
+        """Start HAProxy, or give the running one a configuration with everything in it."""
+        await asyncio.to_thread(self._write, wanted)
+        if self._haproxy.running():
+            await self._haproxy.reload()
+        else:
+            await self._haproxy.start()
+        self._desk.grown = False
+        self._secrets.begun()
+
+    def _write(self, wanted: Wanted) -> None:
+        shape = self._shape
+        files.private_folder(shape.folder)
+        for name in FILES:
+            files.write_if_changed(shape.map(name), text(wanted.maps[name]).encode())
+        self._secrets.write()
+        files.write_if_changed(shape.file, render(shape, self._desk.size, wanted.servers).encode())
+
+    def _complain(self, ingresses: Iterable[Ingress], found: Picture) -> None:
+        """Tell users what cannot be done: once, from the first node only."""
+        if not self._first():
+            return
+        seen: set[tuple[str, str]] = set()
+        for ingress in ingresses:
+            problems = [*found.problems.get(key_of(ingress), ()), *self._secrets.problems(ingress)]
+            for why in problems:
+                note = (f"{ingress.metadata.uid}/{ingress.metadata.generation}", why)
+                seen.add(note)
+                if note not in self._told:
+                    self._recorder.event(ingress, "Warning", "Refused", why)
+        self._told = seen
+
+    def _first(self) -> bool:
+        names = [node.metadata.name for node in self._caches.of(NODE).list()]
+        return not names or min(names) == self._node
+
+
+def remove(folder: Path) -> None:
+    """End the HAProxy of a node for good. Blocks; safe to repeat."""
+    process = daemons.read_pid(folder / "haproxy.pid")
+    if process is not None:
+        daemons.stop(process, 2.0)

@@ -1,0 +1,144 @@
+"""The picture in HAProxy's terms: map files, and which server slot holds which endpoint. No I/O.
+
+HAProxy can change maps and the addresses of servers while it runs, but not make new ones: so there are spare backends
+with spare slots, all alike, and `Desk` says who has which. Only when they run out is a new configuration needed, with
+twice as many. An endpoint keeps its slot, a Service port its backend; what was given back is used again last.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from wherry.network.ingress.routes import Backend, Endpoint, Picture, Place, Protocol
+
+PROTOCOLS: tuple[Protocol, ...] = ("http", "https", "proxy")
+EXACT, PREFIXES, HOSTS, SECURE, TIMEOUTS, BODIES = "exact", "prefix", "hosts", "secure", "timeouts", "bodies"
+FILES = (EXACT, PREFIXES, HOSTS, SECURE, TIMEOUTS, BODIES)
+"""Map files, in the order in which they are changed."""
+ANY = "_"
+"""Stands for a host that nobody has named: no host has an underscore alone."""
+
+Maps = dict[str, dict[str, str]]
+Servers = dict[tuple[str, int], Endpoint]
+"""(backend, slot from 1) -> where it sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How many backends of each protocol there are, and slots in each."""
+
+    backends: Mapping[Protocol, int] = field(default_factory=lambda: {"http": 32, "https": 2, "proxy": 2})
+    slots: int = 8
+
+
+@dataclass(slots=True)
+class Wanted:
+    """All that a running HAProxy must show."""
+
+    maps: Maps
+    servers: Servers
+
+
+class Desk:
+    """Hands out backends and slots. `grown` says that there are more than before: HAProxy needs a new configuration."""
+
+    def __init__(self, size: Size | None = None) -> None:
+        self.size = size or Size()
+        self.grown = False
+        self._free: dict[Protocol, deque[str]] = {p: deque(self._names(p, 0)) for p in PROTOCOLS}
+        self._given: dict[Backend, str] = {}
+        self._slots: dict[str, dict[Endpoint, int]] = {}
+
+    def _names(self, protocol: Protocol, since: int) -> Iterator[str]:
+        return (f"{protocol}-{n}" for n in range(since, self.size.backends[protocol]))
+
+    def wanted(self, picture: Picture, waiting: Mapping[Backend, Endpoint]) -> Wanted:
+        """What HAProxy is to show. `waiting`: where requests wait for backends that have no endpoint."""
+        for backend in [known for known in self._given if known not in picture.endpoints]:
+            name = self._given.pop(backend)
+            self._slots.pop(name, None)
+            self._free[backend.options.protocol].append(name)
+        servers: Servers = {}
+        for backend, endpoints in picture.endpoints.items():
+            name = self._named(backend)
+            held = (waiting[backend],) if not endpoints and backend in waiting else ()
+            servers |= {(name, slot): one for one, slot in self._placed(name, endpoints or held).items()}
+        return Wanted(self._maps(picture), servers)
+
+    def _named(self, backend: Backend) -> str:
+        name = self._given.get(backend)
+        if name is None:
+            protocol = backend.options.protocol
+            if not self._free[protocol]:
+                before = self.size.backends[protocol]
+                self.size = Size({**self.size.backends, protocol: before * 2}, self.size.slots)
+                self._free[protocol].extend(self._names(protocol, before))
+                self.grown = True
+            name = self._given[backend] = self._free[protocol].popleft()
+        return name
+
+    def _placed(self, name: str, endpoints: Iterable[Endpoint]) -> dict[Endpoint, int]:
+        listed = list(endpoints)
+        old = self._slots.get(name, {})
+        kept = {one: slot for one, slot in old.items() if one in listed}
+        while len(listed) > self.size.slots:
+            self.size = Size(self.size.backends, self.size.slots * 2)
+            self.grown = True
+        taken = set(kept.values())
+        free = [n for n in range(1, self.size.slots + 1) if n not in taken]
+        free.sort(key=lambda slot: slot in old.values())  # a slot that was just given up comes last
+        for one in listed:
+            if one not in kept:
+                kept[one] = free.pop(0)
+        self._slots[name] = kept
+        return kept
+
+    def _maps(self, picture: Picture) -> Maps:
+        maps: Maps = {name: {} for name in FILES}
+        for place, backend in picture.routes.items():
+            name = self._given[backend]
+            maps[EXACT if place.match == "exact" else PREFIXES][_key(place)] = name
+            if place.host:
+                maps[HOSTS][place.host] = "1"
+            options = backend.options
+            if options.to_https and (not place.host or place.host in picture.secured):
+                maps[SECURE][place.host or ANY] = "1"
+            if options.timeout:
+                maps[TIMEOUTS][name] = str(options.timeout * 1000)
+            if options.body:
+                maps[BODIES][name] = str(options.body)
+        return maps
+
+
+def _key(place: Place) -> str:
+    return f"{place.host or ANY}{place.path}"
+
+
+def commands(old: Wanted, new: Wanted, files: Mapping[str, str]) -> list[str]:
+    """Runtime commands that lead from one to the other; `files`: map name -> path as in the configuration.
+
+    Servers come before the routes that lead to them, and go after.
+    """
+    lines: list[str] = []
+    for (name, slot), endpoint in new.servers.items():
+        if old.servers.get((name, slot)) != endpoint:
+            server = f"{name}/s{slot}"
+            lines.append(f"set server {server} addr {endpoint.ip} port {endpoint.port}")
+            lines.append(f"set server {server} state ready")
+    for name in FILES:
+        before, after = old.maps.get(name, {}), new.maps[name]
+        for key, value in after.items():
+            if key not in before:
+                lines.append(f"add map {files[name]} {key} {value}")
+            elif before[key] != value:
+                lines.append(f"set map {files[name]} {key} {value}")
+        lines += [f"del map {files[name]} {key}" for key in before if key not in after]
+    lines += [f"set server {name}/s{slot} state maint" for name, slot in old.servers if (name, slot) not in new.servers]
+    return lines
+
+
+def text(entries: Mapping[str, str]) -> str:
+    """A map file."""
+    return "".join(f"{key} {value}\n" for key, value in sorted(entries.items()))

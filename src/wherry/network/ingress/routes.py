@@ -1,0 +1,228 @@
+"""Who answers which host and path: Ingresses, Services and EndpointSlices -> Picture. Pure.
+
+The host decides first (an exact one before a wildcard before none), then the path (exact before prefix, longer before
+shorter). Where two Ingresses claim the same, the older one keeps it and the other is told (`Picture.problems`).
+https://kubernetes.io/docs/concepts/services-networking/ingress/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from wherry.api.types.core import Service
+from wherry.api.types.discovery import EndpointSlice
+from wherry.api.types.networking import Ingress, IngressBackend, ServiceBackendPort
+from wherry.machinery.meta import Key, key_of
+from wherry.network.services import address, port_number, ready
+
+PREFIX = "wherry.dev/"
+"""Annotations of ours: hold-seconds, timeout-seconds, body-limit, redirect-to-https, backend-protocol."""
+
+Match = Literal["exact", "prefix"]
+Protocol = Literal["http", "https", "proxy"]
+_HOST = re.compile(r"(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?", re.ASCII)
+_PATH = re.compile(r"/[\x21\x23-\x26\x28-\x5b\x5d-\x7e]*", re.ASCII)  # printable, no space, quote or backslash
+_SIZE = re.compile(r"([0-9]{1,12})([kmg]?)", re.ASCII)
+_HOLD_MOST, _TIMEOUT_MOST = 600, 86_400
+
+
+class Endpoint(NamedTuple):
+    """Where a request can go."""
+
+    ip: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What annotations ask for. `hold` and `timeout` in seconds (0: none, the usual), `body` in bytes (0: any)."""
+
+    hold: int = 0
+    timeout: int = 0
+    body: int = 0
+    to_https: bool = False
+    protocol: Protocol = "http"
+
+
+PLAIN = Options()
+
+
+class Backend(NamedTuple):
+    """A port of a Service, with how it is to be treated."""
+
+    service: Key
+    port: str
+    options: Options
+
+    @property
+    def name(self) -> str:
+        """What people are shown."""
+        return f"{self.service}:{self.port}"
+
+
+class Place(NamedTuple):
+    """What is claimed: a host ("" is any), how the path is compared, and the path."""
+
+    host: str
+    match: Match
+    path: str
+
+
+@dataclass(slots=True)
+class Picture:
+    """Everything HAProxy has to know. `endpoints`: of each backend, sorted. `secrets`: certificates by host."""
+
+    routes: dict[Place, Backend] = field(default_factory=dict)
+    endpoints: dict[Backend, tuple[Endpoint, ...]] = field(default_factory=dict)
+    secrets: dict[str, Key] = field(default_factory=dict)
+    secured: set[str] = field(default_factory=set)
+    """Hosts with TLS."""
+    problems: dict[Key, list[str]] = field(default_factory=dict)
+    """Of each Ingress, what of it cannot be done, and why."""
+
+    def blame(self, ingress: Ingress, why: str) -> None:
+        """Note a problem once."""
+        known = self.problems.setdefault(key_of(ingress), [])
+        if why not in known:
+            known.append(why)
+
+
+def picture(
+    ingresses: Iterable[Ingress], services: Mapping[Key, Service], slices: Mapping[Key, Iterable[EndpointSlice]]
+) -> Picture:
+    """Work everything out. `ingresses` are those that are ours; `slices` by Service."""
+    found = Picture()
+    for ingress in sorted(ingresses, key=_age):
+        options = _options(ingress, found)
+        for place, wanted in _claims(ingress, found):
+            backend = _backend(ingress, wanted, services, options, found)
+            if backend is None:
+                continue
+            if found.routes.setdefault(place, backend) != backend:
+                found.blame(ingress, f"{place.host or '*'}{place.path} is served by {found.routes[place].name} already")
+                continue
+            if backend not in found.endpoints:
+                found.endpoints[backend] = _endpoints(services[backend.service], backend.port, slices)
+        _secure(ingress, found)
+    return found
+
+
+def _age(ingress: Ingress) -> tuple[str, str, str]:
+    meta = ingress.metadata
+    return (meta.creation_timestamp or "", meta.namespace, meta.name)
+
+
+def _claims(ingress: Ingress, found: Picture) -> Iterator[tuple[Place, IngressBackend]]:
+    for rule in ingress.spec.rules:
+        host = rule.host.lower()
+        if host and _HOST.fullmatch(host) is None:
+            found.blame(ingress, f"the host {rule.host!r} is not a DNS name")
+            continue
+        for path in rule.http.paths if rule.http is not None else ():
+            text = path.path or "/"
+            if _PATH.fullmatch(text) is None:
+                found.blame(ingress, f"the path {path.path!r} holds what cannot be in a path")
+                continue
+            match: Match = "exact" if path.path_type == "Exact" else "prefix"
+            yield Place(host, match, text if match == "exact" else text.rstrip("/") + "/"), path.backend
+        if rule.http is None and ingress.spec.default_backend is not None:
+            yield Place(host, "prefix", "/"), ingress.spec.default_backend
+    if ingress.spec.default_backend is not None:
+        yield Place("", "prefix", "/"), ingress.spec.default_backend
+
+
+def _backend(
+    ingress: Ingress, wanted: IngressBackend, services: Mapping[Key, Service], options: Options, found: Picture
+) -> Backend | None:
+    if wanted.service is None:
+        found.blame(ingress, "backends that are not Services are not supported")
+        return None
+    key = Key(ingress.metadata.namespace, wanted.service.name)
+    service = services.get(key)
+    if service is None:
+        found.blame(ingress, f"there is no Service {key.name!r}")
+        return None
+    port = _port(service, wanted.service.port)
+    if port is None:
+        asked = wanted.service.port.name or wanted.service.port.number
+        found.blame(ingress, f"the Service {key.name!r} has no port {asked!r}")
+        return None
+    return Backend(key, port, options)
+
+
+def _port(service: Service, wanted: ServiceBackendPort) -> str | None:
+    """The number of the Service's port, as text."""
+    for port in service.spec.ports:
+        if (wanted.name and port.name == wanted.name) or (not wanted.name and port.port == wanted.number):
+            return str(port.port)
+    return None
+
+
+def _endpoints(
+    service: Service, port: str, slices: Mapping[Key, Iterable[EndpointSlice]]
+) -> tuple[Endpoint, ...]:  # fmt: skip
+    name = next(one.name for one in service.spec.ports if str(one.port) == port)
+    usable: set[Endpoint] = set()
+    closing: set[Endpoint] = set()
+    for piece in slices.get(key_of(service), ()):
+        number = next((port_number(p.port) for p in piece.ports if (p.name or "") == name and p.port), 0)
+        for endpoint in piece.endpoints if number else ():
+            for ip in filter(None, map(address, endpoint.addresses[:1])):
+                if ready(endpoint):
+                    usable.add(Endpoint(ip, number))
+                elif endpoint.conditions.serving:
+                    closing.add(Endpoint(ip, number))
+    return tuple(sorted(usable or closing))
+
+
+def _secure(ingress: Ingress, found: Picture) -> None:
+    for entry in ingress.spec.tls:
+        hosts = entry.hosts or tuple(rule.host for rule in ingress.spec.rules if rule.host)
+        for host in map(str.lower, hosts):
+            if _HOST.fullmatch(host) is None:
+                found.blame(ingress, f"the TLS host {host!r} is not a DNS name")
+                continue
+            found.secured.add(host)
+            if entry.secret_name:
+                secret = Key(ingress.metadata.namespace, entry.secret_name)
+                if found.secrets.setdefault(host, secret) != secret:
+                    found.blame(ingress, f"the certificate for {host} comes from {found.secrets[host]} already")
+
+
+def _options(ingress: Ingress, found: Picture) -> Options:
+    notes = {
+        name.removeprefix(PREFIX): value
+        for name, value in ingress.metadata.annotations.items()
+        if name.startswith(PREFIX)
+    }
+    protocol = notes.get("backend-protocol", "http").lower()
+    if protocol not in ("http", "https", "proxy"):
+        found.blame(ingress, f"{PREFIX}backend-protocol is {protocol!r}, not http, https or proxy")
+        protocol = "http"
+    return Options(
+        hold=_seconds(notes, "hold-seconds", _HOLD_MOST, ingress, found),
+        timeout=_seconds(notes, "timeout-seconds", _TIMEOUT_MOST, ingress, found),
+        body=_bytes(notes, "body-limit", ingress, found),
+        to_https=notes.get("redirect-to-https", "true" if ingress.spec.tls else "false").lower() == "true",
+        protocol=protocol,  # type: ignore[arg-type]  # checked above
+    )
+
+
+def _seconds(notes: Mapping[str, str], name: str, most: int, ingress: Ingress, found: Picture) -> int:
+    text = notes.get(name, "0")
+    if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text) <= most):
+        found.blame(ingress, f"{PREFIX}{name} is {text!r}, not a number of seconds up to {most}")
+        return 0
+    return int(text)
+
+
+def _bytes(notes: Mapping[str, str], name: str, ingress: Ingress, found: Picture) -> int:
+    text = notes.get(name, "0").lower()
+    read = _SIZE.fullmatch(text)
+    if read is None:
+        found.blame(ingress, f"{PREFIX}{name} is {text!r}, not a size such as 10m")
+        return 0
+    return int(read[1]) * {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[read[2]]

@@ -1,0 +1,131 @@
+"""Secrets: follows the Secrets that hold sites' certificates, and gives them to HAProxy while it runs.
+
+Each Secret is watched by its name, which is all that an agent may read of them. A new certificate is served to the next
+connection; one that does not parse is told in `problems`, and what was served before stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping
+
+from wherry.aio.clock import Clock
+from wherry.aio.supervise import keep_running
+from wherry.api.core.secret import SECRET
+from wherry.api.types.networking import Ingress
+from wherry.client.interface import Client, Select
+from wherry.host import files
+from wherry.host.haproxy import Haproxy
+from wherry.host.selfsigned import self_signed
+from wherry.machinery.meta import Key
+from wherry.network.ingress.certificates import CertificateError, Pair, file_name, listing, read
+from wherry.network.ingress.config import Shape
+
+log = logging.getLogger(__name__)
+
+DEFAULT = "default.pem"
+"""Shown for hosts without a certificate: made here, trusted by nobody."""
+
+
+class Secrets:
+    """Certificates of one node's entry. `changed()` is called when there is something new to `show`."""
+
+    def __init__(self, client: Client, clock: Clock, shape: Shape, changed: Callable[[], None]) -> None:
+        self._client, self._clock, self._shape, self._changed = client, clock, shape, changed
+        self._wanted: dict[str, Key] = {}
+        self._pairs: dict[Key, Pair] = {}
+        self._wrong: dict[Key, str] = {}
+        self._followers: dict[Key, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._shown: dict[str, str] = {}  # host -> file, as HAProxy has it
+        self._loaded: dict[str, str] = {}  # file -> PEM, as HAProxy has it
+
+    async def run(self) -> None:
+        """Follow what is wanted until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            await asyncio.get_running_loop().create_future()
+
+    def want(self, secrets: Mapping[str, Key]) -> None:
+        """From now on these, by host."""
+        self._wanted = dict(secrets)
+        keys = set(secrets.values())
+        for key in [known for known in self._followers if known not in keys]:
+            self._followers.pop(key).cancel()
+            self._pairs.pop(key, None)
+            self._wrong.pop(key, None)
+        for key in keys - self._followers.keys():
+            if self._group is not None:
+                self._wrong[key] = f"there is no Secret {key.name!r}"
+                follow = keep_running(f"certificate {key}", lambda key=key: self._follow(key), self._clock)  # type: ignore[misc]  # bound now
+                self._followers[key] = self._group.create_task(follow)
+
+    async def _follow(self, key: Key) -> None:
+        select = Select(namespace=key.namespace, fields=f"metadata.name={key.name}")
+        async for event in self._client.watch(SECRET, select):
+            if event.obj is None or event.obj.metadata.name != key.name:
+                continue
+            if event.type == "DELETED":
+                self._wrong[key] = f"there is no Secret {key.name!r}"
+            else:
+                try:
+                    self._pairs[key] = read(event.obj)
+                    self._wrong.pop(key, None)
+                except CertificateError as error:
+                    self._wrong[key] = f"the Secret {key.name!r} is not served: {error}"
+            self._changed()
+
+    def problems(self, ingress: Ingress) -> Iterator[str]:
+        """What is wrong with the certificates of an Ingress."""
+        for entry in ingress.spec.tls:
+            why = self._wrong.get(Key(ingress.metadata.namespace, entry.secret_name))
+            if why is not None and entry.secret_name:
+                yield why
+
+    def _files(self) -> dict[str, str]:
+        """Host -> file, of what can be served."""
+        return {
+            host: str(self._shape.folder / file_name(key)) for host, key in self._wanted.items() if key in self._pairs
+        }
+
+    def _pems(self) -> dict[str, str]:
+        return {str(self._shape.folder / file_name(key)): pair.pem for key, pair in self._pairs.items()}
+
+    def write(self) -> None:
+        """Everything to files, for a HAProxy that begins. Blocks."""
+        default = self._shape.folder / DEFAULT
+        if not default.exists():
+            files.write_if_changed(default, self_signed("wherry", self._clock))
+        for file, pem in self._pems().items():
+            files.write_if_changed(self._shape.folder / file, pem.encode())
+        files.write_if_changed(self._shape.certificates, listing(str(default), self._files()).encode())
+
+    def begun(self) -> None:
+        """HAProxy has read the files."""
+        self._shown, self._loaded = self._files(), self._pems()
+
+    async def show(self, haproxy: Haproxy) -> None:
+        """Give the running HAProxy what is new. Raises HaproxyError."""
+        wanted, pems = self._files(), self._pems()
+        if wanted == self._shown and all(self._loaded.get(f) == pems[f] for f in wanted.values()):
+            return
+        await asyncio.to_thread(self.write)
+        if any(wanted.get(host) != file for host, file in self._shown.items()):
+            # which of two certificates for one name HAProxy would show is not said, so the old one has to go
+            await haproxy.reload()
+            self.begun()
+            return
+        for file in dict.fromkeys(wanted.values()):
+            if self._loaded.get(file) == pems[file]:
+                continue
+            if file not in self._loaded:
+                await haproxy.ask(f"new ssl cert {file}")
+            await haproxy.payload(f"set ssl cert {file}", pems[file])
+            await haproxy.ask(f"commit ssl cert {file}")
+            self._loaded[file] = pems[file]
+        names = self._shape.certificates
+        for host, file in wanted.items():
+            if host not in self._shown:
+                await haproxy.payload(f"add ssl crt-list {names}", f"{file} {host}")
+        self._shown = wanted

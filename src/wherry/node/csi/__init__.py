@@ -1,1 +1,0 @@
-"""Storage drivers (CSI): plugins.py (who is there), driver.py (what they are asked), volumes.py (mounts)."""
