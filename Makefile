@@ -7,7 +7,7 @@ VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 ROOT_USER := $(filter 0,$(shell id -u))
 WORKERS ?= auto
-GENERATORS := hack/generate_types.py
+GENERATORS := hack/generate_types.py hack/generate_docs.py
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16

@@ -24,7 +24,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from wherry.aio.clock import Clock, SystemClock
+from wherry.apiserver.aggregation.remotes import FrontProxy
 from wherry.apiserver.apiserver import ApiServer, ApiServerConfig
+from wherry.apiserver.authn.requestheader import RequestHeader
 from wherry.apiserver.authn.user import User, known
 from wherry.client.interface import Client
 from wherry.store.log import Log
@@ -184,9 +186,11 @@ def settings(folder: Path, port: int = 0) -> tuple[ApiServerConfig, Authority]:
     pair = authority.issue("wherry-apiserver-serving", server=True)
     token_key = folder / "pki" / "tokens.key"
     token_key.write_bytes(private_pem(ec.generate_private_key(ec.SECP256R1())))
+    front = Authority(folder / "front-proxy", "test-front-proxy-ca")
     config = ApiServerConfig(
         certificate=pair.certificate, key=pair.key, client_ca=authority.certificate, token_keys=(token_key,),
-        host="127.0.0.1", port=port,
+        host="127.0.0.1", port=port, proxies=RequestHeader(front.certificate, ("front-proxy-client",)),
+        front_proxy=FrontProxy(*front.issue("front-proxy-client")),
     )  # fmt: skip
     return config, authority
 

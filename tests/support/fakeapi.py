@@ -94,6 +94,10 @@ class FakeAPI:
     async def create(self, resource: Resource[T], obj: T) -> T:
         """Create."""
         held = self._of(resource)
+        if obj.metadata.generate_name and not obj.metadata.name:
+            name = f"{obj.metadata.generate_name}{next(self._revision)}"
+            meta = msgspec.structs.replace(obj.metadata, name=name)
+            obj = msgspec.structs.replace(obj, metadata=meta)
         if key_of(obj) in held:
             raise AlreadyExists(f'{resource.plural} "{obj.metadata.name}" already exists')
         serial = next(self._revision)

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from wherry.aio.clock import Clock
 from wherry.apiserver import strategy
+from wherry.apiserver.admission.podsecurity.policy import Settings as PodSecurity
 from wherry.apiserver.context import Context, not_found
 from wherry.apiserver.served import Served
 from wherry.apiserver.uids import Uids
@@ -31,7 +32,9 @@ from wherry.store.windows import Windows
 
 if TYPE_CHECKING:
     from wherry.apiserver.admission.chain import Chain
+    from wherry.apiserver.aggregation.remotes import Remotes
     from wherry.apiserver.allocators import Allocators
+    from wherry.apiserver.authn.authenticator import Authenticator
     from wherry.apiserver.authn.tokens import Tokens
     from wherry.apiserver.authz.authorizer import Authorizer
     from wherry.apiserver.http import Answer, Request
@@ -53,11 +56,14 @@ class Api:
     admission: Chain
     authorizer: Authorizer
     tokens: Tokens
+    authenticator: Authenticator
     allocators: Allocators
     agents: Agents
     metering: ResourceMetrics
     webhooks: WebhookClient
     hooks: Tables
+    remotes: Remotes
+    pod_security: PodSecurity = field(default_factory=PodSecurity)
     version: Mapping[str, str] = field(default_factory=dict)
     uid: Uids = field(default_factory=Uids)
     """`uid()` is a new uid."""

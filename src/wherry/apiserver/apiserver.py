@@ -29,8 +29,18 @@ from wherry.api.registry import RESOURCES
 from wherry.api.types.core import Node
 from wherry.apiserver.admission.chain import Chain
 from wherry.apiserver.admission.plugins import ADMISSION
+from wherry.apiserver.admission.podsecurity.policy import Settings as PodSecurity
+from wherry.apiserver.aggregation.availability import Availability
+from wherry.apiserver.aggregation.registration import keep_registered
+from wherry.apiserver.aggregation.remotes import FrontProxy, Remotes
+from wherry.apiserver.aggregation.trust import keep_published
 from wherry.apiserver.allocators import Allocators
 from wherry.apiserver.api import Api
+from wherry.apiserver.authn.authenticator import Anonymous, Authenticator
+from wherry.apiserver.authn.bearer import Bearers, Source
+from wherry.apiserver.authn.bootstraptokens import BootstrapTokens
+from wherry.apiserver.authn.legacy import keep_legacy_tokens
+from wherry.apiserver.authn.requestheader import RequestHeader, check
 from wherry.apiserver.authn.tokens import Tokens
 from wherry.apiserver.authn.user import MASTERS, User, known
 from wherry.apiserver.authz.aggregation import keep_aggregated
@@ -42,7 +52,10 @@ from wherry.apiserver.crd.definitions import Definitions, decode_entry
 from wherry.apiserver.crd.keeper import keep_definitions
 from wherry.apiserver.crd.keeper import load as load_definitions
 from wherry.apiserver.events import forget_events
+from wherry.apiserver.flowcontrol.gate import SEATS, FlowControl
+from wherry.apiserver.flowcontrol.keeper import keep
 from wherry.apiserver.inprocess import InProcessClient
+from wherry.apiserver.measures import Measures, shown, store_families
 from wherry.apiserver.metering.usage import ResourceMetrics
 from wherry.apiserver.nonresource import Check, NonResource
 from wherry.apiserver.pipeline import Pipeline
@@ -54,6 +67,7 @@ from wherry.apiserver.views import VIEWS
 from wherry.apiserver.webhooks.client import WebhookClient
 from wherry.apiserver.webhooks.table import Table, Tables
 from wherry.client.interface import Client
+from wherry.machinery.metrics import Family, Labels
 from wherry.store.log import Log
 from wherry.store.windows import Windows
 
@@ -82,13 +96,25 @@ class ApiServerConfig:
     agent_certificate: Path | None = None
     """What the API server shows to node agents, and its key."""
     agent_key: Path | None = None
+    front_proxy: FrontProxy | None = None
+    """What the API server shows to other API servers."""
     host: str = "0.0.0.0"
     port: int = 6443
-    issuer: str = ISSUER
-    audiences: Sequence[str] = (ISSUER,)
+    issuers: Sequence[str] = (ISSUER,)
+    """Of service account tokens: the first signs, all are believed."""
+    audiences: Sequence[str] = ()
+    """Whom tokens without others are for; the issuers, if empty."""
+    bearers: tuple[Source, ...] = ()
+    """More ways of knowing bearer tokens."""
+    proxies: RequestHeader | None = None
+    """Who may say for whom a request is."""
+    anonymous: Anonymous = field(default_factory=Anonymous)
     service_cidr: str = "10.96.0.0/16"
     node_ports: tuple[int, int] = (30000, 32767)
+    pod_security: PodSecurity = field(default_factory=PodSecurity)
     checks: dict[str, Check] = field(default_factory=dict)
+    seats: int = SEATS
+    """How many requests of ordinary size are worked on at once; 0: no priority and fairness."""
 
 
 class ApiServer:
@@ -119,6 +145,8 @@ class ApiServer:
     async def open(self) -> None:
         """Load the state; in-process clients work from here on."""
         config = self._config
+        if config.proxies is not None:
+            check(config.proxies, config.client_ca)
         windows = await Windows.open(self._log, self._clock, decode=decode_entry)
         for resource in RESOURCES:
             if resource not in VIEWS:
@@ -132,7 +160,10 @@ class ApiServer:
             random=random.SystemRandom(),
             admission=Chain(ADMISSION),
             authorizer=Authorizer(rbac, NodeRights(windows, rbac)),
-            tokens=Tokens([path.read_bytes() for path in config.token_keys], config.issuer, config.audiences),
+            tokens=Tokens([path.read_bytes() for path in config.token_keys], config.issuers, config.audiences),
+            authenticator=Authenticator(
+                config.client_ca, Bearers((BootstrapTokens(), *config.bearers)), config.proxies, config.anonymous
+            ),
             allocators=Allocators(windows, config.service_cidr, config.node_ports),
             agents=agents,
             metering=ResourceMetrics(
@@ -140,6 +171,8 @@ class ApiServer:
             ),
             webhooks=WebhookClient(lambda namespace, name, port: resolve(self.api, namespace, name, port)),
             hooks=Tables(Table(windows, MUTATING), Table(windows, VALIDATING)),
+            pod_security=config.pod_security,
+            remotes=Remotes(windows, config.front_proxy),
             version=VERSION,
         )
         self._definitions = Definitions(self._api)
@@ -171,10 +204,17 @@ class ApiServer:
             await self.open()
         config = self._config
         checks: dict[str, Check] = {"ping": lambda: "", "log": self._log_check, **config.checks}
-        pipeline = Pipeline(self.api, NonResource(self.api, checks, frozenset(config.checks)))
+        self.measures = Measures(self.api.served)
+        plain = NonResource(self.api, self.measures, checks, frozenset(config.checks))
+        flow = FlowControl(self.api.windows, self._clock, config.seats)
+        flow.follow()
+        self.measures.collect(flow.families)
+        self.measures.collect(self._stored)
+        pipeline = Pipeline(self.api, plain, flow, self.measures)
         self.api.serve = pipeline.serve
         self._server = Server(pipeline)
-        self.tls = server_context(str(config.certificate), str(config.key), str(config.client_ca))
+        authorities = [config.client_ca, *([config.proxies.ca] if config.proxies is not None else [])]
+        self.tls = server_context(str(config.certificate), str(config.key), *map(str, authorities))
         await self._server.start(config.host, config.port, self.tls)
         own = self.client(known("system:apiserver", MASTERS), "kube-apiserver")
         self._run("compaction", self.api.windows.compacting)
@@ -182,6 +222,20 @@ class ApiServer:
         assert self._definitions is not None
         self._run("custom resources", partial(keep_definitions, self.api, self._definitions, own))
         self._run("old events", partial(forget_events, self.api))
+        self._run("priority and fairness", partial(keep, own, self._clock))
+        self._run("authentication facts", partial(keep_published, own, config.client_ca, config.proxies, self._clock))
+        self._run("tokens of Secrets", partial(keep_legacy_tokens, self.api, own, config.client_ca))
+        self._run("API registration", partial(keep_registered, self.api, own))
+        self._run("API availability", Availability(self.api, own).run)
+
+    def _stored(self) -> tuple[Family, ...]:
+        windows = self.api.windows
+
+        def counts() -> dict[Labels, float]:
+            stored = (r for r in self.api.served if "list" in r.verbs and shown(r))
+            return {(str(r),): float(windows.count(r.group, r.plural)) for r in stored}
+
+        return store_families(lambda: windows.revision, counts)
 
     def _log_check(self) -> str:
         return "the store takes no writes" if self.api.broken.is_set() else ""
@@ -202,3 +256,5 @@ class ApiServer:
                 await task
         if self._api is not None:
             await self._api.webhooks.close()
+            await self._api.remotes.stop()
+            await self._api.authenticator.bearers.close()

@@ -1,4 +1,6 @@
-"""Discovery documents: which groups, versions and resources there are, plain and aggregated. Built from `Served`.
+"""Discovery documents: which groups, versions and resources there are, plain and aggregated.
+
+Built from `Served` and `Remotes`.
 
 https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
 """
@@ -7,12 +9,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import partial
 from typing import Any
 
 from wherry.api.types import catalog
+from wherry.apiserver.aggregation import priorities
+from wherry.apiserver.aggregation.documents import aggregated
+from wherry.apiserver.aggregation.remotes import Remotes
 from wherry.apiserver.http import JSON, Request, Response
 from wherry.apiserver.negotiate import negotiate
-from wherry.apiserver.served import Served
+from wherry.apiserver.served import Served, rank
 from wherry.machinery import codec
 from wherry.machinery.errors import NotFound
 from wherry.machinery.resource import Resource
@@ -24,10 +30,29 @@ _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryL
 class Discovery:
     """Answers /api, /apis and below. Documents are kept until what is served changes."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Served, remotes: Remotes) -> None:
         self._served = served
+        self._remotes = remotes
         self._kept: dict[str, tuple[bytes, str]] = {}
         served.on_change(self._kept.clear)
+        remotes.on_change(self._kept.clear)
+
+    def versions(self) -> dict[str, list[str]]:
+        """Group -> its versions, best first, here and elsewhere; groups in the order in which clients prefer them."""
+        found = self._served.versions()
+        least = {group: priorities.of(group, versions[0])[0] for group, versions in found.items()}
+        for group, remotes in self._remotes.versions().items():
+            least[group] = max(least.get(group, 0), *(r.service.spec.group_priority_minimum for r in remotes))
+            versions = list(dict.fromkeys((*found.get(group, ()), *(r.name[1] for r in remotes))))
+            found[group] = sorted(versions, key=partial(self._order, group))
+        return {group: found[group] for group in sorted(found, key=lambda g: (-least[g], g))}
+
+    def _order(self, group: str, version: str) -> tuple[int, tuple[int, int, int, str]]:
+        return -self._position(group, version), rank(version)
+
+    def _position(self, group: str, version: str) -> int:
+        remote = self._remotes.find(group, version)
+        return priorities.of(group, version)[1] if remote is None else remote.service.spec.version_priority
 
     def answer(self, request: Request, path: str) -> Response:
         """The document at a path under /api or /apis. Raises NotFound, NotAcceptable."""
@@ -72,7 +97,7 @@ class Discovery:
 
     def _groups(self) -> list[dict[str, Any]]:
         out = []
-        for group, versions in sorted(self._served.versions().items(), key=_group_order):
+        for group, versions in self.versions().items():
             if group:
                 named = [{"groupVersion": f"{group}/{v}", "version": v} for v in versions]
                 out.append({"name": group, "versions": named, "preferredVersion": named[0]})
@@ -99,16 +124,9 @@ class Discovery:
 
     def _aggregated(self, root: str, version: str) -> dict[str, Any]:
         items = []
-        for group, versions in sorted(self._served.versions().items(), key=_group_order):
+        for group, versions in self.versions().items():
             if (group == "") == (root == "api"):
-                shown = [
-                    {
-                        "version": v,
-                        "resources": [_aggregated(r) for r in self._of(group, v)],
-                        "freshness": "Current",
-                    }
-                    for v in versions
-                ]
+                shown = [self._version(group, v) for v in versions]
                 items.append({"metadata": {"name": group} if group else {}, "versions": shown})
         return {
             "kind": "APIGroupDiscoveryList",
@@ -117,16 +135,12 @@ class Discovery:
             "items": items,
         }
 
-
-_FIRST = ("", "apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io",
-          "autoscaling", "batch", "certificates.k8s.io", "networking.k8s.io", "policy", "rbac.authorization.k8s.io",
-          "storage.k8s.io", "admissionregistration.k8s.io", "apiextensions.k8s.io", "scheduling.k8s.io",
-          "coordination.k8s.io", "node.k8s.io", "discovery.k8s.io", "flowcontrol.apiserver.k8s.io")  # fmt: skip
-
-
-def _group_order(item: tuple[str, list[str]]) -> tuple[int, str]:
-    group = item[0]
-    return (_FIRST.index(group) if group in _FIRST else len(_FIRST), group)
+    def _version(self, group: str, version: str) -> dict[str, Any]:
+        remote = self._remotes.find(group, version)
+        if remote is not None:
+            return aggregated(remote)
+        resources = [_aggregated(r) for r in self._of(group, version)]
+        return {"version": version, "resources": resources, "freshness": "Current"}
 
 
 def _verbs_of(resource: Resource[Any], name: str) -> tuple[str, str, str, tuple[str, ...]]:

@@ -86,6 +86,8 @@ class Request:
     chunks: Callable[[], Awaitable[bytes]] | None = None
     """The next piece of an unbounded body, b"" at its end (for proxies)."""
     audit_id: str = ""
+    annotations: dict[str, str] = field(default_factory=dict)
+    """What authorisation and admission want the audit log to remember."""
     user: Any = None  # wherry.apiserver.authn.user.User, set by the pipeline
 
 
@@ -106,6 +108,8 @@ class Response:
     content_type: str = JSON
     headers: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    finish: Callable[[], None] | None = None
+    """Called once it has been sent, or could not be."""
 
 
 class Sink(Protocol):
@@ -151,14 +155,24 @@ class Gather:
         self._calls.append(call)
 
 
+def nothing() -> None:
+    """For a callback that nobody wants."""
+
+
 @dataclass(slots=True)
 class Stream:
-    """A long answer: `run` writes it and returns when it is complete."""
+    """A long answer: `run` writes it and returns when it is complete.
+
+    A watch calls `begun` when it has told what there is and from then on waits.
+    """
 
     run: Callable[[Sink], Awaitable[None]]
     content_type: str = JSON
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    begun: Callable[[], None] = nothing
+    finish: Callable[[], None] | None = None
+    """Called at its end."""
 
 
 @dataclass(slots=True)
@@ -166,6 +180,8 @@ class Upgrade:
     """Take the connection over: `run` gets it with nothing written yet and owns it until it returns."""
 
     run: Callable[[Connection], Awaitable[None]]
+    finish: Callable[[], None] | None = None
+    """Called at its end."""
 
 
 Answer = Response | Stream | Upgrade

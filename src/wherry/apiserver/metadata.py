@@ -28,7 +28,7 @@ def name_rule(resource: Resource[Any]) -> Callable[[str], list[str]]:
     """How objects of this kind may be called."""
     if resource.custom is not None:
         return names.dns_subdomain
-    if resource.group == "rbac.authorization.k8s.io":
+    if resource.group in ("rbac.authorization.k8s.io", "apiregistration.k8s.io"):
         return names.path_segment
     if resource.plural in _OWN_RULES:
         return _anything

@@ -5,15 +5,16 @@ https://kubernetes.io/docs/reference/using-api/health-checks/
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from wherry.apiserver.aggregation.forwarding import forward
+from wherry.apiserver.aggregation.remotes import Remote
 from wherry.apiserver.discovery import Discovery
 from wherry.apiserver.http import Answer, Request, Response
+from wherry.apiserver.measures import Measures
 from wherry.apiserver.openapi import OpenApi
 from wherry.apiserver.routes import RequestInfo
-from wherry.apiserver.views import VIEWS
 from wherry.machinery import codec
 from wherry.machinery.errors import MethodNotAllowed, NotFound
 
@@ -33,17 +34,15 @@ PATHS = (
 class NonResource:
     """Answers by path. `checks` are named; /livez leaves out those whose name is in `ready_only`."""
 
-    def __init__(self, api: Api, checks: dict[str, Check], ready_only: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, api: Api, measures: Measures, checks: dict[str, Check], ready_only: frozenset[str] = frozenset()
+    ) -> None:  # fmt: skip
         self._api = api
         self._checks = checks
         self._ready_only = ready_only
-        self._discovery = Discovery(api.served)
-        self._openapi = OpenApi(api.served, api.version.get("gitVersion", ""))
-        self._requests: Counter[str] = Counter()
-
-    def count(self, verb: str) -> None:
-        """For the metrics."""
-        self._requests[verb] += 1
+        self._discovery = Discovery(api.served, api.remotes)
+        self._openapi = OpenApi(api.served, api.remotes, api.version.get("gitVersion", ""))
+        self._measures = measures
 
     def open_to_all(self, path: str) -> bool:
         """Whether no rule is needed to read it."""
@@ -55,6 +54,9 @@ class NonResource:
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
         path = info.path
         first = path.split("/")[1]
+        remote = self._elsewhere(path) if self._api.remotes else None
+        if remote is not None:
+            return await forward(self._api, remote, request)
         match first:
             case "api" | "apis":
                 return self._discovery.answer(request, path)
@@ -65,11 +67,16 @@ class NonResource:
             case "version" if path == "/version":
                 return Response(codec.encode(dict(self._api.version)))
             case "metrics" if path == "/metrics":
-                return Response(self._metrics().encode(), content_type="text/plain; version=0.0.4")
+                return Response(self._measures.text().encode(), content_type="text/plain; version=0.0.4")
             case "":
                 return Response(codec.encode({"paths": self._paths()}))
             case _:
                 return self._documents(path)
+
+    def _elsewhere(self, path: str) -> Remote | None:
+        """The remote that answers a discovery or OpenAPI document of one group version."""
+        parts = path.removeprefix("/openapi/v3").strip("/").split("/")
+        return self._api.remotes.find(parts[1], parts[2]) if len(parts) == 3 and parts[0] == "apis" else None
 
     def _documents(self, path: str) -> Response:
         issuer = self._api.tokens.issuer
@@ -83,7 +90,7 @@ class NonResource:
                         "jwks_uri": f"{issuer}/openid/v1/jwks",
                         "response_types_supported": ["id_token"],
                         "subject_types_supported": ["public"],
-                        "id_token_signing_alg_values_supported": ["ES256"],
+                        "id_token_signing_alg_values_supported": list(self._api.tokens.algorithms),
                     }
                 )
             )
@@ -92,7 +99,7 @@ class NonResource:
     def _paths(self) -> list[str]:
         groups = [
             place
-            for group, versions in self._api.served.versions().items()
+            for group, versions in self._discovery.versions().items()
             if group
             for place in (f"/apis/{group}", *(f"/apis/{group}/{version}" for version in versions))
         ]
@@ -112,16 +119,3 @@ class NonResource:
         lines = [f"[-]{n} failed: reason withheld" if n in failed else f"[+]{n} ok" for n in names]
         lines.append(f"{kind} check {'failed' if failed else 'passed'}")
         return Response(("\n".join(lines) + "\n").encode(), 500 if failed else 200, _TEXT)
-
-    def _metrics(self) -> str:
-        lines = ["# TYPE apiserver_request_total counter"]
-        lines += [f'apiserver_request_total{{verb="{verb}"}} {n}' for verb, n in sorted(self._requests.items())]
-        windows = self._api.windows
-        lines += ["# TYPE wherry_store_revision gauge", f"wherry_store_revision {windows.revision}"]
-        lines.append("# TYPE apiserver_storage_objects gauge")
-        lines += [
-            f'apiserver_storage_objects{{resource="{resource}"}} {len(windows.of(resource))}'
-            for resource in self._api.served
-            if "list" in resource.verbs and resource not in VIEWS
-        ]
-        return "\n".join(lines) + "\n"

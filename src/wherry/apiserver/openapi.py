@@ -14,6 +14,8 @@ from typing import Any
 
 from wherry.api import definitions
 from wherry.apiserver import openapi_protobuf
+from wherry.apiserver.aggregation.documents import merge_openapi2
+from wherry.apiserver.aggregation.remotes import Remotes
 from wherry.apiserver.crd.publish import definitions_of
 from wherry.apiserver.http import JSON, Request, Response
 from wherry.apiserver.served import Served
@@ -41,13 +43,16 @@ _ACTIONS = {"get": "get", "list": "get", "create": "post", "update": "put", "pat
 class OpenApi:
     """Builds and keeps documents. `version` is the server's gitVersion."""
 
-    def __init__(self, served: Served, version: str) -> None:
+    def __init__(self, served: Served, remotes: Remotes, version: str) -> None:
         self._served = served
+        self._remotes = remotes
         self._version = version
         self._documents: OrderedDict[str, bytes] = OrderedDict()
         self._hashes: dict[str, str] = {}
         served.on_change(self._documents.clear)
         served.on_change(self._hashes.clear)
+        remotes.on_change(self._documents.clear)
+        remotes.on_change(self._hashes.clear)
 
     async def answer(self, request: Request, path: str) -> Response:
         """The document at a path under /openapi. Raises NotFound, NotAcceptable."""
@@ -59,7 +64,7 @@ class OpenApi:
         if path == "/openapi/v2":
             return await self._document(request, "v2", None)
         if path == "/openapi/v3":
-            return Response(codec.encode({"paths": {place: self._link(place) for place in self._places()}}))
+            return Response(codec.encode({"paths": self._links()}))
         place = path.removeprefix("/openapi/v3/")
         if not path.startswith("/openapi/v3/") or place not in self._places():
             raise NotFound("the server could not find the requested resource")
@@ -71,6 +76,13 @@ class OpenApi:
             for group, versions in self._served.versions().items()
             for version in versions
         ]
+
+    def _links(self) -> dict[str, dict[str, str]]:
+        links = {place: self._link(place) for place in self._places()}
+        for remote in self._remotes:
+            links.pop(f"apis/{remote.name[0]}/{remote.name[1]}", None)
+            links |= {place: {"serverRelativeURL": url} for place, url in remote.documents.openapi3.items()}
+        return links
 
     def _link(self, place: str) -> dict[str, str]:
         return {"serverRelativeURL": f"/openapi/v3/{place}?hash={self._hash(place)}"}
@@ -85,7 +97,8 @@ class OpenApi:
                 for r in self._served
                 if r.custom is not None and (whole or _place(r) == place)
             )
-            text = "\n".join((self._version, place, *custom))
+            elsewhere = (str(self._remotes.generation),) if whole and self._remotes.generation else ()
+            text = "\n".join((self._version, place, *custom, *elsewhere))
             found = self._hashes[place] = hashlib.sha256(text.encode()).hexdigest().upper()
         return found
 
@@ -108,12 +121,17 @@ class OpenApi:
 
     def _build_protobuf(self, _: str | None, resources: tuple[Resource[Any], ...]) -> bytes:
         """For kubectl before 1.27, which understands nothing else."""
-        return openapi_protobuf.encode(_v2(resources, definitions.load(), self._version))
+        return openapi_protobuf.encode(self._second(resources))
+
+    def _second(self, resources: tuple[Resource[Any], ...]) -> dict[str, Any]:
+        document = _v2(resources, definitions.load(), self._version)
+        merge_openapi2(document, [(r.name[0], r.documents.openapi2) for r in self._remotes])
+        return document
 
     def _build(self, place: str | None, resources: tuple[Resource[Any], ...]) -> bytes:
-        known = definitions.load()
         if place is None:
-            return codec.encode(_v2(resources, known, self._version))
+            return codec.encode(self._second(resources))
+        known = definitions.load()
         parts = place.split("/")
         group, version = ("", parts[1]) if len(parts) == 2 else (parts[1], parts[2])
         wanted = [r for r in resources if (r.group, r.version) == (group, version)]

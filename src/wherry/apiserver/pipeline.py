@@ -1,4 +1,5 @@
-"""Pipeline: every request's way through audit id, authentication, impersonation, authorisation and dispatch.
+"""Pipeline: every request's way through audit id, authentication, impersonation, priority and fairness, authorisation
+and dispatch; counted, and told to the audit log, on the way out.
 
 Turns each refusal into its Status, and everything unforeseen into a 500 that is logged and tells nothing.
 """
@@ -6,14 +7,18 @@ Turns each refusal into its Status, and everything unforeseen into a 500 that is
 from __future__ import annotations
 
 import logging
+from functools import partial
 
+from wherry.apiserver.aggregation.forwarding import forward
 from wherry.apiserver.api import Api
-from wherry.apiserver.authn.authenticator import authenticate, impersonated
+from wherry.apiserver.authn.authenticator import impersonated
 from wherry.apiserver.authn.user import User
 from wherry.apiserver.authz.authorizer import refusal
 from wherry.apiserver.authz.rules import Attributes
+from wherry.apiserver.flowcontrol.gate import LONG_RUNNING, Class, FlowControl, Refused
 from wherry.apiserver.handlers import dispatch, failure
-from wherry.apiserver.http import Answer, Request, Upgrade
+from wherry.apiserver.http import Answer, Request, Response, Stream, Upgrade
+from wherry.apiserver.measures import Measures, labels
 from wherry.apiserver.nonresource import NonResource
 from wherry.apiserver.routes import RequestInfo, parse, with_selected_name
 from wherry.machinery.errors import APIError, BadRequest, InternalError
@@ -21,43 +26,146 @@ from wherry.machinery.errors import APIError, BadRequest, InternalError
 logger = logging.getLogger(__name__)
 
 
+NOBODY = RequestInfo("", "")
+"""What a request is about whose path cannot be understood."""
+
+
+_MUTATING = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+
+
+class Case:
+    """What is known of one request on its way, and what it holds: seats, a place among those in flight."""
+
+    __slots__ = ("began", "counted", "info", "klass", "measures", "width")
+
+    def __init__(self, began: float, measures: Measures) -> None:
+        self.began = began
+        self.measures = measures
+        self.info = NOBODY
+        self.counted = False
+        self.klass: Class | None = None
+        self.width = 0
+
+    def begin(self, info: RequestInfo) -> None:
+        """It is understood, and in flight."""
+        self.info = info
+        self.counted = True
+        if info.verb in _MUTATING:
+            self.measures.writing += 1
+        else:
+            self.measures.reading += 1
+
+    def stay(self) -> None:
+        """No longer in flight; it may go on for long."""
+        if self.counted:
+            self.counted = False
+            if self.info.verb in _MUTATING:
+                self.measures.writing -= 1
+            else:
+                self.measures.reading -= 1
+
+    def leave(self) -> None:
+        """Give the seats back."""
+        width, self.width = self.width, 0
+        if width and self.klass is not None:
+            self.klass.level.give(width)
+
+
 class Pipeline:
     """Call it with a request."""
 
-    def __init__(self, api: Api, plain: NonResource) -> None:
+    def __init__(self, api: Api, plain: NonResource, flow: FlowControl, measures: Measures) -> None:
         self._api = api
         self._plain = plain
+        self._flow = flow
+        self._measures = measures
 
     async def __call__(self, request: Request) -> Answer:
         """Answer; never raises APIError."""
-        request.audit_id = self._api.uid()
+        api = self._api
+        request.audit_id = api.uid()
+        case = Case(api.clock.monotonic(), self._measures)
         try:
-            answer = await self._answer(request)
-        except APIError as error:
+            answer = await self._guarded(request, case)
+        except BaseException:  # the client is gone: nobody reads the answer
+            self._over(request, case, 499, -1)
+            raise
+        if isinstance(answer, Response):
+            answer.headers["Audit-Id"] = request.audit_id
+            if case.klass is not None:
+                answer.headers |= case.klass.headers
+            body = answer.body
+            if isinstance(body, bytes):
+                self._over(request, case, answer.status, len(body))
+            else:
+                answer.finish = partial(self._over, request, case, answer.status, body.size)
+        else:
+            self._stays(request, case, answer)
+        return answer
+
+    async def _guarded(self, request: Request, case: Case) -> Answer:
+        try:
+            return await self._answer(request, case)
+        except Refused as error:
             answer = failure(error)
+            answer.headers |= error.headers
+            return answer
+        except APIError as error:
+            return failure(error)
         except (ConnectionError, TimeoutError):
             raise
         except RecursionError:
-            answer = failure(BadRequest("the request is nested too deeply"))
+            return failure(BadRequest("the request is nested too deeply"))
         except Exception:
             logger.exception("%s %s failed", request.method, request.path)
-            answer = failure(InternalError("Internal error occurred"))
-        if not isinstance(answer, Upgrade):
-            answer.headers["Audit-Id"] = request.audit_id
-        return answer
+            return failure(InternalError("Internal error occurred"))
 
-    async def _answer(self, request: Request) -> Answer:
+    def _stays(self, request: Request, case: Case, answer: Stream | Upgrade) -> None:
+        """The answer goes on for long: count it as such, and the request when it ends."""
+        case.stay()
+        what = labels(case.info.what)
+        self._measures.long_running.add(what)
+        status = 101
+        if isinstance(answer, Stream):
+            status, answer.begun = answer.status, case.leave
+            answer.headers["Audit-Id"] = request.audit_id
+            if case.klass is not None:
+                answer.headers |= case.klass.headers
+
+        def finish() -> None:
+            self._measures.long_running.add(what, -1)
+            self._over(request, case, status, -1)
+
+        answer.finish = finish
+
+    def _over(self, request: Request, case: Case, code: int, size: int) -> None:
+        """Count what is over; everything it held is free again."""
+        case.leave()
+        case.stay()
+        seconds = self._api.clock.monotonic() - case.began
+        query = request.query
+        self._measures.done(case.info.what, code, seconds, size, dry_run=bool(query.text) and "dryRun" in query)
+
+    async def _answer(self, request: Request, case: Case) -> Answer:
         api = self._api
         info = parse(request.method, request.path, request.query)
-        user = authenticate(api, request)
+        case.begin(info)
+        user = await api.authenticator.authenticate(api, request)
         acting = impersonated(request)
         if acting is not None:
             self._may_impersonate(user, acting)
             user = acting
         request.user = user
+        flow = self._flow
+        if flow.seats and info.subresource not in LONG_RUNNING:
+            klass = case.klass = flow.classify(user, info)
+            width = flow.width(klass, info)
+            if not klass.level.take(width):
+                await flow.wait(klass, width)
+            case.width = width
+            klass.served[0] += 1
         if info.is_resource:
             api.authorizer.require(user, with_selected_name(info, request.query))
-            self._plain.count(info.verb)
         elif not self._plain.open_to_all(info.path):
             api.authorizer.require(user, info)
         return await self.serve(request, info)
@@ -65,6 +173,9 @@ class Pipeline:
     async def serve(self, request: Request, info: RequestInfo) -> Answer:
         """Answer a request whose user is known and may do it. Raises APIError."""
         if info.is_resource:
+            remote = self._api.remotes.find(info.group, info.version) if self._api.remotes else None
+            if remote is not None:
+                return await forward(self._api, remote, request)
             return await dispatch(self._api, request, info)
         return await self._plain.answer(request, info)
 

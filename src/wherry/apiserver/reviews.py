@@ -129,7 +129,7 @@ async def _token(api: Api, ctx: Context[Any], review: TokenReview) -> Any:
         raise BadRequest("token is required for TokenReview in authentication")
     hidden = replace(review.spec, token="")  # never echoed, so that it is in no log
     try:
-        user, audiences = api.tokens.user(api, review.spec.token, review.spec.audiences)
+        user, audiences = await api.authenticator.bearers.known(api, review.spec.token, review.spec.audiences)
     except Unauthorized:
         return replace(review, spec=hidden, status=TokenReviewStatus(error="invalid bearer token"))
     status = TokenReviewStatus(authenticated=True, user=_info(user), audiences=audiences)

@@ -6,7 +6,7 @@ Dot segments, empty segments and encoded slashes are refused, so that what is au
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -33,6 +33,13 @@ class RequestInfo:
     namespace: str = ""
     name: str = ""
     rest: str = ""  # what follows the subresource, with its leading slash: the path of a proxy request
+    what: tuple[str, ...] = field(init=False, compare=False, default=())
+    """(verb, group, version, resource, subresource, scope): what whoever counts and classifies requests asks for."""
+
+    def __post_init__(self) -> None:
+        scope = "resource" if self.name else "namespace" if self.namespace else "cluster" if self.is_resource else ""
+        what = (self.verb, self.group, self.version, self.resource, self.subresource, scope)
+        object.__setattr__(self, "what", what)
 
 
 def parse(method: str, path: str, query: Query) -> RequestInfo:

@@ -81,6 +81,14 @@ class Server:
             chunks=reader.chunk,
         )
         answer = await self._handler(request)
+        if answer.finish is None:
+            return await self._send(raw, answer)
+        try:
+            return await self._send(raw, answer)
+        finally:
+            answer.finish()
+
+    async def _send(self, raw: BaseRequest, answer: Answer) -> web.StreamResponse:
         match answer:
             case Response():
                 return await _respond(raw, answer)
@@ -90,12 +98,13 @@ class Server:
                 return await _upgrade(raw, answer)
 
 
-def server_context(certificate: str, key: str, client_ca: str) -> ssl.SSLContext:
-    """TLS for the API server: own certificate chain and key (files), optional client certificates of `client_ca`."""
+def server_context(certificate: str, key: str, *authorities: str) -> ssl.SSLContext:
+    """TLS for the API server: own certificate chain and key (files), optional client certificates of `authorities`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
-    context.load_verify_locations(client_ca)
+    for authority in authorities:
+        context.load_verify_locations(authority)
     context.verify_mode = ssl.CERT_OPTIONAL
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from wherry.aio.clock import Clock
 from wherry.aio.supervise import keep_running
+from wherry.apiserver.aggregation.remotes import FrontProxy
 from wherry.apiserver.apiserver import ApiServer, ApiServerConfig
+from wherry.apiserver.authn.requestheader import RequestHeader
 from wherry.apiserver.authn.user import MASTERS, User, known
 from wherry.app import certificates, kubernetes_service, memory
 from wherry.app.config import Config
@@ -63,6 +65,8 @@ async def control_plane(config: Config, clock: Clock, only: frozenset[str]) -> C
             token_keys=[pki.token_key],
             agent_certificate=pki.agent_client.certificate,
             agent_key=pki.agent_client.key,
+            proxies=RequestHeader(pki.front_proxy_ca.files.certificate, ("front-proxy-client",)),
+            front_proxy=FrontProxy(pki.front_proxy.certificate, pki.front_proxy.key),
             host=config.listen,
             port=config.port,
             service_cidr=config.service_cidr,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wherry.controllers import (
+    certificatecleaner,
+    clustertrustbundle,
     cronjob,
     daemonset,
     deployment,
@@ -28,12 +30,14 @@ from wherry.controllers import (
     protection,
     replicaset,
     replicationcontroller,
+    resourceclaim,
     resourcequota,
     rootca,
     serviceaccount,
     serviceaddress,
     servicecidr,
     statefulset,
+    storageversionmigration,
     tainteviction,
 )
 from wherry.controllers.settings import Settings
@@ -65,6 +69,10 @@ CONTROLLERS: tuple[AnyController, ...] = (
     ingress.DEFAULT,
     serviceaddress.CONTROLLER,
     servicecidr.CONTROLLER,
+    resourceclaim.PODS,
+    resourceclaim.CLAIMS,
+    certificatecleaner.PODS,
+    certificatecleaner.SIGNED,
 )
 """Those that need to be told nothing."""
 
@@ -77,6 +85,8 @@ CONFIGURED: tuple[Callable[[Settings], AnyController], ...] = (
     podgc.controller,
     resourcequota.controller,
     loadbalancer.controller,
+    clustertrustbundle.controller,
+    storageversionmigration.controller,
     horizontalpodautoscaler.controller,
 )
 """Those that depend on the cluster's settings."""

@@ -44,6 +44,22 @@ def bind(source: str | Path, target: Path, *, readonly: bool = False) -> None:
         _mount("", str(target), "", MS_REMOUNT | MS_BIND | MS_RDONLY)
 
 
+def ensure_shared(path: Path, top: Path) -> None:
+    """Let mounts that are made at or below `path` be seen elsewhere. If the mount it lies in is not shared, `top` (a
+    parent of it) is bound to itself and shared."""
+    holder = ""
+    shared = False
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields = line.split(" ")
+        point = _unescape(fields[4])
+        if (str(path) + "/").startswith(point.rstrip("/") + "/") and len(point) >= len(holder):
+            holder, shared = point, any(one.startswith("shared:") for one in fields[6 : fields.index("-")])
+    if not shared:
+        if holder != str(top):
+            bind(top, top)
+        make_shared(top)
+
+
 def make_shared(target: Path) -> None:
     """Let mounts made below a mount point be seen elsewhere (for Bidirectional propagation)."""
     _mount("", str(target), "", MS_SHARED | MS_REC)
@@ -66,7 +82,12 @@ def mounted_below(folder: Path) -> list[Path]:
 
 def _mount_points() -> Iterator[str]:
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        yield re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), line.split(" ")[4])
+        yield _unescape(line.split(" ")[4])
+
+
+def _unescape(text: str) -> str:
+    """A path as mountinfo writes it."""
+    return re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), text)
 
 
 def unmount_below(folder: Path) -> None:

@@ -28,6 +28,8 @@ from wherry.machinery.meta import Key, key_of
 from wherry.node import admission, facts, lastwords, machine, remember
 from wherry.node.api import ROUTES, AgentServer, Route
 from wherry.node.config import AgentConfig
+from wherry.node.csi.plugins import Plugins
+from wherry.node.delegation import Delegation
 from wherry.node.eviction import Victim
 from wherry.node.evictor import Evictor
 from wherry.node.hooks.hook import Hook
@@ -102,6 +104,8 @@ class Agent:
         self.volumes = LocalVolumes(config, client, clock)
         self.started = clock.now()
         self.tally: Counter[tuple[str, str, str, str, str, str]] = Counter()
+        self.plugins = Plugins(config, client)
+        self.delegation = Delegation(client, clock, config.name)
         self.server = AgentServer(self, routes)
         self._parts: Parts | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -115,7 +119,8 @@ class Agent:
         async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
             self._parts = Parts(
                 config, self.client, self.runtime, self.clock, self.observer, self.publisher, self.recorder,
-                self.puller, session, machine.look(config), self.services, self._hooks, self._drained, self._room,
+                self.puller, session, machine.look(config), self.services, self._hooks, self._drained, self.plugins,
+                self._room,
                 self.pods, self.tally,
             )  # fmt: skip
             async with asyncio.TaskGroup() as group:
@@ -124,7 +129,7 @@ class Agent:
                     ("observer", self.observer.run), ("events", self.recorder.run), ("status", self.publisher.run),
                     ("services", self._watch_services), ("node", self.registration.run), ("pods", self._pods),
                     ("housekeeping", self._keep_house), ("server", self.server.run), ("volumes", self.volumes.run),
-                    ("eviction", self.evictor.run),
+                    ("eviction", self.evictor.run), ("plugins", self._plugins),
                 ):  # fmt: skip
                     group.create_task(self._supervised(name, part))
 
@@ -253,6 +258,10 @@ class Agent:
         return lastwords.read(folder / f"termination-{container.attempt}", container, wanted)
 
     # --- the rest
+
+    async def _plugins(self) -> None:
+        await self.registration.registered.wait()
+        await self.plugins.run()
 
     def _evict(self, victim: Victim) -> None:
         worker = self._workers.get(victim.pod.metadata.uid)

@@ -1,8 +1,9 @@
 """The agent's own server (port 10250): the part of the kubelet API that the API server and monitoring use.
 
-TLS with the node's serving certificate; a client certificate of the cluster's CA is required, and of those only the API
-server (CN wherry-apiserver) and administrators (O system:masters) get an answer, on every path but /healthz. ROUTES is
-the whole table; whoever puts the agent together may add to it. Certificates are read again when their files change.
+TLS with the node's serving certificate. On every path but /healthz a peer needs a client certificate of the cluster's
+CA that is the API server's (CN wherry-apiserver) or an administrator's (O system:masters), or a bearer token whose user
+may use that part of this node (delegation.py). ROUTES is the whole table; whoever puts the agent together may add to
+it. Certificates are read again when their files change.
 https://kubernetes.io/docs/reference/access-authn-authz/kubelet-authn-authz/
 """
 
@@ -21,7 +22,9 @@ from aiohttp import web
 from wherry.aio.clock import Clock
 from wherry.api.types.core import Pod
 from wherry.machinery.codec import encode
+from wherry.machinery.errors import APIError
 from wherry.node.config import AgentConfig
+from wherry.node.delegation import Delegation
 from wherry.node.metering import Meter
 from wherry.node.observer import Observer
 from wherry.node.runtime.interface import Container, Runtime
@@ -41,6 +44,7 @@ class Serves(Protocol):
     clock: Clock
     observer: Observer
     meter: Meter
+    delegation: Delegation
     started: float
     """When it started, epoch seconds."""
     tally: Counter[tuple[str, str, str, str, str, str]]
@@ -184,9 +188,9 @@ class AgentServer:
     async def _guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        transport = request.transport
-        if request.path != "/healthz" and not allowed(transport.get_extra_info("peercert") if transport else None):
-            return web.Response(status=403, text="Forbidden")
+        refused = "" if request.path == "/healthz" else await self._refuse(request)
+        if refused:
+            return web.Response(status=401 if refused == "Unauthorized" else 403, text=refused)
         try:
             return await handler(request)
         except web.HTTPException:
@@ -194,6 +198,22 @@ class AgentServer:
         except Exception:
             log.exception("%s %s", request.method, request.path)
             return web.Response(status=500, text="Internal Server Error")
+
+    async def _refuse(self, request: web.Request) -> str:
+        """Why a peer gets no answer, or ""."""
+        transport = request.transport
+        certificate = transport.get_extra_info("peercert") if transport else None
+        if allowed(certificate):
+            return ""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            return "Forbidden" if certificate else "Unauthorized"
+        try:
+            status = await self._agent.delegation.status(token.strip(), request.method, request.path)
+        except (APIError, OSError, TimeoutError) as error:
+            log.info("who asks for %s cannot be told: %s", request.path, error)
+            return "Unauthorized"
+        return {200: "", 401: "Unauthorized"}.get(status, "Forbidden")
 
     async def run(self) -> None:
         """Serve until cancelled. Raises OSError when the port is taken."""
@@ -204,7 +224,7 @@ class AgentServer:
             return
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_mode = ssl.CERT_OPTIONAL  # others bring a token
         context.load_verify_locations(config.client_ca)
         context.load_cert_chain(config.tls_cert, config.tls_key)
         runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=1.0)

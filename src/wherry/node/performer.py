@@ -29,6 +29,7 @@ from wherry.machinery.meta import Key, key_of
 from wherry.machinery.quantity import whole
 from wherry.node import admission, checks, facts, groups, lifecycle, podstatus, resize
 from wherry.node.config import AgentConfig
+from wherry.node.csi.plugins import Plugins
 from wherry.node.hooks.hook import Hook, HookFault, Machine, Scope, Services, Starting
 from wherry.node.hooks.resources import limits, sums
 from wherry.node.observer import Observer
@@ -60,6 +61,7 @@ class Parts:
     services: Services
     hooks: tuple[Hook, ...]
     drained: Drained
+    plugins: Plugins | None = None
     room: Callable[[], admission.Node] | None = None
     """What counts when a new pod comes; None: every pod is taken."""
     others: Callable[[], Iterable[Pod]] = tuple
@@ -97,7 +99,15 @@ class Performer:
         """The pod as hooks see it."""
         parts = self.parts
         return Scope(
-            self.pod, parts.config, parts.client, parts.clock, parts.machine, parts.services, ips, parts.puller
+            self.pod,
+            parts.config,
+            parts.client,
+            parts.clock,
+            parts.machine,
+            parts.services,
+            ips,
+            parts.puller,
+            parts.plugins,
         )
 
     def address(self) -> str:

@@ -80,6 +80,11 @@ class Windows:
                 window.bind(resource)
         return cast("Window[T]", window)
 
+    def count(self, group: str, plural: str) -> int:
+        """How many objects a resource has; 0 for one that is not stored."""
+        window = self._windows.get(f"{ROOT}{group or 'core'}/{plural}/")
+        return 0 if window is None else len(window)
+
     def rebind(self, resource: Resource[Any]) -> None:
         """From now on this resource says how objects under its prefix are decoded."""
         window = self._window(prefix_of(resource))

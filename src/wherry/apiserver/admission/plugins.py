@@ -17,12 +17,14 @@ from wherry.apiserver.admission import (
     webhooks,
 )
 from wherry.apiserver.admission.plugin import Plugin
+from wherry.apiserver.admission.podsecurity import plugin as podsecurity
 
 ADMISSION: tuple[Plugin, ...] = (
     namespace_lifecycle.PLUGIN,
     *nodes.PLUGINS,
     limits.PLUGIN,
     service_account.PLUGIN,
+    *podsecurity.PLUGINS,
     *pod_defaults.PLUGINS,
     *storage.PLUGINS,
     *certificates.PLUGINS,

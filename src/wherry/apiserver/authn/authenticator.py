@@ -1,4 +1,5 @@
-"""Who asks: a client certificate of the cluster's CA, a service account token, or nobody (health and version only).
+"""Who asks, tried in this order: a proxy in front that says so, a client certificate of the cluster's CA, a bearer
+token, or nobody (where the configuration lets nobody in: health and version).
 
 A certificate is parsed once per connection. Failures say no more than "Unauthorized".
 https://kubernetes.io/docs/reference/access-authn-authz/authentication/
@@ -6,13 +7,16 @@ https://kubernetes.io/docs/reference/access-authn-authz/authentication/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from wherry.apiserver.authn.bearer import Bearers
+from wherry.apiserver.authn.requestheader import RequestHeader, issued_by, user_of
 from wherry.apiserver.authn.user import ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, User
 from wherry.apiserver.http import Request
 from wherry.machinery.errors import BadRequest, Unauthorized
@@ -20,22 +24,37 @@ from wherry.machinery.errors import BadRequest, Unauthorized
 if TYPE_CHECKING:
     from wherry.apiserver.api import Api
 
-ANONYMOUS_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/version"})
 _SESSION = "wherry.certificate"
 _IMPERSONATE = "impersonate-"
+_PROBES = ("/livez/", "/readyz/", "/healthz/")
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymous:
+    """What somebody without credentials may ask for (who may what is still up to the rules). `paths` None: all."""
+
+    enabled: bool = True
+    paths: frozenset[str] | None = frozenset({"/healthz", "/livez", "/readyz", "/version"})
+    below: tuple[str, ...] = _PROBES
+
+    def admits(self, path: str) -> bool:
+        """Whether nobody may come in at this path."""
+        if not self.enabled:
+            return False
+        return self.paths is None or path.rstrip("/") in self.paths or path.startswith(self.below)
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateUser:
-    """Who a certificate stands for, and until when (epoch seconds)."""
+    """Who a certificate stands for, and until when (epoch seconds). `proxy`: its holder may speak for others."""
 
     user: User | None
     until: float
+    proxy: bool = False
 
 
-def user_of_certificate(der: bytes) -> CertificateUser:
+def user_of_certificate(certificate: x509.Certificate) -> CertificateUser:
     """Read CN and O of a certificate that the TLS layer has verified."""
-    certificate = x509.load_der_x509_certificate(der)
     subject = certificate.subject
     names = [str(a.value) for a in subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     groups = [str(a.value) for a in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
@@ -45,32 +64,66 @@ def user_of_certificate(der: bytes) -> CertificateUser:
     return CertificateUser(User(names[0], (*groups, AUTHENTICATED)), until)
 
 
-def authenticate(api: Api, request: Request) -> User:
-    """Who asks. Raises Unauthorized."""
-    header = request.headers.get("Authorization", "")
-    if header:
-        scheme, _, token = header.partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise Unauthorized("Unauthorized")
-        return api.tokens.user(api, token.strip())[0]
-    user = _by_certificate(api, request)
-    if user is not None:
-        return user
-    if request.path.rstrip("/") in ANONYMOUS_PATHS or request.path.startswith(("/livez/", "/readyz/", "/healthz/")):
-        return ANONYMOUS
-    raise Unauthorized("Unauthorized")
+@dataclass(slots=True)
+class Authenticator:
+    """`client_ca`, and that of `proxies`, are read anew when their files change."""
 
+    client_ca: Path
+    bearers: Bearers = field(default_factory=Bearers)
+    proxies: RequestHeader | None = None
+    anonymous: Anonymous = field(default_factory=Anonymous)
+    _read: dict[Path, tuple[int, tuple[x509.Certificate, ...]]] = field(default_factory=dict)
 
-def _by_certificate(api: Api, request: Request) -> User | None:
-    found = request.session.get(_SESSION)
-    if found is None:
-        der = request.certificate()
-        found = user_of_certificate(der) if der else CertificateUser(None, 0.0)
-        request.session[_SESSION] = found
-    if found.user is not None and found.until <= api.clock.now():
+    async def authenticate(self, api: Api, request: Request) -> User:
+        """Who asks. Raises Unauthorized."""
+        found = self._certificate(request)
+        if found is not None:
+            if found.until <= api.clock.now():
+                raise Unauthorized("Unauthorized")
+            if found.proxy and self.proxies is not None:
+                spoken_for = user_of(self.proxies, request.headers)
+                if spoken_for is not None:
+                    return spoken_for
+            elif found.user is not None:
+                return found.user
+        header = request.headers.get("Authorization", "")
+        if header:
+            scheme, _, token = header.partition(" ")
+            if scheme.lower() != "bearer" or not token.strip():
+                raise Unauthorized("Unauthorized")
+            return (await self.bearers.known(api, token.strip())).user
+        if self.anonymous.admits(request.path):
+            return ANONYMOUS
         raise Unauthorized("Unauthorized")
-    user: User | None = found.user
-    return user
+
+    def _certificate(self, request: Request) -> CertificateUser | None:
+        found: CertificateUser | None = request.session.get(_SESSION)
+        if found is None:
+            der = request.certificate()
+            if der is None:
+                return None
+            found = request.session[_SESSION] = self._sorted(x509.load_der_x509_certificate(der))
+        return found
+
+    def _sorted(self, certificate: x509.Certificate) -> CertificateUser:
+        """Whose certificate it is: the TLS layer takes those of clients' and of proxies' authorities alike."""
+        user = user_of_certificate(certificate)
+        if self.proxies is None:
+            return user
+        if issued_by(certificate, self._authorities(self.proxies.ca)):
+            names = [str(a.value) for a in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+            if not self.proxies.allowed_names or set(names) & set(self.proxies.allowed_names):
+                return CertificateUser(None, user.until, proxy=True)
+        if issued_by(certificate, self._authorities(self.client_ca)):
+            return user
+        return CertificateUser(None, user.until)
+
+    def _authorities(self, path: Path) -> tuple[x509.Certificate, ...]:
+        stamp = path.stat().st_mtime_ns
+        known = self._read.get(path)
+        if known is None or known[0] != stamp:
+            known = self._read[path] = (stamp, tuple(x509.load_pem_x509_certificates(path.read_bytes())))
+        return known[1]
 
 
 def impersonated(request: Request) -> User | None:

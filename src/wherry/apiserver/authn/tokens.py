@@ -1,35 +1,48 @@
-"""Service account tokens: signed ES256 JWTs bound to an account and, mostly, to a pod, secret or node.
+"""Service account tokens: signed JWTs bound to an account and, mostly, to a pod, secret or node.
 
 A token is worth what it is bound to: every request checks that the account, pod, secret and node still exist with the
-very uid in the token. Verified signatures are remembered by hash. Keys are P-256; several may verify, one signs.
+very uid in the token. Tokens of the old kind have no end; they are good while a Secret holds them.
+Verified signatures are remembered by hash. Several keys and issuers may verify; the first of each signs.
 https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet
+from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from wherry.api.core.node import NODE
 from wherry.api.core.pod import POD
 from wherry.api.core.secret import SECRET
 from wherry.api.core.serviceaccount import SERVICEACCOUNT
-from wherry.apiserver.authn.user import User, service_account_user
+from wherry.apiserver.authn.user import Known, User, service_account_user
 from wherry.machinery.errors import Unauthorized
 from wherry.machinery.resource import Resource
+from wherry.machinery.time import seconds
+from wherry.store.entry import Entry
 
 if TYPE_CHECKING:
     from wherry.apiserver.api import Api
 
+LEGACY_ISSUER = "kubernetes/serviceaccount"
+LEGACY_INVALID = "kubernetes.io/legacy-token-invalid-since"
+LEGACY_LAST_USED = "kubernetes.io/legacy-token-last-used"
+DELETED_LEEWAY = 60.0
+"""Seconds for which what is being deleted still counts as there."""
 _CACHED = 4096
-_LONGEST = 16 * 1024
+_CURVES = {256: "ES256", 384: "ES384", 521: "ES512"}
+_CREDENTIAL = "authentication.kubernetes.io/credential-id"
 
 
 class Ref(msgspec.Struct, frozen=True):
@@ -47,31 +60,78 @@ class Bound(msgspec.Struct, frozen=True):
     pod: Ref | None = None
     secret: Ref | None = None
     node: Ref | None = None
+    warnafter: int = 0
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What a token says."""
+    """What a token says; the last four are of the old kind."""
 
     iss: str
     sub: str
-    exp: int
-    aud: tuple[str, ...] = ()
+    exp: int = 0
+    aud: tuple[str, ...] | str = ()
     nbf: int = 0
     jti: str = ""
     bound: Bound = msgspec.field(default=Bound(), name="kubernetes.io")
+    namespace: str = msgspec.field(default="", name="kubernetes.io/serviceaccount/namespace")
+    secret: str = msgspec.field(default="", name="kubernetes.io/serviceaccount/secret.name")
+    account: str = msgspec.field(default="", name="kubernetes.io/serviceaccount/service-account.name")
+    account_uid: str = msgspec.field(default="", name="kubernetes.io/serviceaccount/service-account.uid")
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        """For whom it is."""
+        return (self.aud,) if isinstance(self.aud, str) else self.aud
+
+
+class _Issuer(msgspec.Struct, frozen=True):
+    iss: str = ""
+
+
+def issuer_of(token: str) -> str:
+    """Who says to have issued a JWT, unverified; "" when it is none."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return ""
+    try:
+        raw = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        return msgspec.json.decode(raw, type=_Issuer).iss
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        return ""
+
+
+def import_key(pem: bytes) -> ECKey | RSAKey:
+    """A private or public key, PEM, for the algorithm that fits it. Raises ValueError for another kind of key."""
+    if b"PRIVATE" in pem:
+        private = serialization.load_pem_private_key(pem, None)
+        key: object = private.public_key()
+    else:
+        key = serialization.load_pem_public_key(pem)
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.key_size in _CURVES:
+        found: ECKey | RSAKey = ECKey.import_key(pem, {"use": "sig", "alg": _CURVES[key.key_size]})
+    elif isinstance(key, rsa.RSAPublicKey):
+        found = RSAKey.import_key(pem, {"use": "sig", "alg": "RS256"})
+    else:
+        raise ValueError("not an RSA or elliptic curve key")
+    found.ensure_kid()
+    return found
 
 
 class Tokens:
-    """Issues and verifies. `keys`: PEM, the first a private P-256 key that signs; all verify."""
+    """Issues and verifies. `keys`: PEM, the first a private key that signs; all verify. `issuers`: the first signs."""
 
-    def __init__(self, keys: Sequence[bytes], issuer: str, audiences: Sequence[str]) -> None:
-        self._keys = [ECKey.import_key(pem, {"use": "sig", "alg": "ES256"}) for pem in keys]
-        for key in self._keys:
-            key.ensure_kid()
+    def __init__(self, keys: Sequence[bytes], issuers: Sequence[str], audiences: Sequence[str] = ()) -> None:
+        self._keys = [import_key(pem) for pem in keys]
         self._set = KeySet(list(self._keys))
-        self.issuer = issuer
-        self.audiences = tuple(audiences)
+        self.algorithms = tuple(dict.fromkeys(str(key.alg) for key in self._keys))
+        self.issuer = issuers[0]
+        self._issuers = frozenset((*issuers, LEGACY_ISSUER))
+        self.audiences = tuple(audiences) or tuple(issuers)
         self._verified: dict[bytes, Claims] = {}
+        self.used: set[tuple[str, str]] = set()
+        """Secrets (namespace, name) whose tokens of the old kind were used, until somebody writes it down."""
+        self.stale = 0
+        """How often a token was used that its holder should have replaced by now."""
 
     def jwks(self) -> dict[str, Any]:
         """The public keys, for whoever verifies tokens elsewhere."""
@@ -79,7 +139,7 @@ class Tokens:
 
     def issue(
         self, account: tuple[str, str, str], audiences: Sequence[str], seconds: int, now: float,
-        bound: Mapping[str, Mapping[str, str]],
+        bound: Mapping[str, Any],
     ) -> str:  # fmt: skip
         """Sign a token of (namespace, name, uid) for `seconds`; `bound`: {"pod": {"name":..., "uid":...}, ...}."""
         namespace, name, uid = account
@@ -94,33 +154,56 @@ class Tokens:
             "nbf": issued,
             "sub": f"system:serviceaccount:{namespace}:{name}",
         }
+        return self._sign(claims)
+
+    def issue_legacy(self, account: tuple[str, str, str], secret: str) -> str:
+        """Sign a token of (namespace, name, uid) that is good as long as `secret` holds it."""
+        namespace, name, uid = account
+        prefix = "kubernetes.io/serviceaccount/"
+        return self._sign({
+            "iss": LEGACY_ISSUER,
+            f"{prefix}namespace": namespace,
+            f"{prefix}secret.name": secret,
+            f"{prefix}service-account.name": name,
+            f"{prefix}service-account.uid": uid,
+            "sub": f"system:serviceaccount:{namespace}:{name}",
+        })  # fmt: skip
+
+    def _sign(self, claims: dict[str, Any]) -> str:
         key = self._keys[0]
-        return jwt.encode({"alg": "ES256", "kid": key.kid}, claims, key)
+        return jwt.encode({"alg": str(key.alg), "kid": key.kid}, claims, key, algorithms=[str(key.alg)])
 
-    def user(self, api: Api, token: str, audiences: Sequence[str] = ()) -> tuple[User, tuple[str, ...]]:
-        """Who a token stands for, and for which of `audiences` (default: this server's). Raises Unauthorized."""
-        claims = self._verify(token, api.clock.now())
-        wanted = audiences or self.audiences
-        shared = tuple(a for a in wanted if a in claims.aud)
-        if not shared:
-            raise Unauthorized("Unauthorized")
-        return self._alive(api, claims), shared
-
-    def _verify(self, token: str, now: float) -> Claims:
-        if len(token) > _LONGEST:
-            raise Unauthorized("Unauthorized")
+    def known(self, api: Api, token: str, audiences: Sequence[str]) -> Known | None:
+        """Who a token stands for, and for which of `audiences`; None: nobody here issued it. Raises Unauthorized."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         claims = self._verified.get(digest)
         if claims is None:
-            try:
-                read = jwt.decode(token, self._set, algorithms=["ES256"]).claims
-                claims = msgspec.convert(read, Claims, strict=False)
-            except (JoseError, msgspec.ValidationError, ValueError, KeyError, TypeError):
-                raise Unauthorized("Unauthorized") from None
+            if issuer_of(token) not in self._issuers:
+                return None
+            claims = self._verify(token)
             if len(self._verified) >= _CACHED:
                 self._verified.pop(next(iter(self._verified)))
             self._verified[digest] = claims
-        if claims.iss != self.issuer or claims.exp <= now or claims.nbf > now + 5:
+        now = api.clock.now()
+        if claims.nbf > now + 5 or (claims.exp and claims.exp <= now):
+            raise Unauthorized("Unauthorized")
+        if claims.iss == LEGACY_ISSUER:
+            shared = tuple(a for a in audiences if a in self.audiences)
+            user = self._legacy(api, claims, token)
+        else:
+            shared = tuple(a for a in audiences if a in claims.audiences)
+            user = self._alive(api, claims)
+        if not shared:
+            raise Unauthorized("Unauthorized")
+        return Known(user, shared)
+
+    def _verify(self, token: str) -> Claims:
+        try:
+            read = jwt.decode(token, self._set, algorithms=list(self.algorithms)).claims
+            claims = msgspec.convert(read, Claims, strict=False)
+        except (JoseError, msgspec.ValidationError, ValueError, KeyError, TypeError):
+            raise Unauthorized("Unauthorized") from None
+        if claims.iss not in self._issuers or (claims.iss != LEGACY_ISSUER and not claims.exp):
             raise Unauthorized("Unauthorized")
         return claims
 
@@ -128,10 +211,11 @@ class Tokens:
         """The user, if everything the token is bound to still exists."""
         bound = claims.bound
         namespace, name = bound.namespace, bound.serviceaccount.name
-        account = api.find(SERVICEACCOUNT, namespace, name)
-        if account is None or account.uid != bound.serviceaccount.uid:
+        if not _stands(api, api.find(SERVICEACCOUNT, namespace, name), bound.serviceaccount.uid):
             raise Unauthorized("Unauthorized")
-        extra: dict[str, tuple[str, ...]] = {"authentication.kubernetes.io/credential-id": (f"JTI={claims.jti}",)}
+        extra: dict[str, tuple[str, ...]] = {}
+        if claims.jti:
+            extra[_CREDENTIAL] = (f"JTI={claims.jti}",)
         bindings: tuple[tuple[Resource[Any], Ref | None, str], ...] = (
             (POD, bound.pod, "pod"),
             (NODE, bound.node, "node"),
@@ -140,12 +224,37 @@ class Tokens:
         for resource, ref, word in bindings:
             if ref is None:
                 continue
-            found = api.find(resource, namespace, ref.name)
             # a node that is gone invalidates only tokens bound to it alone
-            lost = found is None or (bool(ref.uid) and found.uid != ref.uid)
-            if lost and (resource is not NODE or bound.pod is None):
+            matters = resource is not NODE or bound.pod is None
+            if matters and not _stands(api, api.find(resource, namespace, ref.name), ref.uid):
                 raise Unauthorized("Unauthorized")
             if word:
                 extra[f"authentication.kubernetes.io/{word}-name"] = (ref.name,)
                 extra[f"authentication.kubernetes.io/{word}-uid"] = (ref.uid,)
+        if bound.warnafter and bound.warnafter < api.clock.now():
+            self.stale += 1
         return service_account_user(namespace, name, bound.serviceaccount.uid, extra)
+
+    def _legacy(self, api: Api, claims: Claims, token: str) -> User:
+        """The user of a token of the old kind, if its Secret still holds it."""
+        secret = api.find(SECRET, claims.namespace, claims.secret)
+        account = api.find(SERVICEACCOUNT, claims.namespace, claims.account)
+        if secret is None or not _stands(api, account, claims.account_uid):
+            raise Unauthorized("Unauthorized")
+        meta = secret.obj.metadata
+        if meta.deletion_timestamp is not None or LEGACY_INVALID in meta.labels:
+            raise Unauthorized("Unauthorized")
+        if secret.obj.data.get("token") != token.encode():
+            raise Unauthorized("Unauthorized")
+        self.used.add((claims.namespace, claims.secret))
+        return service_account_user(claims.namespace, claims.account, claims.account_uid, {})
+
+
+def _stands(api: Api, found: Entry[Any] | None, uid: str) -> bool:
+    """Whether this very object is there, and not long since being deleted."""
+    if found is None or (uid and found.uid != uid):
+        return False
+    if b'"deletionTimestamp"' not in found.data:
+        return True
+    deleted = found.obj.metadata.deletion_timestamp
+    return deleted is None or api.clock.now() < seconds(deleted) + DELETED_LEEWAY

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 MASTERS = "system:masters"
 AUTHENTICATED = "system:authenticated"
@@ -35,6 +36,13 @@ class User:
         if len(parts) == 4 and parts[:2] == ["system", "serviceaccount"]:
             return parts[2], parts[3]
         return None
+
+
+class Known(NamedTuple):
+    """Who a bearer token stands for, and for which of the audiences asked for."""
+
+    user: User
+    audiences: tuple[str, ...]
 
 
 ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))

@@ -141,6 +141,8 @@ def _volumes(pod: Pod) -> Iterator[tuple[str, str]]:
             yield "secrets", volume.secret.secret_name
         if volume.persistent_volume_claim:
             yield "persistentvolumeclaims", volume.persistent_volume_claim.claim_name
+        if volume.csi and volume.csi.node_publish_secret_ref:
+            yield "secrets", volume.csi.node_publish_secret_ref.name
         if volume.ephemeral:
             yield "persistentvolumeclaims", f"{pod.metadata.name}-{volume.name}"
         for source in volume.projected.sources if volume.projected else ():

@@ -73,7 +73,7 @@ class Agents:
             agent.write(f"GET {target} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
             head = await read_head(agent)
             if head.status != 200:
-                raise _refusal(head.status, await _read_rest(agent, head))
+                raise _refusal(head.status, await read_rest(agent, head))
             gather = Gather()
             await relay_body(agent, head, gather)
             return b"".join(gather.parts)
@@ -88,7 +88,7 @@ class Agents:
         agent.write(f"{request.method} {target} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
         head = await read_head(agent)
         if head.status != 200:
-            body = await _read_rest(agent, head)
+            body = await read_rest(agent, head)
             agent.close()
             raise _refusal(head.status, body)
         return Stream(lambda sink: relay_body(agent, head, sink), content_type=head.headers.get("content-type", ""))
@@ -107,7 +107,7 @@ class Agents:
             agent.close()
             return
         if head.status != 101:
-            answer_plainly(client, head.status, await _read_rest(agent, head))
+            answer_plainly(client, head.status, await read_rest(agent, head))
             agent.close()
             return
         client.write(head.raw + head.rest)
@@ -188,7 +188,8 @@ async def relay_body(agent: Dialled, head: Head, sink: Sink) -> None:
         agent.close()
 
 
-async def _read_rest(agent: Dialled, head: Head) -> bytes:
+async def read_rest(agent: Dialled, head: Head) -> bytes:
+    """The body of a short answer, or its beginning."""
     body = head.rest
     limit = int(head.headers.get("content-length", HEAD_LIMIT))
     while len(body) < min(limit, HEAD_LIMIT) and (piece := await agent.read()):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wherry.apiserver.api import Api
-from wherry.apiserver.http import Sink, Stream
+from wherry.apiserver.http import Sink, Stream, nothing
 from wherry.apiserver.output import WatchForm
 from wherry.apiserver.select import Selection
 from wherry.apiserver.verbs.list import ListOptions, reached, revision_of
@@ -65,7 +65,8 @@ async def watch(
     if since and options.send_initial:
         await reached(api.window(resource), since)
     watching = _Watching(api, resource, namespace, selection, options, form)
-    return Stream(lambda sink: watching.run(sink, since))
+    stream = Stream(lambda sink: watching.run(sink, since, stream.begun))
+    return stream
 
 
 class _Watching:
@@ -82,9 +83,11 @@ class _Watching:
         self._options = options
         self._form = form
         self.plain = form.plain
+        self._begun: Callable[[], None] = nothing
 
-    async def run(self, sink: Sink, since: int | None) -> None:
-        """Write events until time is up, the client is gone, or it is too slow."""
+    async def run(self, sink: Sink, since: int | None, begun: Callable[[], None]) -> None:
+        """Write events until time is up, the client is gone, or it is too slow. `begun`: the present ones are told."""
+        self._begun = begun
         custom, ended = self._form.custom, asyncio.Event()
         if custom is None or not custom.converter.asks:
             await self._run(sink, since, ended)
@@ -117,6 +120,7 @@ class _Watching:
             return
         if options.send_initial and options.bookmarks:
             sink.push(self._form.bookmark(running.revision, initial_end=True))
+        self._begun()
         try:
             await self._stay(sink, running, ended)
         finally:

@@ -33,6 +33,20 @@ class Type:
             return f"{self.name}({', '.join(map(str, self.parameters))})"
         return self.name
 
+    @property
+    def runtime_name(self) -> str:
+        """The name that values of the type know: `google.protobuf.Timestamp`, `list`."""
+        return _LONG.get(self.name, self.name)
+
+    @property
+    def declared(self) -> str:
+        """The type as a declaration has it, with those names: `list(google.protobuf.Timestamp)`."""
+        inner = f"({', '.join(one.declared for one in self.parameters)})" if self.parameters else ""
+        return self.runtime_name + inner
+
+
+_LONG = {"timestamp": "google.protobuf.Timestamp", "duration": "google.protobuf.Duration", "null": "null_type"}
+
 
 @dataclass(frozen=True, slots=True)
 class Field:

@@ -17,6 +17,7 @@ from wherry.api.types.core import Container as Spec
 from wherry.api.types.core import Pod, Service
 from wherry.client.interface import Client
 from wherry.node.config import AgentConfig
+from wherry.node.csi.plugins import Plugins
 from wherry.node.facts import Role
 from wherry.node.pulls import Puller
 from wherry.node.runtime.interface import ContainerConfig, Image, SandboxConfig
@@ -62,6 +63,8 @@ class Scope:
     ips: tuple[str, ...] = ()
     puller: Puller | None = None
     """Gets images for image volumes."""
+    plugins: Plugins | None = None
+    """The node's storage drivers."""
 
     @property
     def folder(self) -> Path:

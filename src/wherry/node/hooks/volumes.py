@@ -15,8 +15,9 @@ from wherry.api.types.core import Volume, VolumeMount
 from wherry.host import mounts
 from wherry.node.hooks.environment import expand
 from wherry.node.hooks.hook import Hook, HookFault, Scope, Starting
-from wherry.node.runtime.interface import ContainerConfig, Mount, RuntimeFault
+from wherry.node.runtime.interface import ContainerConfig, Device, Mount, RuntimeFault
 from wherry.node.volumes import atomic, payload, places
+from wherry.node.volumes.podcertificates import Credentials
 
 _PROPAGATION = {"HostToContainer": "host_to_container", "Bidirectional": "bidirectional"}
 
@@ -26,12 +27,14 @@ class Volumes(Hook):
 
     def __init__(self) -> None:
         self._tokens: payload.Tokens = {}
+        self._credentials: Credentials = {}
 
     async def prepare(self, scope: Scope) -> None:
         """Make every volume."""
         spec = scope.pod.spec
         everyone = (*spec.init_containers, *spec.containers)
         used = {mount.name for one in everyone for mount in one.volume_mounts}
+        used |= {device.name for one in everyone for device in one.volume_devices}
         await asyncio.gather(*(self._make(scope, one) for one in scope.pod.spec.volumes if one.name in used))
 
     async def refresh(self, scope: Scope) -> None:
@@ -63,7 +66,7 @@ class Volumes(Hook):
 
     async def _fill(self, scope: Scope, volume: Volume, own: Path) -> bool:
         """Write the files of a volume made of API objects; answers whether it is one."""
-        files = await payload.files(scope, volume, self._tokens)
+        files = await payload.files(scope, volume, self._tokens, self._credentials)
         if files is None:
             return False
         _folder(own, in_memory=volume.config_map is None)
@@ -77,7 +80,10 @@ class Volumes(Hook):
             _mount(scope, starting.spec.name, index, mount, values)
             for index, mount in enumerate(starting.spec.volume_mounts)
         ]
-        return replace(config, mounts=(*config.mounts, *found))
+        devices = [
+            Device(one.device_path, str(_source(scope, one.name).resolve())) for one in starting.spec.volume_devices
+        ]
+        return replace(config, mounts=(*config.mounts, *found), devices=(*config.devices, *devices))
 
     async def clear(self, scope: Scope) -> None:
         """Take all mounts away. What volumes really hold elsewhere is not touched."""
@@ -86,6 +92,8 @@ class Volumes(Hook):
         uid = scope.pod.metadata.uid
         for key in [key for key in self._tokens if key[0] == uid]:
             del self._tokens[key]
+        for place in [place for place in self._credentials if place[0] == uid]:
+            del self._credentials[place]
 
 
 def _folder(own: Path, *, in_memory: bool) -> None:
@@ -103,8 +111,7 @@ def _group(scope: Scope) -> int | None:
 
 
 def _mount(scope: Scope, container: str, index: int, mount: VolumeMount, values: dict[str, str]) -> Mount:
-    own = scope.folder / "volumes" / mount.name
-    source = own.readlink() if own.is_symlink() else own
+    source = _source(scope, mount.name)
     part = expand(mount.sub_path_expr, values) if mount.sub_path_expr else mount.sub_path
     if part:
         source = _part(scope, source, part, f"{mount.name}/{container}/{index}")
@@ -112,8 +119,15 @@ def _mount(scope: Scope, container: str, index: int, mount: VolumeMount, values:
         raise HookFault(f'volume "{mount.name}" is not there', "CreateContainerError")
     path = mount.mount_path if mount.mount_path.startswith("/") else f"/{mount.mount_path}"
     propagation = _PROPAGATION.get(mount.mount_propagation or "", "private")
+    if propagation == "bidirectional" and source.is_relative_to(scope.config.root):
+        mounts.ensure_shared(source, scope.config.root)
     readonly = mount.read_only or _image(scope, mount.name)
     return Mount(path, str(source), readonly=readonly, propagation=propagation)  # type: ignore[arg-type] # from the table above
+
+
+def _source(scope: Scope, name: str) -> Path:
+    own = scope.folder / "volumes" / name
+    return own.readlink() if own.is_symlink() else own
 
 
 def _image(scope: Scope, name: str) -> bool:

@@ -7,28 +7,36 @@ https://kubernetes.io/docs/concepts/storage/projected-volumes/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from wherry.api.certificates.clustertrustbundle import CLUSTERTRUSTBUNDLE
 from wherry.api.core.configmap import CONFIGMAP
 from wherry.api.core.secret import SECRET
 from wherry.api.core.serviceaccount import SERVICEACCOUNT
 from wherry.api.types.core import (
+    ClusterTrustBundleProjection,
     DownwardAPIVolumeFile,
     KeyToPath,
+    PodCertificateProjection,
     ServiceAccountTokenProjection,
     Volume,
     VolumeProjection,
 )
-from wherry.machinery.errors import APIError
+from wherry.client.interface import Select
+from wherry.machinery.errors import APIError, NotFound
 from wherry.machinery.meta import Key
+from wherry.machinery.selectors import matches
 from wherry.machinery.time import seconds
 from wherry.node import fieldrefs
 from wherry.node.hooks.environment import fetch
 from wherry.node.hooks.hook import HookFault, Scope
 from wherry.node.volumes.atomic import File
+from wherry.node.volumes.podcertificates import Credentials, credential
 
 DEFAULT_MODE = 0o644
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 LIFE = 3600
 
 
@@ -47,7 +55,7 @@ Tokens = dict[tuple[str, str, str], Token]
 """(pod uid, volume, path) -> token"""
 
 
-async def files(scope: Scope, volume: Volume, tokens: Tokens) -> dict[str, File] | None:
+async def files(scope: Scope, volume: Volume, tokens: Tokens, held: Credentials) -> dict[str, File] | None:
     """All files of the volume by path, or None if it is not made of API objects. Raises HookFault."""
     try:
         if volume.config_map is not None:
@@ -65,8 +73,11 @@ async def files(scope: Scope, volume: Volume, tokens: Tokens) -> dict[str, File]
             given = volume.projected.default_mode
             mode = DEFAULT_MODE if given is None else given
             found: dict[str, File] = {}
-            for projection in volume.projected.sources:
-                found |= await _projection(scope, volume.name, projection, mode, tokens)
+            for index, projection in enumerate(volume.projected.sources):
+                if projection.pod_certificate is not None:
+                    found |= await _certificate(scope, (volume.name, index), projection.pod_certificate, mode, held)
+                else:
+                    found |= await _projection(scope, volume.name, projection, mode, tokens)
             return found
     except fieldrefs.UnknownField as error:
         raise HookFault(str(error), event="FailedMount") from error
@@ -86,7 +97,43 @@ async def _projection(
         return _downward(scope, source.downward_api.items, mode)
     if source.service_account_token is not None:
         return await _token(scope, volume, source.service_account_token, mode, tokens)
+    if source.cluster_trust_bundle is not None:
+        return await _bundle(scope, source.cluster_trust_bundle, mode)
     raise HookFault(f'volume "{volume}": this kind of projection is not supported', event="FailedMount")
+
+
+async def _certificate(
+    scope: Scope, place: tuple[str, int], source: PodCertificateProjection, mode: int, held: Credentials
+) -> dict[str, File]:
+    """Key and certificates: in one file, in two, or both."""
+    own = await credential(scope, *place, source, held)
+    wanted = (
+        (source.credential_bundle_path, own.key + own.chain),
+        (source.key_path, own.key),
+        (source.certificate_chain_path, own.chain),
+    )
+    return {path: File(content, mode, source.user) for path, content in wanted if path}
+
+
+async def _bundle(scope: Scope, source: ClusterTrustBundleProjection, mode: int) -> dict[str, File]:
+    """Certificates of one bundle by name, or of all of a signer that a selector matches, each once."""
+    if source.name:
+        try:
+            found = [await scope.client.get(CLUSTERTRUSTBUNDLE, Key("", source.name))]
+        except NotFound:
+            found = []
+        missing = f'clustertrustbundle "{source.name}" not found'
+    else:
+        fields = f"spec.signerName={source.signer_name or ''}"
+        listed = (await scope.client.list(CLUSTERTRUSTBUNDLE, Select(fields=fields))).items
+        selector = source.label_selector
+        found = [one for one in listed if selector is not None and matches(selector, one.metadata.labels)]
+        missing = f'combination of signerName "{source.signer_name}" and labelSelector matched zero ClusterTrustBundles'
+    if not found and not source.optional:
+        raise HookFault(missing, event="FailedMount")
+    blocks = {block.strip() for one in found for block in _PEM.findall(one.spec.trust_bundle)}
+    text = "".join(f"{block}\n" for block in sorted(blocks))
+    return {source.path: File(text.encode(), mode, source.user)}
 
 
 async def _config_map(
@@ -149,6 +196,8 @@ async def _token(
         for one in (*spec.init_containers, *spec.containers)
     }
     user = users.pop() if len(users) == 1 else None
+    if source.user is not None:
+        return {source.path: File(held.text.encode(), mode, source.user)}
     if context is not None and context.fs_group is not None:
         return {source.path: File(held.text.encode(), 0o600)}
     if user is not None:

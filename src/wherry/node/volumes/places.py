@@ -19,6 +19,8 @@ from wherry.host import mounts
 from wherry.machinery.errors import NotFound
 from wherry.machinery.meta import Key
 from wherry.machinery.quantity import whole
+from wherry.node.csi import volumes as csi
+from wherry.node.csi.driver import outside
 from wherry.node.facts import Problem
 from wherry.node.hooks.environment import fetch
 from wherry.node.hooks.hook import HookFault, Scope
@@ -41,7 +43,10 @@ async def place(scope: Scope, volume: Volume, own: Path) -> tuple[Path, bool]:
         empty_dir(volume.empty_dir, own)
         return own, True
     if volume.host_path is not None:
-        return host_path(volume.host_path.path, volume.host_path.type or ""), False
+        path = outside(scope.config.root, volume.host_path.path)
+        return host_path(path, volume.host_path.type or ""), False
+    if volume.csi is not None:
+        return await csi.mount(scope, csi.inline(scope, volume))
     if volume.image is not None:
         await image_files(scope, volume.name, volume.image, own)
         return own, False
@@ -76,6 +81,7 @@ async def image_files(scope: Scope, name: str, source: ImageVolumeSource, own: P
 
 async def release(scope: Scope) -> None:
     """Let go of what volumes hold outside the pod's folder."""
+    await csi.release(scope.config, scope.plugins, scope.folder)
     for volume in scope.pod.spec.volumes:
         if volume.image is not None and scope.puller is not None:
             await scope.puller.runtime.unmount_image(str(scope.folder / "volumes" / volume.name))
@@ -113,6 +119,8 @@ async def persistent(scope: Scope, name: str) -> tuple[Path, bool]:
     if volume.spec.local is not None:
         local.prepare(scope.config, volume)
         return _existing(Path(volume.spec.local.path)), True
+    if volume.spec.csi is not None:
+        return await csi.mount(scope, csi.persistent(volume))
     if volume.spec.host_path is not None:
         return host_path(volume.spec.host_path.path, volume.spec.host_path.type or ""), False
     raise HookFault(f'persistentvolume "{volume.metadata.name}": this kind is not supported', event="FailedMount")

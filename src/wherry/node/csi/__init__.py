@@ -1,0 +1,1 @@
+"""Storage drivers (CSI): plugins.py (who is there), driver.py (what they are asked), volumes.py (mounts)."""
