@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from wherry.machinery import codec
 from wherry.machinery.errors import BadRequest
 from wherry.machinery.time import micro_time_at, time_at
 
@@ -68,7 +69,7 @@ def to_json(data: bytes) -> bytes:
         found = _message(raw, message, 0)
     except (ValueError, IndexError, TypeError, AttributeError, struct.error, OverflowError) as error:
         raise BadRequest(f"the protobuf message cannot be read: {error}") from None
-    return msgspec.json.encode({"kind": kind, "apiVersion": version, **found})
+    return codec.encode({"kind": kind, "apiVersion": version, **found})
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
