@@ -56,6 +56,7 @@ class Authority:
         )
         self.certificate = folder / "ca.crt"
         self.certificate.write_bytes(_pem(certificate.sign(self._key, hashes.SHA256())))
+        (folder / "ca.key").write_bytes(private_pem(self._key))
 
     def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)

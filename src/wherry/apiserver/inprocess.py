@@ -17,6 +17,7 @@ from wherry.apiserver.api import Api
 from wherry.apiserver.authn.user import User
 from wherry.apiserver.context import Context
 from wherry.apiserver.inside import ask
+from wherry.apiserver.reviews import REVIEWS
 from wherry.apiserver.select import select as selection_of
 from wherry.apiserver.subresources.doors import DOORS
 from wherry.apiserver.subresources.table import CALLS
@@ -118,6 +119,10 @@ class InProcessClient:
     async def create(self, resource: Resource[T], obj: T) -> T:
         """Create. Raises AlreadyExists, Invalid, Forbidden."""
         ctx = self._context(resource, Key(obj.metadata.namespace, obj.metadata.name))
+        review = REVIEWS.get(str(resource))
+        if review is not None:
+            answered: T = await review(self._api, ctx, obj)
+            return answered
         return (await create(self._api, ctx, obj)).obj
 
     async def replace(self, resource: Resource[T], obj: T, subresource: str = "") -> T:

@@ -23,6 +23,7 @@ from wherry.app import certificates, kubernetes_service, memory
 from wherry.app.config import Config
 from wherry.client.interface import Client
 from wherry.host.keys import Pki, Sealer
+from wherry.host.signer import Signer
 from wherry.reconcile.runner import run_controllers
 from wherry.store.log import Log
 from wherry.store.sqlite import SqliteLog
@@ -102,7 +103,9 @@ async def _controllers(config: Config, pki: Pki, client: Client, clock: Clock) -
         from wherry.controllers.registry import controllers
         from wherry.controllers.settings import Settings
 
-        return controllers(Settings(ca=pki.ca.certificate_pem().decode(), pod_network=config.pod_cidr))
+        return controllers(
+            Settings(ca=pki.ca.certificate_pem().decode(), pod_network=config.pod_cidr, sign=Signer(pki.ca, clock).sign)
+        )
 
     await run_controllers(client, clock, await asyncio.to_thread(load))
 

@@ -37,3 +37,10 @@ NODE_NETWORK_BINDING = ClusterRoleBinding(
     role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name="wherry:node-network"),
     subjects=(Subject(api_group=RBAC, kind="Group", name="system:nodes"),),
 )
+
+SIGNER = ClusterRoleBinding(
+    metadata=ObjectMeta(name="wherry:certificate-controller"),
+    role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name="system:controller:certificate-controller"),
+    subjects=(Subject(api_group=RBAC, kind="User", name="system:kube-controller-manager"),),
+)
+"""wherry's controllers are one user; upstream's certificate controller has an account of its own."""

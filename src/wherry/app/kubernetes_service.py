@@ -31,7 +31,7 @@ from wherry.api.types.core import (
 )
 from wherry.app import addresses
 from wherry.app.config import Config
-from wherry.app.grants import NODE_NETWORK, NODE_NETWORK_BINDING, NODE_PROXIER
+from wherry.app.grants import NODE_NETWORK, NODE_NETWORK_BINDING, NODE_PROXIER, SIGNER
 from wherry.client.interface import Client
 from wherry.machinery.errors import AlreadyExists, APIError, Conflict, NotFound
 from wherry.machinery.meta import Key, ObjectMeta, T
@@ -50,6 +50,7 @@ async def publish(config: Config, client: Client) -> None:
     while True:
         try:
             await _ensure(client, CLUSTERROLEBINDING, NODE_PROXIER)
+            await _ensure(client, CLUSTERROLEBINDING, SIGNER)
             await _ensure(client, CLUSTERROLE, NODE_NETWORK)
             await _ensure(client, CLUSTERROLEBINDING, NODE_NETWORK_BINDING)
             await _ensure(client, SERVICE, service(config))

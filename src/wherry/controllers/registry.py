@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from wherry.controllers import (
     certificatecleaner,
+    certificates,
     clustertrustbundle,
     cronjob,
     daemonset,
@@ -67,6 +68,8 @@ CONTROLLERS: tuple[AnyController, ...] = (
     tainteviction.CONTROLLER,
     ingress.CONTROLLER,
     ingress.DEFAULT,
+    certificates.APPROVING,
+    certificates.CLEANING,
     serviceaddress.CONTROLLER,
     servicecidr.CONTROLLER,
     resourceclaim.PODS,
@@ -85,6 +88,7 @@ CONFIGURED: tuple[Callable[[Settings], AnyController], ...] = (
     podgc.controller,
     resourcequota.controller,
     loadbalancer.controller,
+    certificates.signing,
     clustertrustbundle.controller,
     storageversionmigration.controller,
     horizontalpodautoscaler.controller,

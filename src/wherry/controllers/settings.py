@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,3 +23,5 @@ class Settings:
     node_prefix: int = 24
     resources: tuple[Resource[Any], ...] = RESOURCES
     load_balancer: bool = True
+    sign: Callable[[bytes, Sequence[str], int | None], bytes] | None = None
+    """(request in PEM, usages, seconds or None) -> a certificate of the cluster CA. Raises ValueError."""

@@ -27,7 +27,7 @@ def finalize(new: Namespace, old: Namespace) -> Namespace:
 def approval(new: CertificateSigningRequest, old: CertificateSigningRequest) -> CertificateSigningRequest:
     """certificatesigningrequests/approval: the conditions."""
     status = replace(old.status, conditions=new.status.conditions)
-    return replace(old, metadata=_revised(new, old), status=status)
+    return replace(new, spec=old.spec, status=status)
 
 
 def ephemeral_containers(new: Pod, old: Pod) -> Pod:
