@@ -93,7 +93,7 @@ def compute(
     view = _View(pod, facts, waiting, ending=pod.metadata.deletion_timestamp is not None or verdict is not None)
     init = tuple(view.status(one) for one in pod.spec.init_containers)
     main = tuple(sorted((view.status(one) for one in pod.spec.containers), key=lambda one: one.name))
-    extra = tuple(view.status(as_container(one)) for one in pod.spec.ephemeral_containers)
+    extra = tuple(_unprobed(view.status(as_container(one))) for one in pod.spec.ephemeral_containers)
     old = pod.status
     sandbox = facts.sandbox
     ips = facts.host_ips if pod.spec.host_network else (sandbox.ips if sandbox else ())
@@ -219,6 +219,11 @@ class _View:
         default = "PodInitializing" if self.pod.spec.init_containers else "ContainerCreating"
         reason, message = self.waiting.get(spec.name, (default, ""))
         return ContainerState(waiting=ContainerStateWaiting(reason=reason, message=message))
+
+
+def _unprobed(one: ContainerStatus) -> ContainerStatus:
+    """An ephemeral container is never ready and has no size of its own."""
+    return msgspec.structs.replace(one, ready=False, started=None, resources=None, allocated_resources={})
 
 
 def _mounts(spec: Spec) -> tuple[VolumeMountStatus, ...]:

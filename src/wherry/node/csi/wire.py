@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
+from google.protobuf import descriptor_pb2
 from google.protobuf.message import Message
 
 _PACKAGE = "wherry.csi"
@@ -53,6 +53,8 @@ FIELDS: Mapping[str, Mapping[str, tuple[int, str]]] = {
 
 
 def _build() -> dict[str, type[Message]]:
+    from google.protobuf import descriptor_pool, message_factory
+
     file = descriptor_pb2.FileDescriptorProto(name="wherry/csi.proto", package=_PACKAGE, syntax="proto3")
     for name, fields in FIELDS.items():
         message = file.message_type.add(name=name)
@@ -94,6 +96,8 @@ def _class(name: str) -> type[Message]:
 
 def encode(name: str, value: Mapping[str, Any]) -> bytes:
     """A message as bytes. Raises json_format.ParseError for fields it does not have."""
+    from google.protobuf import json_format  # a megabyte that nodes without drivers do not need
+
     return json_format.ParseDict(dict(value), _class(name)()).SerializeToString()
 
 

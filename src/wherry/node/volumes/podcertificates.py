@@ -7,12 +7,7 @@ pod waits with the reason. https://kubernetes.io/docs/reference/access-authn-aut
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from wherry.api.certificates.podcertificaterequest import PODCERTIFICATEREQUEST
 from wherry.api.core.node import NODE
@@ -28,11 +23,6 @@ from wherry.node.hooks.hook import HookFault, Scope
 DEFAULT_SECONDS = 86400
 TRIES, PAUSE = 20, 0.25
 """How long a new request is waited for at once; after that the mount is tried again with growing pauses."""
-
-_PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
-_CURVES: Mapping[str, type[ec.EllipticCurve]] = {
-    "ECDSAP256": ec.SECP256R1, "ECDSAP384": ec.SECP384R1, "ECDSAP521": ec.SECP521R1,
-}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -52,31 +42,6 @@ class Credential:
 
 Credentials = dict[tuple[str, str, int], Credential]
 """(pod uid, volume, index of the source) -> credential"""
-
-
-def new_key(kind: str) -> _PrivateKey:
-    """A private key of one of the kinds that the API names. Raises HookFault for another."""
-    if kind in _CURVES:
-        return ec.generate_private_key(_CURVES[kind]())
-    if kind == "ED25519":
-        return ed25519.Ed25519PrivateKey.generate()
-    if kind in ("RSA3072", "RSA4096"):
-        return rsa.generate_private_key(65537, int(kind[3:]))
-    raise HookFault(f"unknown key type {kind!r}", event="FailedMount")
-
-
-def pem(key: _PrivateKey) -> bytes:
-    """PKCS #8, unencrypted."""
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-def stub(key: _PrivateKey) -> bytes:
-    """A PKCS #10 request that says nothing but which key it is, signed by it: DER."""
-    algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
-    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, algorithm)
-    return request.public_bytes(serialization.Encoding.DER)
 
 
 async def credential(
@@ -107,7 +72,9 @@ async def credential(
 
 async def _ask(scope: Scope, source: PodCertificateProjection, own: Credential) -> None:
     meta, spec = scope.pod.metadata, scope.pod.spec
-    key = await asyncio.to_thread(new_key, source.key_type)
+    from wherry.node.volumes import podkeys  # ten megabytes that few nodes need
+
+    own_key, stub = await asyncio.to_thread(podkeys.make, source.key_type)
     account = spec.service_account_name or "default"
     node, owner = await asyncio.gather(
         scope.client.get(NODE, Key("", scope.config.name)),
@@ -119,12 +86,12 @@ async def _ask(scope: Scope, source: PodCertificateProjection, own: Credential) 
         spec=PodCertificateRequestSpec(
             signer_name=source.signer_name, pod_name=meta.name, pod_uid=meta.uid, service_account_name=account,
             service_account_uid=owner.metadata.uid, node_name=scope.config.name, node_uid=node.metadata.uid,
-            max_expiration_seconds=source.max_expiration_seconds or DEFAULT_SECONDS, stub_pkcs10_request=stub(key),
+            max_expiration_seconds=source.max_expiration_seconds or DEFAULT_SECONDS, stub_pkcs10_request=stub,
             unverified_user_annotations=source.user_annotations,
         ),
     )  # fmt: skip
     own.request = (await scope.client.create(PODCERTIFICATEREQUEST, request)).metadata.name
-    own.next_key = pem(key)
+    own.next_key = own_key
 
 
 async def _issued(scope: Scope, own: Credential) -> bool:
