@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from wherry.apiserver.admission.chain import Chain
     from wherry.apiserver.aggregation.remotes import Remotes
     from wherry.apiserver.allocators import Allocators
+    from wherry.apiserver.audit.auditor import Auditor
     from wherry.apiserver.authn.authenticator import Authenticator
     from wherry.apiserver.authn.tokens import Tokens
     from wherry.apiserver.authz.authorizer import Authorizer
@@ -67,6 +68,7 @@ class Api:
     version: Mapping[str, str] = field(default_factory=dict)
     uid: Uids = field(default_factory=Uids)
     """`uid()` is a new uid."""
+    audit: Auditor | None = None
     broken: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the store takes no writes any more: the process should open it again."""
 

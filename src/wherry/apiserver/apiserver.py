@@ -36,6 +36,8 @@ from wherry.apiserver.aggregation.remotes import FrontProxy, Remotes
 from wherry.apiserver.aggregation.trust import keep_published
 from wherry.apiserver.allocators import Allocators
 from wherry.apiserver.api import Api
+from wherry.apiserver.audit.file import AuditFile
+from wherry.apiserver.audit.settings import AuditSettings, Jobs
 from wherry.apiserver.authn.authenticator import Anonymous, Authenticator
 from wherry.apiserver.authn.bearer import Bearers, Source
 from wherry.apiserver.authn.bootstraptokens import BootstrapTokens
@@ -113,6 +115,8 @@ class ApiServerConfig:
     node_ports: tuple[int, int] = (30000, 32767)
     pod_security: PodSecurity = field(default_factory=PodSecurity)
     checks: dict[str, Check] = field(default_factory=dict)
+    audit: AuditSettings | None = None
+    """None: no audit log."""
     seats: int = SEATS
     """How many requests of ordinary size are worked on at once; 0: no priority and fairness."""
 
@@ -128,6 +132,8 @@ class ApiServer:
         self._definitions: Definitions | None = None
         self._server: Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._audit_file: AuditFile | None = None
+        self._audit_jobs: Jobs = []
         self.tls: ssl.SSLContext | None = None
 
     @property
@@ -175,6 +181,9 @@ class ApiServer:
             remotes=Remotes(windows, config.front_proxy),
             version=VERSION,
         )
+        if config.audit is not None:
+            opened = config.audit.open(self._clock, self._api.webhooks)
+            self._api.audit, self._audit_file, self._audit_jobs = opened
         self._definitions = Definitions(self._api)
         load_definitions(self._api, self._definitions)
         await bootstrap(self.client(known("system:apiserver", MASTERS), "kube-apiserver"), self._config.service_cidr)
@@ -210,6 +219,8 @@ class ApiServer:
         flow.follow()
         self.measures.collect(flow.families)
         self.measures.collect(self._stored)
+        if self.api.audit is not None:
+            self.measures.collect(self.api.audit.families)
         pipeline = Pipeline(self.api, plain, flow, self.measures)
         self.api.serve = pipeline.serve
         self._server = Server(pipeline)
@@ -227,6 +238,8 @@ class ApiServer:
         self._run("tokens of Secrets", partial(keep_legacy_tokens, self.api, own, config.client_ca))
         self._run("API registration", partial(keep_registered, self.api, own))
         self._run("API availability", Availability(self.api, own).run)
+        for name, job in self._audit_jobs:
+            self._run(name, job)
 
     def _stored(self) -> tuple[Family, ...]:
         windows = self.api.windows
@@ -258,3 +271,5 @@ class ApiServer:
             await self._api.webhooks.close()
             await self._api.remotes.stop()
             await self._api.authenticator.bearers.close()
+        if self._audit_file is not None:
+            self._audit_file.close()

@@ -18,6 +18,7 @@ from wherry.apiserver.authn.user import User
 from wherry.apiserver.context import Context
 from wherry.apiserver.inside import ask
 from wherry.apiserver.reviews import REVIEWS
+from wherry.apiserver.routes import RequestInfo
 from wherry.apiserver.select import select as selection_of
 from wherry.apiserver.subresources.doors import DOORS
 from wherry.apiserver.subresources.table import CALLS
@@ -123,13 +124,17 @@ class InProcessClient:
         if review is not None:
             answered: T = await review(self._api, ctx, obj)
             return answered
-        return (await create(self._api, ctx, obj)).obj
+        made = await create(self._api, ctx, obj)
+        self._tell("create", resource, Key(made.namespace, made.name))
+        return made.obj
 
     async def replace(self, resource: Resource[T], obj: T, subresource: str = "") -> T:
         """Write the whole object. Raises Conflict, NotFound, Invalid."""
         ctx = self._context(resource, Key(obj.metadata.namespace, obj.metadata.name), subresource)
         door = DOORS.get((str(resource), subresource))
-        return (await put(self._api, ctx, obj, isolate=door))[0].obj
+        entry, _ = await put(self._api, ctx, obj, isolate=door)
+        self._tell("update", resource, Key(entry.namespace, entry.name), subresource)
+        return entry.obj
 
     async def patch(
         self, resource: Resource[T], key: Key, patch: Mapping[str, Any] | Items, *,
@@ -139,6 +144,7 @@ class InProcessClient:
         ctx = self._context(resource, key, subresource)
         asked = patching.PatchRequest(_PATCHES[kind], codec.encode(patch), force=kind == "apply")
         done = await patching.patch(self._api, ctx, asked, DOORS.get((str(resource), subresource)))
+        self._tell("patch", resource, key, subresource)
         obj: T = done.entry.obj
         return obj
 
@@ -152,6 +158,7 @@ class InProcessClient:
             preconditions=Preconditions(uid=uid) if uid else None,
         )
         await delete(self._api, self._context(resource, key), options)
+        self._tell("delete", resource, key)
 
     async def call(
         self, resource: Resource[Any], key: Key, subresource: str, body: Object | Mapping[str, Any]
@@ -161,7 +168,21 @@ class InProcessClient:
         if found is None:
             raise NotFound("the server could not find the requested resource")
         raw: dict[str, Any] = msgspec.json.decode(codec.encode(body))
-        return await found[1](self._api, self._context(resource, key, subresource), raw)
+        answer = await found[1](self._api, self._context(resource, key, subresource), raw)
+        self._tell("create", resource, key, subresource)
+        return answer
+
+    def _tell(self, verb: str, resource: Resource[Any], key: Key, subresource: str = "") -> None:
+        """Tell the audit log what has been changed."""
+        audit = self._api.audit
+        if audit is None:
+            return
+        group, version, plural = resource.group, resource.version, resource.plural
+        info = RequestInfo(
+            f"/{resource}/{key.namespace}/{key.name}", verb, is_resource=True, group=group, version=version,
+            resource=plural, subresource=subresource, namespace=key.namespace, name=key.name,
+        )  # fmt: skip
+        audit.inside(self._user, info, self._api.uid())
 
     async def raw(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Any request by its path and query: JSON in and out. Raises APIError."""

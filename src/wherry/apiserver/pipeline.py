@@ -11,6 +11,7 @@ from functools import partial
 
 from wherry.apiserver.aggregation.forwarding import forward
 from wherry.apiserver.api import Api
+from wherry.apiserver.audit.auditor import Record
 from wherry.apiserver.authn.authenticator import impersonated
 from wherry.apiserver.authn.user import User
 from wherry.apiserver.authz.authorizer import refusal
@@ -26,6 +27,8 @@ from wherry.machinery.errors import APIError, BadRequest, InternalError
 logger = logging.getLogger(__name__)
 
 
+STRANGER = User("", ("system:unauthenticated",))
+"""Who asks while nobody knows."""
 NOBODY = RequestInfo("", "")
 """What a request is about whose path cannot be understood."""
 
@@ -36,7 +39,7 @@ _MUTATING = frozenset({"create", "update", "patch", "delete", "deletecollection"
 class Case:
     """What is known of one request on its way, and what it holds: seats, a place among those in flight."""
 
-    __slots__ = ("began", "counted", "info", "klass", "measures", "width")
+    __slots__ = ("began", "counted", "info", "klass", "measures", "record", "width")
 
     def __init__(self, began: float, measures: Measures) -> None:
         self.began = began
@@ -44,6 +47,7 @@ class Case:
         self.info = NOBODY
         self.counted = False
         self.klass: Class | None = None
+        self.record: Record | None = None
         self.width = 0
 
     def begin(self, info: RequestInfo) -> None:
@@ -79,6 +83,7 @@ class Pipeline:
         self._plain = plain
         self._flow = flow
         self._measures = measures
+        self._audit = api.audit
 
     async def __call__(self, request: Request) -> Answer:
         """Answer; never raises APIError."""
@@ -88,8 +93,12 @@ class Pipeline:
         try:
             answer = await self._guarded(request, case)
         except BaseException:  # the client is gone: nobody reads the answer
+            if case.record is not None and self._audit is not None:
+                self._audit.ended(case.record, 499)
             self._over(request, case, 499, -1)
             raise
+        if case.record is not None and self._audit is not None:
+            self._audit.answered(case.record, answer)
         if isinstance(answer, Response):
             answer.headers["Audit-Id"] = request.audit_id
             if case.klass is not None:
@@ -118,6 +127,8 @@ class Pipeline:
             return failure(BadRequest("the request is nested too deeply"))
         except Exception:
             logger.exception("%s %s failed", request.method, request.path)
+            if case.record is not None and self._audit is not None:
+                self._audit.panicked(case.record)
             return failure(InternalError("Internal error occurred"))
 
     def _stays(self, request: Request, case: Case, answer: Stream | Upgrade) -> None:
@@ -134,6 +145,8 @@ class Pipeline:
 
         def finish() -> None:
             self._measures.long_running.add(what, -1)
+            if case.record is not None and self._audit is not None:
+                self._audit.ended(case.record, status)
             self._over(request, case, status, -1)
 
         answer.finish = finish
@@ -150,8 +163,15 @@ class Pipeline:
         api = self._api
         info = parse(request.method, request.path, request.query)
         case.begin(info)
-        user = await api.authenticator.authenticate(api, request)
-        acting = impersonated(request)
+        try:
+            user = await api.authenticator.authenticate(api, request)
+            acting = impersonated(request)
+        except APIError:
+            if self._audit is not None:
+                case.record = self._audit.begin(request, info, STRANGER, None)
+            raise
+        if self._audit is not None:
+            case.record = self._audit.begin(request, info, user, acting)
         if acting is not None:
             self._may_impersonate(user, acting)
             user = acting

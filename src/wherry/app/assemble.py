@@ -19,7 +19,7 @@ from wherry.apiserver.aggregation.remotes import FrontProxy
 from wherry.apiserver.apiserver import ApiServer, ApiServerConfig
 from wherry.apiserver.authn.requestheader import RequestHeader
 from wherry.apiserver.authn.user import MASTERS, User, known
-from wherry.app import certificates, kubernetes_service, memory
+from wherry.app import auditing, certificates, kubernetes_service, memory
 from wherry.app.config import Config
 from wherry.client.interface import Client
 from wherry.host.keys import Pki, Sealer
@@ -72,6 +72,7 @@ async def control_plane(config: Config, clock: Clock, only: frozenset[str]) -> C
             port=config.port,
             service_cidr=config.service_cidr,
             node_ports=config.node_ports,
+            audit=auditing.settings(config),
         ),
         log,
         clock,

@@ -12,6 +12,7 @@ import ipaddress
 import re
 import socket
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -36,6 +37,25 @@ class Node(msgspec.Struct, frozen=True):
     """Fixed address of a node in a namespace; "" means the machine's own, which may change."""
 
 
+class Audit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The audit log: on unless turned off. `policy` is a file with an audit.k8s.io/v1 Policy; "" tells every change.
+
+    `size` in MiB, `days` and `files` bound what is kept. `on_failure`: "refuse" lets nobody change anything while
+    records cannot be written.
+    """
+
+    enabled: bool = True
+    policy: str = ""
+    size: int = 100
+    days: float = 30
+    files: int = 10
+    on_failure: Literal["continue", "refuse"] = "continue"
+    webhook: str = ""
+    """Where records are sent, too: an https:// URL."""
+    webhook_ca: str = ""
+    """File with the authorities that vouch for it; "": the system's."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One cluster. `root` holds all state; everything else has a default."""
 
@@ -55,6 +75,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     registries: dict[str, str] = {}
     """Image registry (`host[:port]`) -> the URL where nodes find it instead; http:// is allowed."""
 
+    audit: Audit = Audit()
+
     @property
     def state(self) -> Path:
         """The root as a path."""
@@ -69,6 +91,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def pki(self) -> Path:
         """The control plane's keys."""
         return self.server / "pki"
+
+    @property
+    def audit_logs(self) -> Path:
+        """The audit log's files."""
+        return self.server / "audit"
 
     @property
     def database(self) -> Path:

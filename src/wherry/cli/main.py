@@ -20,6 +20,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("kubectl", "wherry.cli.kubectl"),
     ("image", "wherry.cli.image"),
     ("logs", "wherry.cli.logs"),
+    ("audit", "wherry.cli.audit"),
     ("version", "wherry.cli.version"),
     ("server", "wherry.cli.server"),
     ("agent", "wherry.cli.agent"),
