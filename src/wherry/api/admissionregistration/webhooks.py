@@ -20,6 +20,7 @@ from wherry.api.types.admissionregistration import (
     ValidatingWebhook,
     WebhookClientConfig,
 )
+from wherry.api.types.apiextensions import WebhookClientConfig as ConversionClientConfig
 from wherry.machinery.meta import LabelSelector
 from wherry.machinery.names import dns_1035_label, dns_subdomain, port_number
 from wherry.machinery.validation import duplicate, invalid, required
@@ -97,7 +98,7 @@ def _hook(path: str, hook: Any) -> Errors:
     yield from selector(f"{path}.namespaceSelector", hook.namespace_selector)
     yield from selector(f"{path}.objectSelector", hook.object_selector)
     yield from _choice(f"{path}.reinvocationPolicy", getattr(hook, "reinvocation_policy", None), ("IfNeeded", "Never"))
-    yield from _check_client(f"{path}.clientConfig", hook.client_config)
+    yield from check_client(f"{path}.clientConfig", hook.client_config)
     yield from _review_versions(f"{path}.admissionReviewVersions", hook.admission_review_versions)
 
 
@@ -164,7 +165,8 @@ def _resources(path: str, resources: tuple[str, ...]) -> Errors:
         yield invalid(path, resources, "if '*' is present, must not specify other resources without subresources")
 
 
-def _check_client(path: str, config: WebhookClientConfig) -> Errors:
+def check_client(path: str, config: WebhookClientConfig | ConversionClientConfig) -> Errors:
+    """Everything wrong with where a webhook is said to be."""
     if (config.url is None) == (config.service is None):
         yield required(path, "exactly one of url or service is required")
     elif config.url is not None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
 from msgspec.structs import replace
 
-from wherry.api.apiextensions.definition_validation import validate
+from wherry.api.apiextensions.definition_validation import schema_of, validate, validate_status
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill
 from wherry.api.types.apiextensions import CustomResourceConversion, CustomResourceDefinition
+from wherry.machinery.codec import to_dict
+from wherry.machinery.structural.formats import known
 
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 
@@ -31,6 +36,42 @@ def prepare(new: CustomResourceDefinition, old: CustomResourceDefinition | None)
     return replace(new, status=replace(new.status, stored_versions=(*stored, *missing))) if missing else new
 
 
+def warn(new: CustomResourceDefinition, old: CustomResourceDefinition | None) -> Iterable[str]:
+    """Formats that mean nothing, sets of what is no scalar; each once, and not again when they were there before."""
+    before = set() if old is None else set(_oddities(old))
+    return [text for text in dict.fromkeys(_oddities(new)) if text not in before]
+
+
+def _oddities(crd: CustomResourceDefinition) -> Iterator[str]:
+    for version in crd.spec.versions:
+        own = schema_of(version)
+        if own is not None:
+            yield from _odd(to_dict(own))
+
+
+def _odd(schema: Any) -> Iterator[str]:
+    if isinstance(schema, list):
+        for part in schema:
+            yield from _odd(part)
+    if not isinstance(schema, Mapping):
+        return
+    form = schema.get("format")
+    if isinstance(form, str) and form and not known(schema.get("type", ""), form):
+        yield f'unrecognized format "{form}"'
+    items = schema.get("items")
+    if schema.get("x-kubernetes-list-type") == "set" and isinstance(items, Mapping):
+        kind = items.get("type")
+        if kind in ("object", "array"):
+            yield (
+                f'x-kubernetes-list-type: set for items of type "{kind}" is not supported by server-side apply or CEL '
+                "validation rules"
+            )
+    for word in ("allOf", "anyOf", "oneOf", "not", "items", "additionalProperties"):
+        yield from _odd(schema.get(word))
+    for part in (schema.get("properties") or {}).values():
+        yield from _odd(part)
+
+
 def ending(crd: CustomResourceDefinition) -> CustomResourceDefinition:
     """Before a definition goes, its instances do."""
     if FINALIZER in crd.metadata.finalizers:
@@ -43,5 +84,7 @@ CUSTOMRESOURCEDEFINITION = declare(
     default=default,
     prepare=prepare,
     validate=validate,
+    validate_status=validate_status,
+    warn=warn,
     ending=ending,
 )
