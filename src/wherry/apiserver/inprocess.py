@@ -73,6 +73,7 @@ class InProcessClient:
 
     async def list(self, resource: Resource[T], select: Select = ALL) -> Listing[T]:
         """All matching objects, most recent state."""
+        resource = self._live(resource)
         chosen = selection_of(resource, select.labels, select.fields)
         page = self._api.window(resource).list(select.namespace, chosen.predicate)
         items: list[T] = []
@@ -86,7 +87,7 @@ class InProcessClient:
         self, resource: Resource[T], select: Select = ALL, since: int | None = None
     ) -> AsyncIterator[Event[T]]:
         """Changes, for ever; see the interface."""
-        window = self._api.window(resource)
+        window = self._api.window(self._live(resource))
         predicate = selection_of(resource, select.labels, select.fields).predicate
         seen: dict[str, Entry[T]] = {}
         while True:

@@ -12,20 +12,19 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-
-from msgspec.structs import replace
 
 from wherry.api.core.event import EVENT
 from wherry.api.events.event import EVENT as NEW_EVENT
 from wherry.controllers.settings import Settings
+from wherry.machinery.codec import to_dict
 from wherry.machinery.errors import NotFound
 from wherry.machinery.meta import Key, Object, OwnerReference, key_of
 from wherry.machinery.resource import Resource
 from wherry.reconcile.context import Context
-from wherry.reconcile.controller import AsyncController, Watch
+from wherry.reconcile.controller import AsyncController, Customs, Watch
 from wherry.reconcile.view import Index, View
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
@@ -53,8 +52,30 @@ class Graph:
 
     def __init__(self, resources: tuple[Resource[Any], ...]) -> None:
         self.resources = tuple(r for r in resources if set(r.verbs) >= _VERBS and r is not EVENT and r is not NEW_EVENT)
-        self._kinds: Mapping[tuple[str, str], Resource[Any]] = {(r.group, r.kind): r for r in self.resources}
+        self._kinds: dict[tuple[str, str], Resource[Any]] = {(r.group, r.kind): r for r in self.resources}
         self._by_owner = {r: Index(r, _owner_uids) for r in self.resources}
+
+    def __contains__(self, resource: Resource[Any]) -> bool:
+        return resource in self._by_owner
+
+    def join(self, resource: Resource[Any]) -> Watch:
+        """A custom kind is there."""
+        self._kinds[resource.group, resource.kind] = resource
+        self._by_owner[resource] = Index(resource, _owner_uids)
+        return _watch(self, resource)
+
+    def leave(self, resource: Resource[Any]) -> None:
+        """A custom kind is gone."""
+        if self._by_owner.pop(resource, None) is not None:
+            del self._kinds[resource.group, resource.kind]
+
+    def owned_by_kind(self, view: View, kind: Resource[Any]) -> Iterator[Key]:
+        """Everything that has an owner of a kind which was unknown until now."""
+        for resource in self._by_owner:
+            for obj in view.list(resource):
+                refs = obj.metadata.owner_references
+                if any(ref.kind == kind.kind and ref.api_version.startswith(f"{kind.group}/") for ref in refs):
+                    yield _item(resource, obj)
 
     def dependents(self, view: View, owner: Object) -> Iterator[tuple[Resource[Any], Object]]:
         """Everything that names this very owner."""
@@ -78,6 +99,8 @@ def controller(settings: Settings) -> AsyncController:
     async def reconcile(ctx: Context, key: Key) -> float | None:
         """One run for one object of any kind."""
         assert isinstance(key, Item)
+        if key.resource not in graph:
+            return None
         obj = ctx.view.get(key.resource, Key(key.namespace, key.name))
         if obj is None:
             return None
@@ -88,7 +111,9 @@ def controller(settings: Settings) -> AsyncController:
         return None
 
     watches = tuple(_watch(graph, resource) for resource in graph.resources)
-    return AsyncController("garbagecollector", reconcile, watches=watches, component="garbage-collector-controller")
+    customs = Customs(graph.join, graph.leave, graph.owned_by_kind)
+    component = "garbage-collector-controller"
+    return AsyncController("garbagecollector", reconcile, watches=watches, component=component, customs=customs)
 
 
 # --- Dependents ---
@@ -139,7 +164,14 @@ def _waits(owner: Object) -> bool:
 
 
 async def _keep_only(ctx: Context, resource: Resource[Any], obj: Object, refs: tuple[OwnerReference, ...]) -> None:
-    await ctx.api.replace(resource, replace(obj, metadata=replace(obj.metadata, owner_references=refs)))
+    await _write(ctx, resource, obj, ownerReferences=[to_dict(ref) for ref in refs])
+
+
+async def _write(ctx: Context, resource: Resource[Any], obj: Object, **metadata: Any) -> None:
+    """Change metadata of this very state of an object, whose other fields we may not know."""
+    meta = obj.metadata
+    same = {"uid": meta.uid, "resourceVersion": meta.resource_version}
+    await ctx.api.patch(resource, key_of(obj), {"metadata": {**same, **metadata}})
 
 
 # --- Owners ---
@@ -165,7 +197,7 @@ async def _let_go(graph: Graph, ctx: Context, resource: Resource[Any], owner: Ob
 
 async def _finalized(ctx: Context, resource: Resource[Any], owner: Object, finalizer: str) -> None:
     kept = tuple(name for name in owner.metadata.finalizers if name != finalizer)
-    await ctx.api.replace(resource, replace(owner, metadata=replace(owner.metadata, finalizers=kept)))
+    await _write(ctx, resource, owner, finalizers=list(kept))
 
 
 # --- What wakes it ---

@@ -17,6 +17,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from wherry.api.apiextensions.customresourcedefinition import CUSTOMRESOURCEDEFINITION
+from wherry.api.apiextensions.instances import facts_of, handle
 from wherry.api.core.namespace import NAMESPACE
 from wherry.api.core.pod import POD
 from wherry.api.types.core import Namespace, NamespaceCondition, Pod
@@ -74,7 +76,7 @@ def controller(settings: Settings) -> AsyncController:
                 await ctx.api.delete(NAMESPACE, key, uid=namespace.metadata.uid)
             return None
         remains = Remains()
-        for stage in ((POD,), others, last):
+        for stage in ((POD,), (*others, *_custom(ctx.view)), last):
             for resource in stage:
                 await _empty(ctx, resource, key.name, remains)
             if remains:
@@ -87,7 +89,16 @@ def controller(settings: Settings) -> AsyncController:
         await ctx.api.replace(NAMESPACE, replace(namespace, spec=spec), "finalize")
         return None
 
-    return AsyncController("namespace", reconcile, NAMESPACE, watches=(Watch(POD, _namespace),))
+    reads = (CUSTOMRESOURCEDEFINITION,)
+    return AsyncController("namespace", reconcile, NAMESPACE, watches=(Watch(POD, _namespace),), reads=reads)
+
+
+def _custom(view: View) -> Iterator[Resource[Any]]:
+    """The custom kinds that namespaces hold."""
+    for crd in view.list(CUSTOMRESOURCEDEFINITION):
+        facts = facts_of(crd)
+        if facts is not None and crd.spec.scope == "Namespaced":
+            yield handle(facts)
 
 
 async def _empty(ctx: Context, resource: Resource[Any], name: str, remains: Remains) -> None:

@@ -23,25 +23,33 @@ from wherry.machinery.meta import Key, Object, key_of
 from wherry.machinery.quantity import Quantity, total
 from wherry.machinery.resource import Resource
 from wherry.reconcile.actions import Action, Replace
-from wherry.reconcile.controller import Controller, Watch
+from wherry.reconcile.controller import Controller, Customs, Watch
 from wherry.reconcile.view import View
 
 
-def controller(settings: Settings) -> Controller:
-    """The controller over the namespaced kinds of `settings.resources`."""
-    counted = tuple(
-        r
-        for r in settings.resources
-        if r.namespaced and {"list", "watch", "create"} <= set(r.verbs) and r is not EVENT and r is not NEW_EVENT
-    )
+class Counting:
+    """Counts the objects of namespaces, of the kinds that are given and of the custom ones that come and go."""
 
-    def plan(view: View, key: Key) -> Iterator[Action]:
+    def __init__(self, counted: tuple[Resource[Any], ...]) -> None:
+        self._counted = dict.fromkeys(counted)
+
+    def join(self, resource: Resource[Any]) -> Watch:
+        """A custom kind is there."""
+        if resource.namespaced:
+            self._counted[resource] = None
+        return Watch(resource, _quotas, _generation_moved)
+
+    def leave(self, resource: Resource[Any]) -> None:
+        """A custom kind is gone."""
+        self._counted.pop(resource, None)
+
+    def plan(self, view: View, key: Key) -> Iterator[Action]:
         """One run for one ResourceQuota."""
         quota = view.get(RESOURCEQUOTA, key)
         if quota is None:
             return
         amounts: dict[str, list[Quantity]] = {name: [] for name in quota.spec.hard}
-        for resource in counted:
+        for resource in self._counted:
             for obj in view.list(resource, key.namespace):
                 if in_scope(quota, obj):
                     for name, quantity in use_of(resource, obj):
@@ -52,8 +60,18 @@ def controller(settings: Settings) -> Controller:
         if status != quota.status:
             yield Replace(RESOURCEQUOTA, replace(quota, status=status), subresource="status")
 
+
+def controller(settings: Settings) -> Controller:
+    """The controller over the namespaced kinds of `settings.resources`."""
+    counted = tuple(
+        r
+        for r in settings.resources
+        if r.namespaced and {"list", "watch", "create"} <= set(r.verbs) and r is not EVENT and r is not NEW_EVENT
+    )
+    counting = Counting(counted)
     watches = tuple(Watch(r, _quotas, _changed(r)) for r in counted if r is not RESOURCEQUOTA)
-    return Controller("resourcequota", RESOURCEQUOTA, plan, watches=watches)
+    customs = Customs(counting.join, counting.leave, lambda view, _: map(key_of, view.list(RESOURCEQUOTA)))
+    return Controller("resourcequota", RESOURCEQUOTA, counting.plan, watches=watches, customs=customs)
 
 
 def _quotas(view: View, obj: Object) -> Iterator[Key]:

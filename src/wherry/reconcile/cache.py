@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic
 
 from wherry.aio.clock import Clock
@@ -179,10 +180,27 @@ class Caches:
 
     def __init__(self, resources: Iterable[Resource[Any]] = ()) -> None:
         self._informers: dict[Resource[Any], Informer[Any]] = {resource: Informer(resource) for resource in resources}
+        self._start: Callable[[Informer[Any]], asyncio.Task[None]] | None = None
+        self._running: dict[Resource[Any], asyncio.Task[None]] = {}
 
     def of(self, resource: Resource[T]) -> Informer[T]:
         """The informer of a resource. Raises KeyError for one that nobody declared."""
         return self._informers[resource]
+
+    def add(self, resource: Resource[T]) -> Informer[T]:
+        """Watch one more resource."""
+        informer: Informer[T] = Informer(resource)
+        self._informers[resource] = informer
+        if self._start is not None:
+            self._running[resource] = self._start(informer)
+        return informer
+
+    def drop(self, resource: Resource[Any]) -> None:
+        """Watch it no longer, and forget its objects."""
+        self._informers.pop(resource, None)
+        running = self._running.pop(resource, None)
+        if running is not None:
+            running.cancel()
 
     def __contains__(self, resource: Resource[Any]) -> bool:
         return resource in self._informers
@@ -198,13 +216,16 @@ class Caches:
     async def follow(self, client: Client, clock: Clock, pace: Pace) -> None:
         """Watch everything until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for informer in self._informers.values():
 
-                async def watch(informer: Informer[Any] = informer) -> None:
-                    await informer.follow(client, pace)
-
+            def start(informer: Informer[Any]) -> asyncio.Task[None]:
                 name = f"informer/{informer.resource}"
-                group.create_task(keep_running(name, watch, clock), name=name)
+                watch = partial(informer.follow, client, pace)
+                return group.create_task(keep_running(name, watch, clock), name=name)
+
+            self._start = start
+            for informer in tuple(self._informers.values()):
+                self._running[informer.resource] = start(informer)
+            await asyncio.Event().wait()  # others may be added
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,23 @@ class Watch:
     changed: Changed = always
 
 
+def _nobody(view: View, resource: Resource[Any]) -> Iterable[Key]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Customs:
+    """For controllers that also look after custom kinds, which come and go while they run.
+
+    `watch(resource)`: a kind is there, what of it wakes. `joined(view, resource)`: all its objects have been seen, what
+    is to be looked at again. `left(resource)`: it is gone.
+    """
+
+    watch: Callable[[Resource[Any]], Watch]
+    left: Callable[[Resource[Any]], None]
+    joined: Callable[[View, Resource[Any]], Iterable[Key]] = _nobody
+
+
 @dataclass(frozen=True, slots=True)
 class Controller:
     """A plan and what wakes it. `reads` are resources it looks at without being woken by them.
@@ -51,6 +68,7 @@ class Controller:
     changed: Changed = always  # which updates of the primary matter
     component: str = ""  # who events say they are from; "<name>-controller" if empty
     concurrency: int = 4
+    customs: Customs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +87,7 @@ class AsyncController:
     changed: Changed = always
     component: str = ""
     concurrency: int = 4
+    customs: Customs | None = None
 
 
 AnyController: TypeAlias = Controller | AsyncController

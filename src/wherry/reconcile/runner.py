@@ -15,6 +15,7 @@ from typing import Any
 
 from wherry.aio.backoff import Backoff
 from wherry.aio.clock import Clock
+from wherry.api.apiextensions.customresourcedefinition import CUSTOMRESOURCEDEFINITION
 from wherry.client.events import Recorder
 from wherry.client.interface import Client
 from wherry.machinery.errors import APIError, Conflict
@@ -24,6 +25,7 @@ from wherry.reconcile.actions import Emit
 from wherry.reconcile.cache import Caches, CacheView, Pace
 from wherry.reconcile.context import Context, Tracked
 from wherry.reconcile.controller import AnyController, AsyncController, Changed, Controller, Mapper, resources_of
+from wherry.reconcile.customs import follow_customs
 from wherry.reconcile.executor import execute
 from wherry.reconcile.queue import KeyQueue
 
@@ -73,6 +75,22 @@ class Runner:
                 self._on(resource, partial(_owner, controller.primary), _any_change)
         for watch in controller.watches:
             self._on(watch.resource, watch.keys, watch.changed)
+
+    async def join(self, resource: Resource[Any]) -> None:
+        """A custom kind is there: be woken by it, and look at what waited for it once its objects are known."""
+        customs = self.controller.customs
+        if customs is None:
+            return
+        watch = customs.watch(resource)
+        self._on(watch.resource, watch.keys, watch.changed)
+        await self._caches.of(resource).synced.wait()
+        for key in customs.joined(CacheView(self._caches, self._clock.now()), resource):
+            self.queue.add(key)
+
+    def leave(self, resource: Resource[Any]) -> None:
+        """A custom kind is gone."""
+        if self.controller.customs is not None:
+            self.controller.customs.left(resource)
 
     def _on(self, resource: Resource[Any], keys: Mapper, changed: Changed) -> None:
         def wake(old: Object | None, new: Object | None) -> None:
@@ -169,9 +187,13 @@ def _owner(primary: Resource[Any], view: object, obj: Object) -> Iterable[Key]:
 async def run_controllers(client: Client, clock: Clock, controllers: Sequence[AnyController]) -> None:
     """Run all of them until cancelled, with one cache per resource between them."""
     resources = dict.fromkeys(resource for controller in controllers for resource in resources_of(controller))
+    if any(controller.customs is not None for controller in controllers):
+        resources[CUSTOMRESOURCEDEFINITION] = None
     caches, pace = Caches(resources), Pace(clock)
     runners = [Runner(controller, client, clock, caches, pace) for controller in controllers]
     async with asyncio.TaskGroup() as group:
         group.create_task(caches.follow(client, clock, pace), name="controllers/caches")
+        if CUSTOMRESOURCEDEFINITION in caches:
+            group.create_task(follow_customs(caches, runners), name="controllers/custom kinds")
         for runner in runners:
             group.create_task(runner.run(), name=f"controllers/{runner.controller.name}")
