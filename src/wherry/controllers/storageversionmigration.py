@@ -12,6 +12,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from wherry.api.apiextensions.customresourcedefinition import CUSTOMRESOURCEDEFINITION
+from wherry.api.apiextensions.instances import facts_of, handle
 from wherry.api.storagemigration.storageversionmigration import STORAGEVERSIONMIGRATION
 from wherry.api.types.storagemigration import StorageVersionMigration
 from wherry.controllers.settings import Settings
@@ -22,6 +24,7 @@ from wherry.machinery.resource import Resource
 from wherry.machinery.time import seconds, time_at
 from wherry.reconcile.context import Context
 from wherry.reconcile.controller import AsyncController
+from wherry.reconcile.view import View
 
 PATIENCE = 60.0
 """Seconds that a resource may be unknown before the migration has failed."""
@@ -39,7 +42,7 @@ def controller(settings: Settings) -> AsyncController:
         if own is None or own.metadata.deletion_timestamp is not None or _ended(own):
             return None
         wanted = own.spec.resource
-        resource = known.get((wanted.group, wanted.resource))
+        resource = known.get((wanted.group, wanted.resource)) or _custom(ctx.view, wanted.group, wanted.resource)
         if resource is None:
             began = seconds(own.metadata.creation_timestamp or time_at(ctx.view.now))
             if ctx.view.now < began + PATIENCE:
@@ -53,8 +56,16 @@ def controller(settings: Settings) -> AsyncController:
         return None
 
     return AsyncController(
-        "storageversionmigration", reconcile, STORAGEVERSIONMIGRATION, component="storage-version-migrator-controller"
-    )
+        "storageversionmigration", reconcile, STORAGEVERSIONMIGRATION, reads=(CUSTOMRESOURCEDEFINITION,),
+        component="storage-version-migrator-controller",
+    )  # fmt: skip
+
+
+def _custom(view: View, group: str, plural: str) -> Resource[Any] | None:
+    """A custom kind by its name."""
+    crd = view.get(CUSTOMRESOURCEDEFINITION, Key("", f"{plural}.{group}"))
+    facts = None if crd is None else facts_of(crd)
+    return None if facts is None else handle(facts)
 
 
 def _ended(own: StorageVersionMigration) -> bool:
