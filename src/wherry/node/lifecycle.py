@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from wherry.api.types.core import Container as Spec
 from wherry.api.types.core import Pod, PodStatus
 from wherry.machinery.time import seconds
-from wherry.node import podstatus, resize
+from wherry.node import podstatus, resize, restartall
 from wherry.node.facts import (
     STEP,
     CreateSandbox,
@@ -114,10 +114,9 @@ def policy(pod: Pod, spec: Spec) -> str:
 
 def wants_restart(pod: Pod, spec: Spec, last: Container, *, init: bool = False) -> bool:
     """Whether an ended container is to run again."""
-    for rule in spec.restart_policy_rules:
-        codes = rule.exit_codes
-        if codes is not None and (last.exit_code in codes.values) == (codes.operator == "In"):
-            return rule.action.startswith("Restart")
+    action = restartall.matching_action(spec, last)
+    if action:
+        return action.startswith("Restart")
     by = policy(pod, spec)
     if init and not is_sidecar(spec):
         return last.exit_code != 0 and by != "Never"
@@ -129,6 +128,9 @@ class _Plan:
 
     def __init__(self, pod: Pod, facts: Facts, now: float) -> None:
         self.pod, self.facts, self.now = pod, facts, now
+        self.epoch = restartall.epoch(pod, facts)
+        self.fresh = restartall.fresh(facts, self.epoch)
+        """What counts for what is to run: all, but for what was there before the pod had to start over."""
         self.wakes: list[float] = []
         self.waiting: dict[str, tuple[str, str]] = {}
         self.over = False
@@ -138,6 +140,12 @@ class _Plan:
 
     def run(self) -> Iterator[Instruction]:
         self._note_deadline()
+        stale = [one for one in self.facts.containers if one.created < self.epoch and running(one)]
+        if stale:
+            text = "will be restarted: all containers of the pod start over"
+            for one in stale:
+                yield Kill(one.name, one.id, grace_of(self.pod), f"Container {one.name} {text}")
+            return
         todo, ended = self._wanted()
         if ended:
             yield from self._wind_down()
@@ -159,7 +167,7 @@ class _Plan:
     def _wanted(self) -> tuple[list[tuple[Spec, Role]], bool]:
         """Containers to be brought up now, and whether the pod has run to its end."""
         todo: list[tuple[Spec, Role]] = []
-        facts, spec = self.facts, self.pod.spec
+        facts, spec = self.fresh, self.pod.spec
         initialized = any(facts.current(one.name) for one in spec.containers)
         for init in spec.init_containers:
             now = facts.current(init.name)
@@ -181,7 +189,7 @@ class _Plan:
     def _mains_over(self) -> bool:
         """Whether every main container has ended and none is to run again."""
         for spec in self.pod.spec.containers:
-            last = self.facts.latest(spec.name)
+            last = self.fresh.latest(spec.name)
             if last is None or not exited(last) or self._runs_again(spec, last):
                 return False
         return bool(self.pod.spec.containers)
@@ -190,14 +198,17 @@ class _Plan:
         return wants_restart(self.pod, spec, last) or self._remade(spec, last)
 
     def _remade(self, spec: Spec, last: Container) -> bool:
-        """Whether it ended because its definition or its size changed: what follows starts at once."""
+        """Whether it ended because its definition or its size changed, or others of the pod had to start over: what
+        follows starts at once."""
+        if last.created < self.epoch and restartall.matching_action(spec, last) != restartall.ACTION:
+            return True
         return changed(spec, last) or resize.ended_for_size(spec, last)
 
     def _mains(self) -> list[tuple[Spec, Role]]:
         todo: list[tuple[Spec, Role]] = []
         for spec in self.pod.spec.containers:
-            last = self.facts.latest(spec.name)
-            now = self.facts.current(spec.name)
+            last = self.fresh.latest(spec.name)
+            now = self.fresh.current(spec.name)
             if last is not None and exited(last) and not self._runs_again(spec, last):
                 continue
             if not running(now):

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 PARALLEL = 16
 OWN = (
     "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", "PodResizePending",
-    "PodResizeInProgress",
+    "PodResizeInProgress", "AllContainersRestarting",
 )  # fmt: skip
 _KEYED = {"podIPs": "ip", "hostIPs": "ip"}
 
