@@ -1,6 +1,7 @@
 """Binder: carries out decisions. Binds a pod's volumes and then the pod, tells failures, deletes victims.
 
 Writes:   pods/binding; pods/status (condition PodScheduled, nominatedNodeName; DisruptionTarget of victims);
+          resource claims (finalizer, allocation, consumers);
           claims (annotation selected-node); volumes (claimRef of those that exist); deletes victims;
           events Scheduled, FailedScheduling, Preempted.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -18,12 +19,16 @@ from wherry.aio.clock import Clock
 from wherry.api.core.persistentvolume import PERSISTENTVOLUME
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
 from wherry.api.core.pod import POD, condition
+from wherry.api.core.pod_claims import FINALIZER
+from wherry.api.resource.resourceclaim import RESOURCECLAIM
 from wherry.api.types.core import ObjectReference, PersistentVolumeClaim, Pod
+from wherry.api.types.resource import ResourceClaim
 from wherry.client.events import Recorder
 from wherry.client.interface import Client
 from wherry.machinery.errors import APIError, NotFound
 from wherry.machinery.meta import Key, key_of
 from wherry.machinery.time import time_at
+from wherry.scheduler.devices import reserved
 from wherry.scheduler.podinfo import PodInfo
 from wherry.scheduler.preemption import BY_SCHEDULER, Victims
 from wherry.scheduler.volumes import BOUND_BY_CONTROLLER, SELECTED_NODE, is_bound
@@ -52,15 +57,18 @@ class Binder:
 
     # --- binding ---
 
-    async def bind(self, info: PodInfo, node: str, assigned: Assigned) -> bool:
-        """Bind a pod that has been assumed. False if it waits again."""
+    async def bind(self, info: PodInfo, node: str, assigned: Assigned, claims: Sequence[ResourceClaim] = ()) -> bool:
+        """Bind a pod that has been assumed, after its volumes and `claims`. False if it waits again."""
         try:
+            for claim in claims:
+                await self._bind_claim(info, claim)
             if assigned:
                 await self._bind_volumes(info, node, assigned)
             async with self._slots:
                 await self._bind_pod(info, node)
         except NotFound as error:
             log.debug("binding %s to %s: %s", info.name, node, error)
+            self._world.take_back(info.pod)
             self._world.forget_assumed(info.uid, self._clock.monotonic())
         except (APIError, BindingFailed, TimeoutError) as error:
             await self._rejected(info, str(error) or "timed out waiting for volumes to be bound")
@@ -86,8 +94,27 @@ class Binder:
 
     async def _rejected(self, info: PodInfo, why: str) -> None:
         now = self._clock.monotonic()
+        self._world.take_back(info.pod)
         if self._world.forget_assumed(info.uid, now):
             await self.tell_failed(info.pod, f"binding rejected: {why}", reason="SchedulerError")
+
+    # --- claims ---
+
+    async def _bind_claim(self, info: PodInfo, claim: ResourceClaim) -> None:
+        """Protect the claim, then write its devices and that the pod may use them. Raises APIError, BindingFailed."""
+        key = key_of(claim)
+        present = await self._client.get(RESOURCECLAIM, key)
+        if present.metadata.uid != claim.metadata.uid:
+            raise BindingFailed(f'resourceclaim "{key.name}" has been replaced')
+        if present.status.allocation is None and FINALIZER not in present.metadata.finalizers:
+            finalizers = (*present.metadata.finalizers, FINALIZER)
+            meta = replace(present.metadata, finalizers=finalizers)
+            present = await self._client.replace(RESOURCECLAIM, replace(present, metadata=meta))
+        if present.status.allocation is not None and present.status.allocation != claim.status.allocation:
+            raise BindingFailed(f'resourceclaim "{key.name}" got allocated elsewhere in the meantime')
+        wanted = reserved(info.pod, present, claim.status.allocation)
+        if wanted is not present:
+            await self._client.replace(RESOURCECLAIM, wanted, "status")
 
     # --- volumes ---
 

@@ -1,6 +1,6 @@
 """Scheduler: watches the cluster, decides for one pod after the other, and has decisions carried out beside that.
 
-Wakes on: pods, nodes, claims, volumes, storage classes, namespaces, disruption budgets.
+Wakes on: pods, nodes, claims, volumes, storage classes, namespaces, disruption budgets, devices and their claims.
 Writes:   what `wherry.scheduler.binding` says.
 Decisions are `wherry.scheduler.cycle` and `preemption`; a decision counts in the snapshot at once, its binding is
 written beside the next ones. https://kubernetes.io/docs/concepts/scheduling-eviction/kube-scheduler/
@@ -16,12 +16,14 @@ from wherry.api.core.node import NODE
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
 from wherry.api.core.pod import POD
 from wherry.api.types.core import Pod
+from wherry.api.types.resource import ResourceClaim
 from wherry.client.events import Recorder
 from wherry.client.interface import Client
-from wherry.machinery.meta import Key
+from wherry.machinery.meta import Key, key_of
 from wherry.machinery.resource import Resource
 from wherry.scheduler.binding import Binder
 from wherry.scheduler.cycle import Placed, Random, Refused, place
+from wherry.scheduler.devices import DeviceNeeds, reserved
 from wherry.scheduler.filters.verdict import Ask
 from wherry.scheduler.podinfo import PodInfo
 from wherry.scheduler.preemption import NO_HELP, NoVictims, preempt
@@ -92,14 +94,16 @@ class Scheduler:
             return
         try:
             needs = volume_needs(pod, self.world.volumes)
+            devices = self.world.device_needs(pod)
         except Unready as why:
             text = f"0/{total} nodes are available: {why}. preemption: 0/{total} nodes are available: "
             self._refuse(group, info, f"{text}{total} {NO_HELP}.", "")
             return
-        ask = Ask(info, needs)
+        ask = Ask(info, needs, devices)
         outcome = place(snapshot, ask, self._random)
         if isinstance(outcome, Placed):
-            group.create_task(self._bind(info, outcome.node, self._assume(info, outcome.node, needs)))
+            claims = self._give(info, outcome.node, devices)
+            group.create_task(self._bind(info, outcome.node, self._assume(info, outcome.node, needs), claims))
         else:
             self._preempt(group, ask, outcome)
 
@@ -113,8 +117,15 @@ class Scheduler:
                 self.world.promised[volume] = Key(info.pod.metadata.namespace, claim)
         return assigned
 
-    async def _bind(self, info: PodInfo, node: str, assigned: dict[str, str]) -> None:
-        if not await self._binder.bind(info, node, assigned):
+    def _give(self, info: PodInfo, node: str, devices: DeviceNeeds) -> list[ResourceClaim]:
+        """Count devices as given; returns the pod's claims as they are to be."""
+        found = devices.allocations(node) or {}
+        claims = [reserved(info.pod, claim, found.get(claim.metadata.uid)) for claim in (*devices.ready, *devices.open)]
+        self.world.given.update({key_of(claim): claim for claim in claims})
+        return claims
+
+    async def _bind(self, info: PodInfo, node: str, assigned: dict[str, str], claims: list[ResourceClaim]) -> None:
+        if not await self._binder.bind(info, node, assigned, claims):
             self._wake.set()
 
     def _preempt(self, group: asyncio.TaskGroup, ask: Ask, refused: Refused) -> None:

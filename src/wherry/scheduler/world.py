@@ -6,7 +6,7 @@ binding is written; the binding coming back by watch confirms it, `forget_assume
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wherry.api.core.namespace import NAMESPACE
@@ -14,13 +14,22 @@ from wherry.api.core.node import NODE
 from wherry.api.core.persistentvolume import PERSISTENTVOLUME
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
 from wherry.api.core.pod import POD, is_terminal
+from wherry.api.core.pod_claims import claim_names as resource_claims
 from wherry.api.policy.poddisruptionbudget import PODDISRUPTIONBUDGET
+from wherry.api.resource.deviceclass import DEVICECLASS
+from wherry.api.resource.devicetaintrule import DEVICETAINTRULE
+from wherry.api.resource.resourceclaim import RESOURCECLAIM
+from wherry.api.resource.resourceslice import RESOURCESLICE
 from wherry.api.storage.storageclass import STORAGECLASS
 from wherry.api.types.core import Node, Pod
 from wherry.api.types.policy import PodDisruptionBudget
+from wherry.api.types.resource import AllocationResult, ResourceClaim
 from wherry.machinery.meta import Key, Object, key_of
 from wherry.machinery.resource import Resource
 from wherry.machinery.selectors import compile_selector
+from wherry.scheduler.allocation import Search
+from wherry.scheduler.device_selectors import fits
+from wherry.scheduler.devices import NO_DEVICES, DeviceNeeds, Inventory, claims_of, inventory, taken_by
 from wherry.scheduler.podinfo import PodInfo, Shapes
 from wherry.scheduler.preemption import Budget
 from wherry.scheduler.queue import PodQueue
@@ -29,7 +38,8 @@ from wherry.scheduler.volumes import Volumes, claim_names
 
 NAME = "default-scheduler"
 WATCHED: tuple[Resource[Any], ...] = (
-    NAMESPACE, NODE, STORAGECLASS, PERSISTENTVOLUME, PERSISTENTVOLUMECLAIM, PODDISRUPTIONBUDGET, POD,
+    NAMESPACE, NODE, STORAGECLASS, PERSISTENTVOLUME, PERSISTENTVOLUMECLAIM, PODDISRUPTIONBUDGET, DEVICECLASS,
+    DEVICETAINTRULE, RESOURCESLICE, RESOURCECLAIM, POD,
 )  # fmt: skip
 
 
@@ -46,6 +56,9 @@ class World:
         self.promised: dict[str, Key] = {}
         """volume -> claim, for volumes that a binding under way gives away."""
         self.objects: dict[Resource[Any], dict[Key, Any]] = {resource: {} for resource in WATCHED}
+        self.given: dict[Key, ResourceClaim] = {}
+        """Claims with what a binding under way gives them."""
+        self._stock: Inventory | None = None
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self._shapes = Shapes(self._namespaces)
         self._users: dict[Key, set[str]] = {}
@@ -69,6 +82,10 @@ class World:
         old = objects.pop(key, None)
         if not gone:
             objects[key] = obj
+        if resource in (RESOURCESLICE, DEVICETAINTRULE):
+            self._stock = None
+        elif resource is RESOURCECLAIM and (gone or obj.status.allocation is not None):
+            self.given.pop(key, None)
         if resource is NODE:
             self._see_node(obj, gone=gone)
         elif resource is NAMESPACE:
@@ -159,6 +176,41 @@ class World:
         """The pod, if it still waits for a decision of ours."""
         pod = self.pods.get(uid)
         return pod if pod is not None and is_ours(pod) and uid not in self.assumed else None
+
+    def device_needs(self, pod: Pod) -> DeviceNeeds:
+        """What the pod's claims need. Raises Unready."""
+        if not pod.spec.resource_claims:
+            return NO_DEVICES
+        classes = self.objects[DEVICECLASS]
+        ready, others = claims_of(pod, self._claim, lambda name: classes.get(Key("", name)))
+        selectors = [c.status.allocation.node_selector for c in ready if c.status.allocation is not None]
+        bound = tuple(selector for selector in selectors if selector is not None)
+        if not others:
+            return DeviceNeeds(ready, bound)
+        if self._stock is None:
+            self._stock = inventory(self.objects[RESOURCESLICE].values(), self.objects[DEVICETAINTRULE].values())
+        stock, taken = self._stock, frozenset(taken_by(self._claims()))
+        by_name = {key.name: own for key, own in classes.items()}
+
+        def choose(node: str) -> Mapping[str, AllocationResult] | None:
+            found = self.objects[NODE].get(Key("", node))
+            return Search(found, stock, taken, by_name, fits).allocate(others) if found is not None else None
+
+        return DeviceNeeds(ready, bound, others, choose)
+
+    def take_back(self, pod: Pod) -> None:
+        """What the pod's claims were to get is free again."""
+        for name in resource_claims(pod):
+            self.given.pop(Key(pod.metadata.namespace, name), None)
+
+    def _claim(self, namespace: str, name: str) -> ResourceClaim | None:
+        key = Key(namespace, name)
+        known: ResourceClaim | None = self.objects[RESOURCECLAIM].get(key)
+        return self.given.get(key, known) if known is not None else None
+
+    def _claims(self) -> Iterator[ResourceClaim]:
+        for key, claim in self.objects[RESOURCECLAIM].items():
+            yield self.given.get(key, claim)
 
     def assume(self, info: PodInfo, node: str, now: float) -> None:
         """From now on the pod counts as being on the node."""

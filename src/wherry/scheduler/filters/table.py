@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wherry.scheduler.filters.devices import devices
 from wherry.scheduler.filters.interpod import interpod
 from wherry.scheduler.filters.node import node_affinity, taints, unschedulable
 from wherry.scheduler.filters.resources import ports, resources
@@ -16,4 +17,4 @@ RESOURCE_FILTER: Filter = resources
 """Kept per shape, node by node."""
 
 BEFORE_RESOURCES: tuple[Filter, ...] = (ports,)
-AFTER_RESOURCES: tuple[Filter, ...] = (volume_restrictions, volume_binding, spread, interpod)
+AFTER_RESOURCES: tuple[Filter, ...] = (volume_restrictions, volume_binding, spread, interpod, devices)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from wherry.scheduler.devices import NO_DEVICES, DeviceNeeds
 from wherry.scheduler.podinfo import PodInfo, Shape
 from wherry.scheduler.snapshot import Mask, Snapshot
 from wherry.scheduler.volumes import NOTHING, VolumeNeeds
@@ -21,10 +22,11 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is being placed: the pod, and what its volumes need."""
+    """What is being placed: the pod, and what its volumes and claims need."""
 
     info: PodInfo
     volumes: VolumeNeeds = NOTHING
+    devices: DeviceNeeds = NO_DEVICES
 
     @property
     def shape(self) -> Shape:
