@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wherry.controllers import (
-    certificatecleaner,
     certificates,
     clustertrustbundle,
     cronjob,
@@ -27,6 +26,7 @@ from wherry.controllers import (
     nodelifecycle,
     persistentvolume,
     persistentvolumeclaim,
+    podcertificatecleaner,
     podgc,
     protection,
     replicaset,
@@ -74,8 +74,7 @@ CONTROLLERS: tuple[AnyController, ...] = (
     servicecidr.CONTROLLER,
     resourceclaim.PODS,
     resourceclaim.CLAIMS,
-    certificatecleaner.PODS,
-    certificatecleaner.SIGNED,
+    podcertificatecleaner.CONTROLLER,
 )
 """Those that need to be told nothing."""
 

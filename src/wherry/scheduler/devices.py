@@ -112,7 +112,7 @@ def taken_by(claims: Iterable[ResourceClaim]) -> Iterator[DeviceId]:
 # --- What a pod needs ---
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class DeviceNeeds:
     """The claims of one pod: those `ready` have devices, at nodes that `bound` selects; the others get some, together.
 

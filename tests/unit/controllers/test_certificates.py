@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from tests.support.view import NOW, FakeView
-from wherry.api.certificates.certificatesigningrequest import CERTIFICATESIGNINGREQUEST
 from wherry.api.certificates.clustertrustbundle import CLUSTERTRUSTBUNDLE
 from wherry.api.certificates.podcertificaterequest import PODCERTIFICATEREQUEST
 from wherry.api.types.certificates import (
-    CertificateSigningRequest,
-    CertificateSigningRequestCondition,
-    CertificateSigningRequestStatus,
     ClusterTrustBundle,
     ClusterTrustBundleSpec,
     PodCertificateRequest,
 )
-from wherry.controllers import certificatecleaner, clustertrustbundle
+from wherry.controllers import clustertrustbundle, podcertificatecleaner
 from wherry.controllers.settings import Settings
 from wherry.machinery.meta import Key, ObjectMeta
 from wherry.machinery.time import time_at
@@ -56,21 +52,7 @@ KEY = Key("default", "r")
 def test_a_request_of_a_pod_goes_after_a_quarter_of_an_hour() -> None:
     meta = ObjectMeta(name="r", namespace="default", uid="r", creation_timestamp=time_at(NOW))
     view = FakeView(now=NOW + 899).put(PODCERTIFICATEREQUEST, PodCertificateRequest(metadata=meta))
-    assert list(certificatecleaner.plan_pod_request(view, KEY)) == [Requeue(1.0, "it is of no use by then")]
+    assert list(podcertificatecleaner.plan(view, KEY)) == [Requeue(1.0, "it is of no use by then")]
     view.now += 1
-    view.settle(certificatecleaner.plan_pod_request, KEY)
+    view.settle(podcertificatecleaner.plan, KEY)
     assert view.list(PODCERTIFICATEREQUEST) == ()
-
-
-def test_signing_requests_go_an_hour_after_the_answer_or_a_day_after_the_question() -> None:
-    key = Key("", "r")
-    meta = ObjectMeta(name="r", uid="r", creation_timestamp=time_at(NOW))
-    asked = CertificateSigningRequest(metadata=meta)
-    answer = CertificateSigningRequestCondition(type="Denied", status="True", last_update_time=time_at(NOW + 60))
-    answered = CertificateSigningRequest(metadata=meta, status=CertificateSigningRequestStatus(conditions=(answer,)))
-    for request, end in ((asked, NOW + 24 * 3600), (answered, NOW + 60 + 3600)):
-        view = FakeView(now=end - 1).put(CERTIFICATESIGNINGREQUEST, request)
-        assert view.settle(certificatecleaner.plan_signing_request, key) == 0
-        view.now = end
-        view.settle(certificatecleaner.plan_signing_request, key)
-        assert view.list(CERTIFICATESIGNINGREQUEST) == ()

@@ -15,6 +15,8 @@ NONE_FREE = "cannot allocate all claims"
 def devices(snapshot: Snapshot, ask: Ask) -> list[Refusal]:
     """Devices that were given must be reachable; claims without any must all find some on the node."""
     needs = ask.devices
+    if not needs:
+        return []
     out: list[Refusal] = []
     left = snapshot.alive.copy()
     if needs.bound:
