@@ -20,6 +20,7 @@ from wherry.api.types.core import GRPCAction, HTTPGetAction, TCPSocketAction
 from wherry.node.runtime.interface import Runtime, RuntimeFault
 
 MAX_BODY = 10 * 1024
+MAX_REDIRECTS = 10
 USER_AGENT = "kube-probe/1.37"
 
 Answer = tuple[bool, str]
@@ -71,12 +72,8 @@ async def http_get(session: aiohttp.ClientSession, target: Target, action: HTTPG
     headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Connection": "close"}
     headers |= {one.name: one.value for one in action.http_headers}
     try:
-        async with session.get(
-            URL(url, encoded=True), headers=headers, allow_redirects=False, ssl=False,
-            timeout=aiohttp.ClientTimeout(total=timeout),
-        ) as answer:  # fmt: skip
-            await answer.content.read(MAX_BODY)
-            code = answer.status
+        async with asyncio.timeout(timeout):
+            code = await _get(session, url, headers)
     except TimeoutError:
         text = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
         return False, f'Get "{url}": {text}'
@@ -85,6 +82,24 @@ async def http_get(session: aiohttp.ClientSession, target: Target, action: HTTPG
     if 200 <= code < 400:
         return True, ""
     return False, f"HTTP probe failed with statuscode: {code}"
+
+
+async def _get(session: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> int:
+    """The status in the end; redirects are followed on the same host only, any other counts as an answer."""
+    place = URL(url, encoded=True)
+    for _ in range(MAX_REDIRECTS):
+        async with session.get(
+            place, headers=headers, allow_redirects=False, ssl=False, timeout=aiohttp.ClientTimeout(total=None)
+        ) as answer:
+            await answer.content.read(MAX_BODY)
+            to = answer.headers.get("Location")
+            if answer.status not in (301, 302, 303, 307, 308) or not to:
+                return answer.status
+            following = place.join(URL(to))
+            if following.host != place.host:
+                return answer.status
+            place = following
+    raise aiohttp.ClientError(f"stopped after {MAX_REDIRECTS} redirects")
 
 
 def _reason(error: Exception, url: str) -> str:
@@ -113,10 +128,19 @@ async def tcp_connect(target: Target, action: TCPSocketAction, timeout: float) -
     return True, ""
 
 
+def _varint(number: int) -> bytes:
+    """A length as protobuf writes it."""
+    found = bytearray()
+    while number > 0x7F:
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes((*found, number))
+
+
 async def grpc_health(target: Target, action: GRPCAction, timeout: float) -> Answer:  # noqa: ASYNC109 - handed on
     """grpc.health.v1.Health/Check: healthy if it says SERVING."""
     service = (action.service or "").encode()
-    request = b"\x0a" + bytes([len(service)]) + service if service else b""
+    request = b"\x0a" + _varint(len(service)) + service if service else b""
     async with grpc.aio.insecure_channel(f"{target.address}:{action.port}") as channel:
         check = channel.unary_unary(
             "/grpc.health.v1.Health/Check", request_serializer=bytes, response_deserializer=bytes

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 
@@ -83,6 +84,8 @@ def same(one: ResourceRequirements | None, other: ResourceRequirements | None) -
 
 def _differing(one: ResourceRequirements | None, other: ResourceRequirements | None) -> set[str]:
     """Which of CPU and memory differ, in request or limit."""
+    if one == other:
+        return set()
     empty = ResourceRequirements()
     first, second = one or empty, other or empty
     found = set()
@@ -138,8 +141,11 @@ def annotation(spec: Spec) -> str:
 def made_with(container: Container) -> ResourceRequirements | None:
     """The size a container was made with; None when that is not known."""
     text = container.annotations.get(SIZE)
-    if not text:
-        return None
+    return _read(text) if text else None
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> ResourceRequirements | None:
     try:
         return decode(ResourceRequirements, text.encode())
     except msgspec.DecodeError:

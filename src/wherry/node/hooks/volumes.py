@@ -13,6 +13,7 @@ from pathlib import Path
 
 from wherry.api.types.core import Volume, VolumeMount
 from wherry.host import mounts
+from wherry.node.csi import volumes as csi
 from wherry.node.hooks.environment import expand
 from wherry.node.hooks.hook import Hook, HookFault, Scope, Starting
 from wherry.node.runtime.interface import ContainerConfig, Device, Mount, RuntimeFault
@@ -41,7 +42,10 @@ class Volumes(Hook):
         """Bring files from API objects up to date."""
         for volume in scope.pod.spec.volumes:
             folder = scope.folder / "volumes" / volume.name
-            if folder.is_dir() and not folder.is_symlink():
+            if folder.is_symlink():
+                if csi.FOLDER in folder.readlink().parts:
+                    await places.place(scope, volume, folder)  # for drivers that want to be asked again
+            elif folder.is_dir():
                 await self._fill(scope, volume, folder)
 
     async def _make(self, scope: Scope, volume: Volume) -> None:
