@@ -38,6 +38,7 @@ from wherry.node.housekeeping import Housekeeping
 from wherry.node.metering import Meter
 from wherry.node.observer import Observer
 from wherry.node.performer import Drained, Parts
+from wherry.node.pullrecords import PullRecords
 from wherry.node.pulls import Puller
 from wherry.node.registration import Registration
 from wherry.node.runtime.interface import Container, Runtime
@@ -95,8 +96,9 @@ class Agent:
         self.services = ServiceBook()
         self.publisher = Publisher(client, clock)
         self.recorder = Recorder(client, clock, "kubelet", config.name)
-        self.puller = Puller(runtime, client, clock)
+        self.puller = Puller(runtime, client, clock, PullRecords(config.root / "image-pulls.json"))
         self.housekeeping = Housekeeping(config, runtime, clock)
+        self.housekeeping.removed = self.puller.records.forget
         self.meter = Meter(config, runtime, clock, self.observer, self.pods)
         self.evictor = Evictor(config, self.meter, clock, self.pods, self._evict, self._reclaim)
         self.registration = Registration(config, client, runtime, clock, self.recorder, self.evictor.pressures)

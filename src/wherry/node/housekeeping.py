@@ -35,6 +35,8 @@ class Housekeeping:
 
     def __init__(self, config: AgentConfig, runtime: Runtime, clock: Clock) -> None:
         self._config, self._runtime, self._clock = config, runtime, clock
+        self.removed: Callable[[str], None] = lambda _: None
+        """Told the id of every image that was removed."""
         self._levels: dict[str, cgroups.Limits] = {}
         self._used: dict[str, float] = {}
         """image id -> when it was last in use, or first seen (monotonic)"""
@@ -110,6 +112,7 @@ class Housekeeping:
             if self._removable(image, in_use, now):
                 log.info("removing unused image %s", image.tags or image.id)
                 await self._runtime.remove_image(image.id)
+                self.removed(image.id)
 
     def _removable(self, image: Image, in_use: set[str], now: float) -> bool:
         ours = image.pinned or any(tag.startswith("wherry.local/") for tag in image.tags)

@@ -23,6 +23,7 @@ from wherry.client.interface import Client
 from wherry.machinery.errors import APIError
 from wherry.machinery.meta import Key
 from wherry.node.facts import Problem
+from wherry.node.pullrecords import PullRecords
 from wherry.node.runtime.interface import Auth, Runtime, RuntimeFault
 
 FIRST, CAP = 10.0, 300.0
@@ -116,6 +117,7 @@ class Puller:
     runtime: Runtime
     client: Client
     clock: Clock
+    records: PullRecords = field(default_factory=PullRecords)
     _failures: dict[tuple[str, str], _Failure] = field(default_factory=dict)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARALLEL))
 
@@ -129,6 +131,8 @@ class Puller:
             return Problem("InvalidImageName", message, self.clock.now() + FIRST)
         rule = policy(spec)
         held = None if rule == "Always" else await self.runtime.image(name)
+        if held is not None and self.records.needs_proof(held.id):
+            held = held if self.records.proven(held.id, await self._auths(pod, name)) else None
         if held is not None:
             tell("Normal", "Pulled", f'Container image "{spec.image}" {PRESENT}')
             return held.id
@@ -151,7 +155,7 @@ class Puller:
         try:
             async with self._slots:
                 began = self.clock.monotonic()
-                image = await self._try(name, auths)
+                image, used = await self._try(name, auths)
         except RuntimeFault as fault:
             if fault.code == "unavailable":
                 raise
@@ -163,6 +167,7 @@ class Puller:
             self._failures[key] = _Failure(text, "ErrImagePull", wait, self.clock.now() + wait)
             return Problem("ErrImagePull", text, self.clock.now() + 1.0)
         self._failures.pop(key, None)
+        self.records.pulled(image, used)
         now = self.clock.monotonic()
         held = await self.runtime.image(image)
         size = held.size if held else 0
@@ -173,15 +178,16 @@ class Puller:
         )  # fmt: skip
         return image
 
-    async def _try(self, name: str, auths: list[Auth]) -> str:
-        """With each credential in turn, or without any."""
+    async def _try(self, name: str, auths: list[Auth]) -> tuple[str, Auth | None]:
+        """With each credential in turn, or without any; the image and what got it."""
         for auth in auths[:-1]:
             try:
-                return await self.runtime.pull(name, auth)
+                return await self.runtime.pull(name, auth), auth
             except RuntimeFault as fault:
                 if fault.code == "unavailable":
                     raise
-        return await self.runtime.pull(name, auths[-1] if auths else None)
+        last = auths[-1] if auths else None
+        return await self.runtime.pull(name, last), last
 
     async def _auths(self, pod: Pod, name: str) -> list[Auth]:
         secrets: list[Mapping[str, bytes]] = []

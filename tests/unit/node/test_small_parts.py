@@ -11,13 +11,18 @@ from pathlib import Path
 import pytest
 
 from tests.support.fakeapi import FakeAPI, merged
-from tests.unit.node.pods import made, pod
+from tests.unit.node.pods import container, made, pod
 from wherry.aio.clock import LoopClock
 from wherry.api.core.event import EVENT
+from wherry.api.core.secret import SECRET
+from wherry.api.types.core import Secret
 from wherry.client.events import Recorder
 from wherry.host import mounts
+from wherry.machinery.meta import ObjectMeta
 from wherry.node import lastwords, pulls, remember
+from wherry.node.pullrecords import PullRecords
 from wherry.node.runtime.interface import Auth, State
+from wherry.node.runtime.simulated import Simulated
 from wherry.node.status import difference
 from wherry.node.volumes import atomic
 from wherry.node.volumes.atomic import File
@@ -138,3 +143,31 @@ async def test_the_same_event_is_counted_and_chatter_is_cut() -> None:
     await asyncio.sleep(1)
     assert len((await api.list(EVENT)).items) <= 27
     task.cancel()
+
+
+async def test_an_image_that_was_pulled_with_a_secret_is_not_everybodys(tmp_path: Path) -> None:
+    api, clock = FakeAPI(), LoopClock()
+    body = json.dumps({"auths": {"r.example": {"username": "u", "password": "p"}}}).encode()
+    meta = ObjectMeta(name="s", namespace="default")
+    await api.create(SECRET, Secret(metadata=meta, data={".dockerconfigjson": body}))
+    path = tmp_path / "pulls.json"
+    runtime = Simulated(clock, images=("r.example/loaded:1",))
+    puller = pulls.Puller(runtime, api, clock, PullRecords(path))
+    said: list[str] = []
+
+    async def get(image: str, *, secret: bool) -> None:
+        one = pod(imagePullSecrets=[{"name": "s"}] if secret else [], containers=[container("c", image=image)])
+        await puller.get(one, one.spec.containers[0], lambda _, reason, __: said.append(reason))
+
+    await get("r.example/private:1", secret=True)
+    await get("r.example/private:1", secret=True)
+    assert said == ["Pulling", "Pulled", "Pulled"]
+    puller.records = PullRecords(path)
+    said.clear()
+    await get("r.example/private:1", secret=False)
+    assert said == ["Pulling", "Pulled"]
+    said.clear()
+    await get("r.example/loaded:1", secret=False)
+    assert said == ["Pulled"]
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert '"p"' not in path.read_text()
