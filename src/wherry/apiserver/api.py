@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from wherry.aio.clock import Clock
-from wherry.apiserver import strategy
+from wherry.apiserver import strategy, unreadable
 from wherry.apiserver.admission.podsecurity.policy import Settings as PodSecurity
 from wherry.apiserver.context import Context, not_found
 from wherry.apiserver.served import Served
@@ -92,6 +92,7 @@ class Api:
         """One object as of now. Raises NotFound."""
         found = self.find(resource, namespace, name)
         if found is None:
+            unreadable.check(self.windows.of(resource), resource, namespace, name)
             raise not_found(resource, name)
         return found
 

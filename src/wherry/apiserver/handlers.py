@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from wherry.api.metrics.usage import GROUP as METRICS
-from wherry.apiserver import output
+from wherry.apiserver import output, unreadable
 from wherry.apiserver.api import Api
 from wherry.apiserver.context import Context, no_such_verb
 from wherry.apiserver.decode import decode_object, to_json, untyped
@@ -295,6 +295,8 @@ async def delete_one(api: Api, request: Request, info: RequestInfo, resource: Re
     options = await delete_options(request)
     ctx = context(request, info, resource)
     ctx.dry_run = bool(options.dry_run)
+    if options.ignore_store_read_error_with_cluster_breaking_potential and await unreadable.delete(api, ctx, info):
+        return _status_of(ctx, "")
     done = await delete(api, ctx, options)
     if done.gone and resource.plural not in RETURN_DELETED:
         return _deleted(ctx, done)
@@ -311,12 +313,16 @@ RETURN_DELETED = frozenset((
 
 
 def _deleted(ctx: Context[Any], done: Deleted) -> Response:
+    return _status_of(ctx, done.entry.uid)
+
+
+def _status_of(ctx: Context[Any], uid: str) -> Response:
     body = {
         "kind": "Status",
         "apiVersion": "v1",
         "metadata": {},
         "status": "Success",
-        "details": {**ctx.details, "uid": done.entry.uid},
+        "details": {**ctx.details, "uid": uid} if uid else ctx.details,
     }
     return Response(codec.encode(body), warnings=tuple(ctx.warnings))
 

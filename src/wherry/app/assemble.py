@@ -21,8 +21,9 @@ from wherry.apiserver.authn.requestheader import RequestHeader
 from wherry.apiserver.authn.user import MASTERS, User, known
 from wherry.app import auditing, certificates, kubernetes_service, memory
 from wherry.app.config import Config
+from wherry.app.sealing import Sealing
 from wherry.client.interface import Client
-from wherry.host.keys import Pki, Sealer
+from wherry.host.keys import Pki
 from wherry.host.signer import Signer
 from wherry.reconcile.runner import run_controllers
 from wherry.store.log import Log
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from wherry.reconcile.controller import AnyController
     from wherry.scheduler.loop import Scheduler
 
-SEALED = "/registry/core/secrets/"
-"""Keys under this prefix are sealed at rest."""
 CONTROLLER_MANAGER = "system:kube-controller-manager"
 SCHEDULER = "system:kube-scheduler"
 PARTS = frozenset({"api", "controllers", "scheduler"})
@@ -56,8 +55,8 @@ class ControlPlane:
 async def control_plane(config: Config, clock: Clock, only: frozenset[str]) -> ControlPlane:
     """Open the store, load the state, listen. Raises OSError when the port is taken, store errors as they are."""
     pki = Pki(config.pki, clock)
-    sealer = Sealer(pki.seal_key)
-    log = await SqliteLog.open(config.database, seal=partial(_seal, sealer), unseal=partial(_unseal, sealer))
+    sealing = Sealing(pki.seal_key, config.encrypt)
+    log = await SqliteLog.open(config.database, seal=sealing.seal, unseal=sealing.unseal)
     api = ApiServer(
         ApiServerConfig(
             certificate=pki.server.certificate,
@@ -81,6 +80,7 @@ async def control_plane(config: Config, clock: Clock, only: frozenset[str]) -> C
     await api.start()
     jobs = plane.jobs
     jobs.append(("memory", memory.keep_small))
+    jobs.append(("encryption keys", partial(sealing.keep, log)))
     jobs.append(("certificates", partial(certificates.renew, config, pki, clock, api)))
     jobs.append(("kubernetes service", partial(kubernetes_service.publish, config, api.client(_user("wherry")))))
     if "controllers" in only:
@@ -125,11 +125,3 @@ async def _scheduler(client: Client, clock: Clock) -> None:
 
 def _user(name: str) -> User:
     return known(f"system:{name}", MASTERS)
-
-
-def _seal(sealer: Sealer, key: str, value: bytes) -> bytes:
-    return sealer.seal(key, value) if key.startswith(SEALED) else value
-
-
-def _unseal(sealer: Sealer, key: str, value: bytes) -> bytes:
-    return sealer.unseal(key, value) if key.startswith(SEALED) else value

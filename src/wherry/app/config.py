@@ -76,6 +76,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Image registry (`host[:port]`) -> the URL where nodes find it instead; http:// is allowed."""
 
     audit: Audit = Audit()
+    encrypt: tuple[str, ...] = ("secrets",)
+    """Resources whose values are encrypted at rest: `secrets`, `deployments.apps`, `*`."""
 
     @property
     def state(self) -> Path:

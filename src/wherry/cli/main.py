@@ -21,6 +21,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("image", "wherry.cli.image"),
     ("logs", "wherry.cli.logs"),
     ("audit", "wherry.cli.audit"),
+    ("encryption", "wherry.cli.encryption"),
     ("version", "wherry.cli.version"),
     ("server", "wherry.cli.server"),
     ("agent", "wherry.cli.agent"),

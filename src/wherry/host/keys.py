@@ -249,12 +249,12 @@ class Sealer:
         for line in keys.read_text().split():
             raw = bytes.fromhex(line)
             self._keys[_key_id(raw)] = AESGCM(raw)
-        self._newest = next(iter(self._keys))
+        self.newest = next(iter(self._keys))
 
     def seal(self, key: str, value: bytes) -> bytes:
         """Encrypt a value that will be stored under `key`."""
         nonce = os.urandom(12)
-        return self.MAGIC + self._newest + nonce + self._keys[self._newest].encrypt(nonce, value, key.encode())
+        return self.MAGIC + self.newest + nonce + self._keys[self.newest].encrypt(nonce, value, key.encode())
 
     def unseal(self, key: str, sealed: bytes) -> bytes:
         """Decrypt; a value that was never sealed comes back as it is.

@@ -64,6 +64,9 @@ class Unavailable(Exception):
     """The store cannot take writes any more; open it again. The outcome of writes in flight is unknown."""
 
 
+UNREADABLE = b'{"metadata":{},"unreadable":true}'
+"""What is read instead of a value that cannot be decrypted. Windows keep such keys apart."""
+
 Deliver = Callable[[Sequence[Change]], None]
 
 

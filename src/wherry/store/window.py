@@ -21,7 +21,7 @@ from wherry.machinery.meta import T
 from wherry.machinery.resource import Resource
 from wherry.store.entry import Entry, Event, Kind, with_revision
 from wherry.store.history import History, Moment, Predicate
-from wherry.store.log import Change, Record
+from wherry.store.log import UNREADABLE, Change, Record
 
 logger = logging.getLogger(__name__)
 
@@ -147,6 +147,8 @@ class Window(Generic[T]):
         self._live: dict[str, Entry[T]] = {}
         self._keys: list[str] = []
         self._watches: dict[str, dict[Watch[T], None]] = {}
+        self.unreadable: dict[str, int] = {}
+        """Keys whose values cannot be decrypted, and when they were written: neither listed nor watched."""
 
     def __len__(self) -> int:
         return len(self._live)
@@ -259,6 +261,9 @@ class Window(Generic[T]):
     def load(self, records: Iterable[Record]) -> None:
         """Take the present state, sorted by key, before anything else."""
         for record in records:
+            if record.value == UNREADABLE:
+                self.unreadable[record.key] = record.revision
+                continue
             data = with_revision(record.value, record.revision)
             self._live[record.key] = Entry(self.kind, record.key, data, record.revision, record.created)
         self._keys = list(self._live)
@@ -267,6 +272,8 @@ class Window(Generic[T]):
         """Take the past that led to the present state, in order, after `load`."""
         seen: dict[str, Entry[T]] = {}
         for change in changes:
+            if change.value == UNREADABLE:
+                continue
             previous = self._previous(change, seen.get(change.key))
             entry = self._live.get(change.key)
             if change.value is None:
@@ -280,6 +287,8 @@ class Window(Generic[T]):
     def apply(self, change: Change, at: float) -> Moment[T]:
         """Make a change visible to readers. `tell` follows."""
         previous = self._live.get(change.key)
+        if self.unreadable:
+            self.unreadable.pop(change.key, None)
         entry: Entry[T] | None = None
         if change.value is not None:
             entry = self._live[change.key] = self._entry(change, change.value)
@@ -320,7 +329,7 @@ class Window(Generic[T]):
         return Entry(self.kind, change.key, with_revision(value, change.revision), change.revision, change.created)
 
     def _previous(self, change: Change, seen: Entry[T] | None) -> Entry[T] | None:
-        if change.previous is None:
+        if change.previous is None or change.previous == UNREADABLE:
             return None
         if seen is not None and seen.revision == change.previous_revision:
             return seen

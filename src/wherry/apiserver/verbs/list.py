@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from wherry.apiserver import unreadable
 from wherry.apiserver.api import Api
 from wherry.apiserver.select import Selection
 from wherry.machinery.errors import BadRequest, Cause, Gone, Timeout
@@ -116,6 +117,8 @@ async def list_(
     """A page. Raises BadRequest, Invalid, Gone, Timeout."""
     check_list(options)
     window = api.window(resource)
+    if window.unreadable:
+        unreadable.check(window, resource, namespace, selection.name)
     if options.token:
         return _continued(window, namespace, selection, options)
     revision = revision_of(options.revision)
