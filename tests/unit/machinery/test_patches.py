@@ -20,6 +20,7 @@ from wherry.machinery.errors import APIError, BadRequest, Invalid, TooLarge
 from wherry.machinery.fields import StructTypes
 from wherry.machinery.patch.json import json_patch
 from wherry.machinery.patch.merge import merge_patch
+from wherry.machinery.patch.parents import with_parents
 from wherry.machinery.patch.strategic import strategic_merge
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "patch"
@@ -122,3 +123,11 @@ def test_any_strategic_patch_works_or_is_refused(document: dict[str, Any], patch
     with contextlib.suppress(BadRequest):
         strategic_merge(document, patch, SCHEMA)
     assert (document, patch) == before
+
+
+def test_empty_structs_are_there_for_a_json_patch() -> None:
+    """Go writes them; nothing else is made up."""
+    operations = [{"op": "add", "path": "/status/loadBalancer/ingress", "value": []}, {"op": "add", "path": "/x/y"}, 3]
+    assert with_parents(Service, {"metadata": {}}, operations) == {"metadata": {}, "status": {"loadBalancer": {}}}
+    assert with_parents(Service, {"status": 1}, operations) == {"status": 1}
+    assert with_parents(Service, {}, {"path": "/status/a"}) == {}

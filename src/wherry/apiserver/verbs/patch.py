@@ -24,6 +24,7 @@ from wherry.machinery.meta import T
 from wherry.machinery.patch.apply import apply
 from wherry.machinery.patch.json import json_patch
 from wherry.machinery.patch.merge import merge_patch
+from wherry.machinery.patch.parents import with_parents
 from wherry.machinery.patch.strategic import strategic_merge
 from wherry.machinery.resource import Resource
 from wherry.machinery.validation import forbidden, invalid, refuse
@@ -103,7 +104,10 @@ def _check_twice(ctx: Context[Any], asked: PatchRequest) -> None:
 
 def _step(kind: str, document: Any, ctx: Context[Any]) -> Callable[[Any], Any]:
     if kind == JSON_PATCH:
-        return lambda present: json_patch(present, document)
+        kind_of = _spoken(ctx)
+        if kind_of.custom is not None:
+            return lambda present: json_patch(present, document)
+        return lambda present: json_patch(with_parents(kind_of.type, present, document), document)
     if not isinstance(document, dict):
         raise BadRequest("json: cannot unmarshal array into Go value of type map[string]interface {}")
     if kind == MERGE_PATCH:
