@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wherry.controllers import (
+    attachdetach,
     certificates,
     clustertrustbundle,
     cronjob,
@@ -58,6 +59,7 @@ CONTROLLERS: tuple[AnyController, ...] = (
     replicationcontroller.CONTROLLER,
     disruption.CONTROLLER,
     ephemeralvolume.CONTROLLER,
+    attachdetach.CONTROLLER,
     persistentvolumeclaim.CONTROLLER,
     persistentvolume.CONTROLLER,
     protection.CLAIMS,

@@ -39,6 +39,7 @@ from wherry.machinery.meta import Key, ObjectMeta, OwnerReference
 from wherry.machinery.time import Time, micro_time_at, time_at
 from wherry.node import machine
 from wherry.node.config import AgentConfig
+from wherry.node.csi import volumes as csi
 from wherry.node.runtime.interface import Health, Image, Runtime, RuntimeFault, Version
 
 log = logging.getLogger(__name__)
@@ -198,8 +199,9 @@ class Registration:
         due = self._clock.monotonic() - self._sent_at >= self._config.status_every
         if not due and _without_beats(body) == _without_beats(self._sent):
             return
+        gone = {"volumesInUse": None} if node.status.volumes_in_use and "volumesInUse" not in body else {}
         self._node = await self._client.patch(
-            NODE, Key("", self._config.name), {"status": body}, kind="strategic", subresource="status"
+            NODE, Key("", self._config.name), {"status": body | gone}, kind="strategic", subresource="status"
         )
         self._sent, self._sent_at = body, self._clock.monotonic()
 
@@ -220,6 +222,7 @@ class Registration:
             daemon_endpoints=NodeDaemonEndpoints(kubelet_endpoint=DaemonEndpoint(port=config.port)),
             node_info=machine.info(config, self._version),
             images=_images(images),
+            volumes_in_use=csi.in_use(config),
             features=NodeFeatures(supplemental_groups_policy=self.strict_groups),
         )
 

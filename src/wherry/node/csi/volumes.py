@@ -267,6 +267,18 @@ async def release(config: AgentConfig, plugins: Plugins | None, folder: Path) ->
         await asyncio.to_thread(_remove, path.parent)
 
 
+def in_use(config: AgentConfig) -> tuple[str, ...]:
+    """The volumes of drivers that this node holds, by the names that `status.volumesInUse` has."""
+    found = set()
+    for path in config.pods.glob(f"*/volumes/{FOLDER}/*/{DATA}"):
+        try:
+            data = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue  # it goes this moment
+        found.add(f"kubernetes.io/csi/{data['driverName']}^{data['volumeHandle']}")
+    return tuple(sorted(found))
+
+
 def _used_elsewhere(config: AgentConfig, data: Mapping[str, str]) -> bool:
     for path in config.pods.glob(f"*/volumes/{FOLDER}/*/{DATA}"):
         other = json.loads(path.read_text())
