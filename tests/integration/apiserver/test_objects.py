@@ -323,6 +323,8 @@ async def test_quota_and_limits(http: Http) -> None:
 async def test_doors_of_a_pod(http: Http) -> None:
     """Ephemeral containers and sizes change through their own subresources only."""
     resources = {"requests": {"cpu": "100m"}, "limits": {"cpu": "200m"}}
+    node = {"metadata": {"name": "n"}, "status": {"allocatable": {"cpu": "1", "memory": "1Gi"}}}
+    assert (await http("POST", "/api/v1/nodes", node)).code == 201
     spec = {"containers": [{"name": "c", "image": "x", "resources": resources}]}
     await http("POST", PODS, {"metadata": {"name": "p"}, "spec": spec})
     await http("POST", f"{PODS}/p/binding", {"target": {"name": "n"}})

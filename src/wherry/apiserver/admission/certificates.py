@@ -53,7 +53,7 @@ def _timed(
         yield replace(condition, last_update_time=updated, last_transition_time=moved or now)
 
 
-def _may(api: Api, user: User, verb: str, signer: str) -> bool:
+def may(api: Api, user: User, verb: str, signer: str) -> bool:
     """Whether the user may do this for a signer, or for all of its domain."""
     domain = signer.partition("/")[0]
     return any(
@@ -65,7 +65,7 @@ def _approve(
     api: Api, ctx: Context[CertificateSigningRequest], request: CertificateSigningRequest,
     old: CertificateSigningRequest | None,
 ) -> None:  # fmt: skip
-    if not _may(api, ctx.user, "approve", request.spec.signer_name):
+    if not may(api, ctx.user, "approve", request.spec.signer_name):
         raise forbidden(ctx, f'user not permitted to approve requests with signerName "{request.spec.signer_name}"')
 
 
@@ -75,7 +75,7 @@ def _sign(
 ) -> None:  # fmt: skip
     if old is None or (request.status.certificate == old.status.certificate and _failed(request) == _failed(old)):
         return
-    if not _may(api, ctx.user, "sign", old.spec.signer_name):
+    if not may(api, ctx.user, "sign", old.spec.signer_name):
         raise forbidden(ctx, f'user not permitted to sign requests with signerName "{old.spec.signer_name}"')
 
 

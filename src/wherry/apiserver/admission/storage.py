@@ -1,4 +1,5 @@
-"""DefaultStorageClass and StorageObjectInUseProtection: claims get a class, and nothing in use vanishes.
+"""DefaultStorageClass, StorageObjectInUseProtection and PersistentVolumeClaimResize: claims get a class, nothing in
+use vanishes, and volumes grow only where their class allows it.
 
 https://kubernetes.io/docs/concepts/storage/persistent-volumes/#storage-object-in-use-protection
 """
@@ -13,9 +14,11 @@ from wherry.api.storage.storageclass import STORAGECLASS
 from wherry.api.types.core import PersistentVolumeClaim
 from wherry.api.types.storage import StorageClass
 from wherry.apiserver import strategy
+from wherry.apiserver.admission.namespace_lifecycle import forbidden
 from wherry.apiserver.admission.plugin import Plugin
 from wherry.apiserver.context import Context
 from wherry.machinery.meta import T
+from wherry.machinery.quantity import compare
 from wherry.store.entry import Entry
 
 if TYPE_CHECKING:
@@ -55,6 +58,27 @@ def _protect(api: Api, ctx: Context[T], obj: T, old: T | None) -> T:
     return strategy.with_meta(obj, finalizers=(*obj.metadata.finalizers, finalizer))
 
 
+def _resize(
+    api: Api, ctx: Context[PersistentVolumeClaim], claim: PersistentVolumeClaim, old: PersistentVolumeClaim
+) -> None:  # fmt: skip
+    asked, had = (c.spec.resources.requests.get("storage") for c in (claim, old))
+    if asked is None or (had is not None and compare(asked, had) <= 0):
+        return
+    if old.status.phase != "Bound":
+        raise forbidden(ctx, "Only bound persistent volume claims can be expanded")
+    entry = api.find(STORAGECLASS, "", _class_of(claim)) if _class_of(claim) == _class_of(old) != "" else None
+    if entry is None or not entry.obj.allow_volume_expansion:
+        raise forbidden(
+            ctx,
+            "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support "
+            "resize",
+        )
+
+
+def _class_of(claim: PersistentVolumeClaim) -> str:
+    return claim.metadata.annotations.get(_OLD_CLASS) or claim.spec.storage_class_name or ""
+
+
 PLUGINS = (
     Plugin(
         "DefaultStorageClass",
@@ -67,5 +91,11 @@ PLUGINS = (
         mutate=_protect,
         operations=frozenset({"CREATE"}),
         resources=frozenset(FINALIZERS),
+    ),
+    Plugin(
+        "PersistentVolumeClaimResize",
+        validate=_resize,
+        operations=frozenset({"UPDATE"}),
+        resources=frozenset({"persistentvolumeclaims"}),
     ),
 )

@@ -5,15 +5,14 @@ https://kubernetes.io/docs/reference/access-authn-authz/node/
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
 from wherry.api.core.pod import POD
 from wherry.api.networking.ingress import INGRESS
-from wherry.api.types.core import Container, EphemeralContainer, Pod
+from wherry.api.types.core import Pod
 from wherry.api.types.rbac import RoleRef
 from wherry.apiserver.authz.rbac import Rbac
 from wherry.apiserver.authz.rules import Attributes, allows
+from wherry.apiserver.pod_references import references
 from wherry.store.entry import Entry, Event
 from wherry.store.windows import Windows
 
@@ -100,53 +99,3 @@ class NodeRights:
                 if claim is not None and claim.obj.spec.volume_name == volume:
                     return True
         return False
-
-
-def references(pod: Pod) -> set[tuple[str, str]]:
-    """(plural, name) of every namespaced object that a pod's containers and volumes need."""
-    return set(_references(pod))
-
-
-def _references(pod: Pod) -> Iterator[tuple[str, str]]:
-    spec = pod.spec
-    if spec.service_account_name:
-        yield "serviceaccounts", spec.service_account_name
-    for pull in spec.image_pull_secrets:
-        yield "secrets", pull.name
-    containers: tuple[Container | EphemeralContainer, ...] = (
-        *spec.init_containers,
-        *spec.containers,
-        *spec.ephemeral_containers,
-    )
-    for container in containers:
-        for source in container.env_from:
-            if source.config_map_ref:
-                yield "configmaps", source.config_map_ref.name
-            if source.secret_ref:
-                yield "secrets", source.secret_ref.name
-        for variable in container.env:
-            origin = variable.value_from
-            if origin and origin.config_map_key_ref:
-                yield "configmaps", origin.config_map_key_ref.name
-            if origin and origin.secret_key_ref:
-                yield "secrets", origin.secret_key_ref.name
-    yield from _volumes(pod)
-
-
-def _volumes(pod: Pod) -> Iterator[tuple[str, str]]:
-    for volume in pod.spec.volumes:
-        if volume.config_map:
-            yield "configmaps", volume.config_map.name
-        if volume.secret:
-            yield "secrets", volume.secret.secret_name
-        if volume.persistent_volume_claim:
-            yield "persistentvolumeclaims", volume.persistent_volume_claim.claim_name
-        if volume.csi and volume.csi.node_publish_secret_ref:
-            yield "secrets", volume.csi.node_publish_secret_ref.name
-        if volume.ephemeral:
-            yield "persistentvolumeclaims", f"{pod.metadata.name}-{volume.name}"
-        for source in volume.projected.sources if volume.projected else ():
-            if source.config_map:
-                yield "configmaps", source.config_map.name
-            if source.secret:
-                yield "secrets", source.secret.name

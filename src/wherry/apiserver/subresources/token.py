@@ -17,7 +17,6 @@ from wherry.api.types.authentication import BoundObjectReference, TokenRequest, 
 from wherry.apiserver.api import Api
 from wherry.apiserver.context import Context, conflict, not_found
 from wherry.machinery import codec
-from wherry.machinery.errors import Forbidden
 from wherry.machinery.resource import Resource
 from wherry.machinery.time import time_at
 from wherry.machinery.validation import invalid, refuse
@@ -40,10 +39,8 @@ async def issue(api: Api, ctx: Context[Any], body: dict[str, Any]) -> dict[str, 
     seconds = spec.expiration_seconds if spec.expiration_seconds is not None else _DEFAULT
     _check_length(seconds)
     bound: dict[str, Any] = {}
-    node_name = ""
     if spec.bound_object_ref is not None:
-        bound, node_name = _bound(api, ctx, spec.bound_object_ref)
-    _check_node(ctx, spec.bound_object_ref, node_name)
+        bound = _bound(api, ctx, spec.bound_object_ref)
     audiences = spec.audiences or api.tokens.audiences
     now = api.clock.now()
     life = seconds
@@ -70,8 +67,8 @@ def _check_length(seconds: int) -> None:
     raise refuse("authentication.k8s.io", "TokenRequest", "", [problem])
 
 
-def _bound(api: Api, ctx: Context[Any], ref: BoundObjectReference) -> tuple[dict[str, dict[str, str]], str]:
-    """The claims about what a token is bound to, and the node of a bound pod."""
+def _bound(api: Api, ctx: Context[Any], ref: BoundObjectReference) -> dict[str, dict[str, str]]:
+    """The claims about what a token is bound to: with a pod, its node too."""
     resource = _BINDABLE.get(ref.kind)
     if resource is None or ref.api_version not in ("", "v1"):
         raise refuse("authentication.k8s.io", "TokenRequest", "", [
@@ -87,7 +84,6 @@ def _bound(api: Api, ctx: Context[Any], ref: BoundObjectReference) -> tuple[dict
             "have been deleted and then recreated",
         )  # fmt: skip
     claims = {ref.kind.lower(): {"name": ref.name, "uid": found.uid}}
-    node_name = ""
     if resource is POD:
         pod = found.obj
         if pod.spec.service_account_name != ctx.name:
@@ -100,22 +96,4 @@ def _bound(api: Api, ctx: Context[Any], ref: BoundObjectReference) -> tuple[dict
         node = api.find(NODE, "", node_name) if node_name else None
         if node_name:
             claims["node"] = {"name": node_name, **({"uid": node.uid} if node is not None else {})}
-    return claims, node_name
-
-
-def _check_node(ctx: Context[Any], ref: BoundObjectReference | None, node_name: str) -> None:
-    """An agent gets tokens of the pods on its own node only."""
-    own = ctx.user.node
-    if not own:
-        return
-    if ref is None or ref.kind != "Pod":
-        raise Forbidden(f'serviceaccounts "{ctx.name}" is forbidden: node requested token not bound to a pod')
-    if not ref.uid:
-        raise Forbidden(
-            f'serviceaccounts "{ctx.name}" is forbidden: node requested token with a pod binding without a uid'
-        )
-    if node_name != own:
-        raise Forbidden(
-            f'serviceaccounts "{ctx.name}" is forbidden: node requested token bound to a pod scheduled on a different '
-            "node"
-        )
+    return claims
