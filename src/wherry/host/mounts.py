@@ -37,6 +37,13 @@ def tmpfs(target: Path, *, size: int = 0, mode: int = 0o777) -> None:
     _mount("tmpfs", str(target), "tmpfs", MS_NOSUID | MS_NODEV, data)
 
 
+def huge(target: Path, page: str, size: int) -> None:
+    """Mount a file system of huge pages of size `page` (2Mi, 1Gi; "": the kernel's own), at most `size` bytes."""
+    options = [f"pagesize={page.removesuffix('i')}"] if page else []
+    options += [f"size={size}"] if size else []
+    _mount("nodev", str(target), "hugetlbfs", 0, ",".join(options))
+
+
 def bind(source: str | Path, target: Path, *, readonly: bool = False) -> None:
     """Show `source` (a path, or /proc/self/fd/N) at `target`, with the mounts below it."""
     _mount(str(source), str(target), "", MS_BIND | MS_REC)

@@ -82,7 +82,10 @@ def architecture() -> str:
 def look(config: AgentConfig) -> Machine:
     """What hooks need to know."""
     memory = memory_bytes()
-    promised = {"cpu": cpus() * 1000, "memory": memory - MEMORY_RESERVE, "ephemeral-storage": _disk(config) * 9 // 10}
+    huge = huge_pages()
+    left = memory - MEMORY_RESERVE - sum(size * count for size, count in huge.items())
+    promised = {"cpu": cpus() * 1000, "memory": left, "ephemeral-storage": _disk(config) * 9 // 10}
+    promised |= {f"hugepages-{from_bytes(size)}": size * count for size, count in huge.items()}
     return Machine(cpus() * 1000, memory, promised, cgroups.version())
 
 
@@ -95,18 +98,27 @@ def capacity(config: AgentConfig) -> dict[str, Quantity]:
     return {
         "cpu": from_milli(cpus() * 1000),
         "ephemeral-storage": _kib(_disk(config)),
-        "hugepages-1Gi": Quantity("0"),
-        "hugepages-2Mi": Quantity("0"),
+        **{f"hugepages-{from_bytes(size)}": from_bytes(size * count) for size, count in huge_pages().items()},
         "memory": _kib(memory_bytes()),
         "pods": Quantity(config.max_pods),
     }
 
 
+def huge_pages() -> dict[int, int]:
+    """Page size in bytes -> how many pages are set aside."""
+    found = {1 << 30: 0, 2 << 20: 0}
+    for folder in Path("/sys/kernel/mm/hugepages").glob("hugepages-*kB"):
+        size = int(folder.name.removeprefix("hugepages-").removesuffix("kB")) * 1024
+        found[size] = int(_read(str(folder / "nr_hugepages")) or 0)
+    return found
+
+
 def allocatable(config: AgentConfig) -> dict[str, Quantity]:
     """status.allocatable"""
+    huge = sum(size * count for size, count in huge_pages().items())
     return capacity(config) | {
         "ephemeral-storage": Quantity(_disk(config) * 9 // 10),
-        "memory": _kib(memory_bytes() - MEMORY_RESERVE),
+        "memory": _kib(memory_bytes() - MEMORY_RESERVE - huge),
     }
 
 

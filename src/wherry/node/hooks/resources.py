@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from wherry.api.core.pod_resources import pod_limits, pod_requests, qos_class
 from wherry.api.types.core import Container as Spec
 from wherry.api.types.core import Pod, PodSpec
 from wherry.host import cgroups
-from wherry.machinery.quantity import milli, whole
+from wherry.machinery.quantity import Quantity, from_bytes, milli, whole
 from wherry.node import groups
 from wherry.node.hooks.hook import Hook, Machine, Scope, Starting
 from wherry.node.runtime.interface import ContainerConfig, Resources, SandboxConfig
@@ -48,8 +49,18 @@ def limits(pod: Pod, spec: Spec, machine: Machine) -> Resources:
         cpu_shares=groups.shares(milli(request["cpu"]) if "cpu" in request else cpu_limit),
         memory=whole(limit.get("memory", "0")),
         oom_score_adj=oom_score(pod, spec, machine.memory),
+        huge_pages=huge_pages(limit),
         unified=unified,
     )
+
+
+def huge_pages(limits: Mapping[str, Quantity]) -> tuple[tuple[str, int], ...]:
+    """Limits on huge pages by the kernel's names: none of a size that is not asked for."""
+    found = []
+    for size, name in ((2 << 20, "2MB"), (1 << 30, "1GB")):
+        if (Path("/sys/kernel/mm/hugepages") / f"hugepages-{size // 1024}kB").exists():
+            found.append((name, whole(limits.get(f"hugepages-{from_bytes(size)}", "0"))))
+    return tuple(found)
 
 
 def sums(spec: PodSpec) -> cgroups.Limits:

@@ -79,6 +79,8 @@ class Resources:
     oom_score_adj: int = 0
     cpuset_cpus: str = ""
     cpuset_mems: str = ""
+    huge_pages: tuple[tuple[str, int], ...] = ()
+    """(page size as the kernel names it, such as 2MB; bytes)"""
     unified: Mapping[str, str] = field(default_factory=dict)
 
 

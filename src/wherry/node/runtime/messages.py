@@ -106,6 +106,7 @@ def resources(given: Resources) -> pb.LinuxContainerResources:
         cpu_period=given.cpu_period, cpu_quota=given.cpu_quota, cpu_shares=given.cpu_shares,
         memory_limit_in_bytes=given.memory, oom_score_adj=given.oom_score_adj, cpuset_cpus=given.cpuset_cpus,
         cpuset_mems=given.cpuset_mems, unified=dict(given.unified),
+        hugepage_limits=[pb.HugepageLimit(page_size=size, limit=limit) for size, limit in given.huge_pages],
     )  # fmt: skip
 
 

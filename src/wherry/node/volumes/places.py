@@ -65,6 +65,8 @@ def empty_dir(source: EmptyDirVolumeSource, own: Path) -> None:
         own.chmod(0o777)
     if source.medium == "Memory" and not mounts.is_mount(own):
         mounts.tmpfs(own, size=whole(source.size_limit) if source.size_limit else 0)
+    elif source.medium.startswith("HugePages") and not mounts.is_mount(own):
+        mounts.huge(own, source.medium.partition("-")[2], whole(source.size_limit) if source.size_limit else 0)
 
 
 async def image_files(scope: Scope, name: str, source: ImageVolumeSource, own: Path) -> None:
