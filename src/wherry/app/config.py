@@ -151,7 +151,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         network = ipaddress.ip_network(self.node_cidr)
         first = Node(f"{NODE_PREFIX}1", 0, address=str(network[1]))
         others = (
-            Node(f"{NODE_PREFIX}{n}", n - 1, netns=f"{NODE_PREFIX}{n}", address=str(network[n]))
+            Node(f"{NODE_PREFIX}{n}", n - 1, netns=f"{self.run.name}-{n}", address=str(network[n]))
             for n in range(2, self.nodes + 1)
         )
         return (first, *others)

@@ -112,7 +112,7 @@ def take_down_networks(config: Config) -> bool:
         release(network_settings(config, node))
         if node.netns and netns.exists(node.netns):
             found = True
-            nodes.remove(node.name)
+            nodes.remove(node.name, node.netns)
     if links.show_or_nothing(["link", "show", "dev", nodes.BRIDGE]):
         found = True
         nodes.remove_all(())

@@ -12,5 +12,5 @@ def make_namespace(node: Node) -> bool:
     if not node.netns:
         return False
     new = not netns.exists(node.netns)
-    nodes.create(node.name, node.index + 1)
+    nodes.create(node.name, node.index + 1, node.netns)
     return new

@@ -68,12 +68,15 @@ def prepare_machine() -> None:
     nft.run(_rules())
 
 
-def create(node: str, number: int) -> NodeNetns:
-    """The namespace of node `number` (2 to 254), wired. Raises ValueError, links.LinkError, nft.NftError."""
+def create(node: str, number: int, namespace: str = "") -> NodeNetns:
+    """The namespace of node `number` (2 to 254), wired; `namespace` is its name (`netns_of`).
+
+    Raises ValueError, links.LinkError, nft.NftError.
+    """
     if not 2 <= number <= 254:
         raise ValueError(f"a node in a namespace has a number from 2 to 254, not {number}")
     prepare_machine()
-    place = NodeNetns(node, netns_of(node), NETWORK[number])
+    place = NodeNetns(node, namespace or netns_of(node), NETWORK[number])
     netns.create(place.netns)
     link = _link(node)
     if not links.show(["address", "show", "dev", "eth0"], place.netns):
@@ -90,10 +93,10 @@ def create(node: str, number: int) -> NodeNetns:
     return place
 
 
-def remove(node: str) -> None:
+def remove(node: str, namespace: str = "") -> None:
     """Remove one node's namespace and wire. Its processes must have ended: they would keep it alive unseen."""
     links.ensure(["link", "delete", _link(node)])
-    netns.delete(netns_of(node))
+    netns.delete(namespace or netns_of(node))
 
 
 def remove_all(nodes: tuple[str, ...]) -> None:

@@ -7,13 +7,11 @@
 
 Needs root and what `wherry doctor` asks for. The cluster lives in a network namespace of its own (`place.py`), under
 its own state root and kubeconfig; it is reached from the test at `cluster.address`. Leaving the block runs
-`wherry delete` and removes the namespace. Clusters of several nodes wait for each other, as their nodes' namespaces
-have machine-wide names.
+`wherry delete` and removes the namespace. Clusters, of several nodes too, stand beside each other.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -21,14 +19,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from wherry.app import kubectl
 from wherry.app.config import Config
 from wherry.testing import place
 
-NODES_LOCK = Path("/run/lock/wherry-testing-nodes")
-"""Held by a cluster of several nodes: `wherry-2` is a name of the whole machine."""
 TIMEOUT = 120.0
 
 
@@ -47,14 +43,10 @@ class Cluster:
         self._inside = root.absolute().with_name(f"{root.name}.inside.kubeconfig")
         self._cache = root.absolute().with_name(f"{root.name}.cache")
         self._place: place.Place | None = None
-        self._lock: IO[str] | None = None
         self._start = start
 
     def __enter__(self) -> Self:
         """Make the namespace and bring the cluster up. Raises CommandFailed, place.PlaceError."""
-        if self.config.nodes > 1:
-            self._lock = NODES_LOCK.open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
             self._place = place.take()
             if self._start:
@@ -157,9 +149,6 @@ class Cluster:
             if self._place is not None:
                 self._place.close()
                 self._place = None
-            if self._lock is not None:
-                self._lock.close()
-                self._lock = None
 
 
 def run(argv: Sequence[str], *, env: Mapping[str, str], check: bool, stdin: str, timeout: float) -> str:

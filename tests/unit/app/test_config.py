@@ -40,6 +40,12 @@ def test_each_root_has_its_own_run_folder_and_control_group() -> None:
     assert other.cgroup() == f"/{other.run.name}"
 
 
+def test_nodes_of_two_clusters_have_namespaces_of_their_own() -> None:
+    found = [Config(root=root, nodes=2).machines()[1] for root in ("/a", "/b")]
+    assert len({node.netns for node in found}) == 2
+    assert {node.name for node in found} == {"wherry-2"}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
