@@ -1,16 +1,17 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup host format lint types imports unit check host-test test clients bench demo update update-facts verify docs clean
+.PHONY: help setup host format lint types imports unit check host-test test clients conformance conformance-smoke conformance-update bench demo update update-facts verify docs clean
 
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 ROOT_USER := $(filter 0,$(shell id -u))
 WORKERS ?= auto
+CONFORMANCE := FOCUS='$(FOCUS)' SKIP='$(SKIP)' PROCS='$(PROCS)' python -m tests.conformance
 GENERATORS := hack/generate_types.py hack/generate_docs.py
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
 
 setup: ## the virtual environment, from the lock file
 	@hack/setup.sh
@@ -42,6 +43,15 @@ test: $(if $(ROOT_USER),host) check $(if $(ROOT_USER),host-test) ## check, and a
 
 clients: setup host ## kubectl and other clients against a running cluster
 	pytest -q -m host tests/host/shows/test_kubectl.py $(wildcard tests/clients)
+
+conformance: setup host ## upstream's conformance suite against a cluster of two nodes (FOCUS=, SKIP=, PROCS=)
+	@$(CONFORMANCE) run
+
+conformance-smoke: setup host ## a fixed selection of it, ten minutes
+	@$(CONFORMANCE) smoke
+
+conformance-update: setup host ## run it, and write down what passes (tests/conformance/passing.txt, docs/conformance.md)
+	@$(CONFORMANCE) update
 
 bench: setup host ## measure; prints one table
 	python -m bench

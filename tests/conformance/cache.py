@@ -1,0 +1,39 @@
+"""What is slow to make and depends on nothing but its inputs, kept outside the repository and shared by all clones.
+
+`made(name, inputs, make)` answers a folder `<cache>/<name>-<hash of inputs>`; the first to ask makes it while others
+wait. A folder is either whole or absent: it is made beside its place and renamed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+
+def root() -> Path:
+    """The cache's folder, following XDG."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "wherry" / "conformance"
+
+
+def made(name: str, inputs: Iterable[bytes], make: Callable[[Path], None]) -> Path:
+    """The folder for these inputs; `make` fills an empty one when there is none yet."""
+    key = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in inputs)).hexdigest()[:16]
+    whole = root() / f"{name}-{key}"
+    if whole.exists():
+        return whole
+    root().mkdir(parents=True, exist_ok=True)
+    with (root() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if whole.exists():
+            return whole
+        part = root() / f"{name}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        make(part)
+        part.rename(whole)
+    return whole
