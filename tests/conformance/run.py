@@ -1,8 +1,8 @@
 """One run: a fresh cluster of two nodes, the images beside it, the suite over it, and what is left to look at.
 
-`run()` leaves in its folder: `outcomes.jsonl`, `suite-parallel.log` and `suite-serial.log`, `logs/` of the cluster, and
-for each failed spec `failures/<spec>/` with its output, the objects of its namespace, and what server and agents logged
-meanwhile. The suite runs where the cluster's first node is, in its network namespace.
+`run()` leaves in its folder: `outcomes.jsonl`, `suite-*.log`, `logs/` of the cluster, and for each failed spec
+`failures/<spec>/` with its output, the objects of its namespace, and what server and agents logged meanwhile. The suite
+runs where the cluster's first node is, in its network namespace.
 """
 
 from __future__ import annotations
@@ -32,6 +32,17 @@ from wherry.testing.cluster import Cluster
 NODES = 2
 PUBLIC = "https://registry.k8s.io/v2/"
 CUT_OFF = "3h"
+LONG_PROCS = 4
+"""Specs in long.txt mostly wait: they run beside the others, so that the last minutes are not theirs alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Specs that one invocation of the suite runs, with how many processes."""
+
+    name: str
+    names: frozenset[str]
+    procs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +65,45 @@ class Suite:
             ):
                 try:
                     serial = frozenset(name for name in selected if specs.SERIAL in name)
-                    self._phase("parallel", cluster, selected - serial, self.procs, repositories)
-                    self._phase("serial", cluster, serial, 1, repositories)
+                    long = (selected & specs.read(specs.LONG)) - serial
+                    beside = Part("parallel", selected - serial - long, self.procs), Part("long", long, LONG_PROCS)
+                    self._run(cluster, beside, repositories)
+                    self._run(cluster, (Part("serial", serial, 1),), repositories)
                 finally:
                     self._keep_logs(cluster)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         return outcomes.complete(outcomes.read(self.out / "outcomes.jsonl"), selected)
 
-    def _phase(self, name: str, cluster: Cluster, names: frozenset[str], procs: int, repositories: Path | None) -> None:
-        if not names:
-            return
-        home = cluster.config.state.parent / "home"
-        home.mkdir(exist_ok=True)
+    def _run(self, cluster: Cluster, parts: Iterable[Part], repositories: Path | None) -> None:
+        """Run parts beside each other; print each spec as it ends."""
+        with contextlib.ExitStack() as running:
+            processes = [
+                running.enter_context(self._started(cluster, part, repositories)) for part in parts if part.names
+            ]
+            seen = set(outcomes.read(self.out / "outcomes.jsonl"))
+            while processes:
+                processes = [process for process in processes if process.poll() is None]
+                for name, outcome in outcomes.read(self.out / "outcomes.jsonl").items():
+                    if name not in seen:
+                        seen.add(name)
+                        line = f"{len(seen)} {outcome.state} {outcome.seconds:.0f} s {name}"
+                        print(line, file=sys.stderr, flush=True)
+                time.sleep(0.5)
+
+    @contextlib.contextmanager
+    def _started(self, cluster: Cluster, part: Part, repositories: Path | None) -> Iterator[subprocess.Popen[bytes]]:
+        """The suite over one part, ended at the latest when the block is."""
+        home = cluster.config.state.parent / f"home-{part.name}"
+        home.mkdir()
         env = {"HOME": str(home), "PATH": os.environ["PATH"], "TMPDIR": str(home)}
         if repositories is not None:
             env["KUBE_TEST_REPO_LIST"] = str(repositories)
-        argv = cluster.place.argv(self._argv(cluster, names, min(procs, len(names))))
-        with (self.out / f"suite-{name}.log").open("wb") as log:
+        argv = cluster.place.argv(self._argv(cluster, part))
+        with (self.out / f"suite-{part.name}.log").open("wb") as log:
             process = subprocess.Popen(argv, stdout=log, stderr=subprocess.STDOUT, env=env, cwd=home)
             try:
-                self._watch(process, len(names), name)
+                yield process
             finally:
                 if process.poll() is None:
                     process.send_signal(signal.SIGINT)
@@ -82,14 +111,14 @@ class Suite:
                         process.wait(60)
                     process.kill()
 
-    def _argv(self, cluster: Cluster, names: Iterable[str], procs: int) -> list[str]:
-        chosen = [f"--procs={procs}", f"--focus={specs.focus(names)}", f"--timeout={CUT_OFF}"]
+    def _argv(self, cluster: Cluster, part: Part) -> list[str]:
+        procs = min(part.procs, len(part.names))
+        chosen = [f"--procs={procs}", f"--focus={specs.focus(part.names)}", f"--timeout={CUT_OFF}"]
         quiet = ["--no-color", "--silence-skips", "--succinct", "--output-interceptor-mode=none"]
         told = [
             f"-kubeconfig={cluster.kubeconfig}",
             f"-kubectl-path={self.programs / 'kubectl'}",
             f"-outcomes={self.out}",
-            f"-report-dir={self.out / 'reports'}",
             f"-num-nodes={NODES}",
             f"-dns-domain={cluster.config.cluster_domain}",
             "-provider=skeleton",
@@ -103,21 +132,6 @@ class Suite:
             "--",
             *told,
         ]
-
-    def _watch(self, process: subprocess.Popen[bytes], total: int, phase: str) -> None:
-        """Print each spec as it ends, until the suite does."""
-        seen = set(outcomes.read(self.out / "outcomes.jsonl"))
-        before = len(seen)
-        while True:
-            ended = process.poll() is not None
-            for name, outcome in outcomes.read(self.out / "outcomes.jsonl").items():
-                if name not in seen:
-                    seen.add(name)
-                    place = f"{phase} {len(seen) - before}/{total}"
-                    print(f"{place} {outcome.state} {outcome.seconds:.0f} s {name}", file=sys.stderr, flush=True)
-            if ended:
-                return
-            time.sleep(0.5)
 
     def _keep_logs(self, cluster: Cluster) -> None:
         logs = self.out / "logs"

@@ -11,6 +11,7 @@ from tests.conformance.suite import MODULE
 
 PASSING = MODULE / "passing.txt"
 SMOKE = MODULE / "smoke.txt"
+LONG = MODULE / "long.txt"
 SERIAL = "[Serial]"
 
 
