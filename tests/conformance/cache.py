@@ -10,8 +10,11 @@ import fcntl
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+WEEK = 7 * 24 * 3600.0
 
 
 def root() -> Path:
@@ -25,6 +28,7 @@ def made(name: str, inputs: Iterable[bytes], make: Callable[[Path], None]) -> Pa
     key = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in inputs)).hexdigest()[:16]
     whole = root() / f"{name}-{key}"
     if whole.exists():
+        os.utime(whole)
         return whole
     root().mkdir(parents=True, exist_ok=True)
     with (root() / f"{name}.lock").open("w") as lock:
@@ -36,4 +40,12 @@ def made(name: str, inputs: Iterable[bytes], make: Callable[[Path], None]) -> Pa
         part.mkdir()
         make(part)
         part.rename(whole)
+        _forget_unused(name)
     return whole
+
+
+def _forget_unused(name: str) -> None:
+    """Remove folders of that name that nobody asked for in a week."""
+    for folder in root().glob(f"{name}-*"):
+        if folder.stat().st_mtime < time.time() - WEEK:
+            shutil.rmtree(folder)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/onsi/ginkgo/v2"
 	"k8s.io/kubernetes/test/e2e"
 	"k8s.io/kubernetes/test/e2e/framework"
 	"k8s.io/kubernetes/test/e2e/framework/config"
@@ -41,6 +42,7 @@ func TestMain(m *testing.M) {
 	testfiles.AddFileSource(manifests.GetE2ETestingManifestsFS())
 	testfiles.AddFileSource(fixtures.GetTestFixturesFS())
 	framework.AfterReadingAllFlags(&framework.TestContext)
+	ginkgo.ReportAfterEach(record)
 	os.Exit(m.Run())
 }
 
