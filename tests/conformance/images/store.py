@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conformance import cache
+from tests.conformance import cache, suite
 from tests.conformance.images import userland
 from tests.conformance.images.contents import Contents
 from tests.conformance.images.registry import Registry
@@ -22,9 +22,15 @@ MOVED = {
 
 
 def build(programs: Path) -> Path:
-    """Make the registry's folder, if there is none yet for these programs and recipes."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    inputs = [programs.name.encode(), *(path.read_bytes() for path in sources)]
+    """Make the registry's folder, if there is none yet for this module and these recipes."""
+    here = Path(__file__).parent
+    sources = [
+        suite.MODULE / "go.mod",
+        suite.MODULE / "go.sum",
+        *sorted(here.glob("*.py")),
+        *sorted(here.glob("*/*.go")),
+    ]
+    inputs = [path.read_bytes() for path in sources]
 
     def make(folder: Path) -> None:
         sys.stderr.write("building the images of the conformance specs ...\n")
