@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from wherry.aio.clock import Clock
 from wherry.apiserver import strategy, unreadable
+from wherry.apiserver.admission.event_rate_limit import Buckets
 from wherry.apiserver.admission.podsecurity.policy import Settings as PodSecurity
 from wherry.apiserver.context import Context, not_found
 from wherry.apiserver.served import Served
@@ -69,6 +70,7 @@ class Api:
     uid: Uids = field(default_factory=Uids)
     """`uid()` is a new uid."""
     audit: Auditor | None = None
+    event_buckets: Buckets = field(default_factory=Buckets)
     broken: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the store takes no writes any more: the process should open it again."""
 

@@ -28,6 +28,7 @@ from wherry.api.metrics.usage import COMPUTED
 from wherry.api.registry import RESOURCES
 from wherry.api.types.core import Node
 from wherry.apiserver.admission.chain import Chain
+from wherry.apiserver.admission.event_rate_limit import DEFAULT, Buckets, Limit
 from wherry.apiserver.admission.plugins import ADMISSION
 from wherry.apiserver.admission.podsecurity.policy import Settings as PodSecurity
 from wherry.apiserver.aggregation.availability import Availability
@@ -56,10 +57,11 @@ from wherry.apiserver.crd.keeper import load as load_definitions
 from wherry.apiserver.events import forget_events
 from wherry.apiserver.flowcontrol.gate import SEATS, FlowControl
 from wherry.apiserver.flowcontrol.keeper import keep
+from wherry.apiserver.health import Check, Health
 from wherry.apiserver.inprocess import InProcessClient
 from wherry.apiserver.measures import Measures, shown, store_families
 from wherry.apiserver.metering.usage import ResourceMetrics
-from wherry.apiserver.nonresource import Check, NonResource
+from wherry.apiserver.nonresource import NonResource
 from wherry.apiserver.pipeline import Pipeline
 from wherry.apiserver.served import Served
 from wherry.apiserver.server import Server, server_context
@@ -115,6 +117,8 @@ class ApiServerConfig:
     node_ports: tuple[int, int] = (30000, 32767)
     pod_security: PodSecurity = field(default_factory=PodSecurity)
     checks: dict[str, Check] = field(default_factory=dict)
+    event_limits: tuple[Limit, ...] = DEFAULT
+    """How many Events clients may write."""
     audit: AuditSettings | None = None
     """None: no audit log."""
     seats: int = SEATS
@@ -132,6 +136,7 @@ class ApiServer:
         self._definitions: Definitions | None = None
         self._server: Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._bootstrapped = self._stopping = False
         self._audit_file: AuditFile | None = None
         self._audit_jobs: Jobs = []
         self.tls: ssl.SSLContext | None = None
@@ -180,6 +185,7 @@ class ApiServer:
             pod_security=config.pod_security,
             remotes=Remotes(windows, config.front_proxy),
             version=VERSION,
+            event_buckets=Buckets(config.event_limits),
         )
         if config.audit is not None:
             opened = config.audit.open(self._clock, self._api.webhooks)
@@ -187,6 +193,8 @@ class ApiServer:
         self._definitions = Definitions(self._api)
         load_definitions(self._api, self._definitions)
         await bootstrap(self.client(known("system:apiserver", MASTERS), "kube-apiserver"), self._config.service_cidr)
+
+        self._bootstrapped = True
 
     def _node_names(self) -> list[str]:
         return [entry.name for entry in self.api.window(NODE).list("").items]
@@ -212,11 +220,12 @@ class ApiServer:
         if self._api is None:
             await self.open()
         config = self._config
-        checks: dict[str, Check] = {"ping": lambda: "", "log": self._log_check, **config.checks}
         self.measures = Measures(self.api.served)
-        plain = NonResource(self.api, self.measures, checks, frozenset(config.checks))
         flow = FlowControl(self.api.windows, self._clock, config.seats)
         flow.follow()
+        health = Health(self._checks(flow), frozenset(("shutdown", *config.checks)))
+        plain = NonResource(self.api, self.measures, health)
+        self.measures.collect(health.families)
         self.measures.collect(flow.families)
         self.measures.collect(self._stored)
         if self.api.audit is not None:
@@ -250,7 +259,23 @@ class ApiServer:
 
         return store_families(lambda: windows.revision, counts)
 
-    def _log_check(self) -> str:
+    def _checks(self, flow: FlowControl) -> dict[str, Check]:
+        """Named as kube-apiserver names them; `etcd` is the store. What is only done before listening is done."""
+        return {
+            "ping": lambda: "",
+            "log": lambda: "",
+            "etcd": self._store_check,
+            "informer-sync": lambda: "" if self.api.windows.revision else "nothing is loaded",
+            "poststarthook/rbac/bootstrap-roles": lambda: "" if self._bootstrapped else "not finished",
+            "poststarthook/scheduling/bootstrap-system-priority-classes": (
+                lambda: "" if self._bootstrapped else "not finished"
+            ),
+            "poststarthook/priority-and-fairness-config-consumer": lambda: "" if flow.ready else "no configuration",
+            "shutdown": lambda: "the server is stopping" if self._stopping else "",
+            **self._config.checks,
+        }
+
+    def _store_check(self) -> str:
         return "the store takes no writes" if self.api.broken.is_set() else ""
 
     def _run(self, name: str, job: Callable[[], Awaitable[None]]) -> None:
@@ -259,6 +284,7 @@ class ApiServer:
 
     async def stop(self) -> None:
         """Stop listening and following the log, which stays open: it belongs to whoever opened it."""
+        self._stopping = True
         if self._api is not None:
             self._api.windows.close()  # ends every watch, so that nobody is waited for
         if self._server is not None:

@@ -43,6 +43,7 @@ class Context(Generic[T]):
     options: Any = None  # of a DELETE
     view: Any = None  # wherry.apiserver.views.View, when the client speaks another version than is stored
     applied: Any = None  # managedFields that an apply has already worked out
+    inside: bool = False  # a part of this process asks
     trusted: bool = False  # the server's own change: neither prepared nor validated again (bindings, scale)
     field_manager: str = ""  # as asked for; `manager` is never empty
     field_validation: str = ""  # as asked for

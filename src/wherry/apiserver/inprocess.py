@@ -65,7 +65,9 @@ class InProcessClient:
 
     def _context(self, resource: Resource[T], key: Key, subresource: str = "") -> Context[T]:
         resource = self._live(resource)
-        return Context(self._user, resource, key.namespace, key.name, subresource=subresource, manager=self._manager)
+        return Context(
+            self._user, resource, key.namespace, key.name, subresource=subresource, manager=self._manager, inside=True
+        )
 
     async def get(self, resource: Resource[T], key: Key) -> T:
         """One object. Raises NotFound."""

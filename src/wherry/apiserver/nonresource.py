@@ -5,12 +5,12 @@ https://kubernetes.io/docs/reference/using-api/health-checks/
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wherry.apiserver.aggregation.forwarding import forward
 from wherry.apiserver.aggregation.remotes import Remote
 from wherry.apiserver.discovery import Discovery
+from wherry.apiserver.health import Health
 from wherry.apiserver.http import Answer, Request, Response
 from wherry.apiserver.measures import Measures
 from wherry.apiserver.openapi import OpenApi
@@ -21,9 +21,6 @@ from wherry.machinery.errors import MethodNotAllowed, NotFound
 if TYPE_CHECKING:
     from wherry.apiserver.api import Api
 
-Check = Callable[[], str]
-"""A named health check: "" when fine, or what is wrong."""
-_TEXT = "text/plain; charset=utf-8"
 _OPEN = ("/healthz", "/livez", "/readyz", "/version")
 PATHS = (
     "/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2",
@@ -32,14 +29,11 @@ PATHS = (
 
 
 class NonResource:
-    """Answers by path. `checks` are named; /livez leaves out those whose name is in `ready_only`."""
+    """Answers by path."""
 
-    def __init__(
-        self, api: Api, measures: Measures, checks: dict[str, Check], ready_only: frozenset[str] = frozenset()
-    ) -> None:  # fmt: skip
+    def __init__(self, api: Api, measures: Measures, health: Health) -> None:
         self._api = api
-        self._checks = checks
-        self._ready_only = ready_only
+        self._health = health
         self._discovery = Discovery(api.served, api.remotes)
         self._openapi = OpenApi(api.served, api.remotes, api.version.get("gitVersion", ""))
         self._measures = measures
@@ -61,7 +55,7 @@ class NonResource:
             case "api" | "apis":
                 return self._discovery.answer(request, path)
             case "healthz" | "livez" | "readyz":
-                return self._health(request, first, path.removeprefix(f"/{first}").strip("/"))
+                return self._health.answer(request, first, path.removeprefix(f"/{first}").strip("/"))
             case "openapi":
                 return await self._openapi.answer(request, path)
             case "version" if path == "/version":
@@ -104,18 +98,3 @@ class NonResource:
             for place in (f"/apis/{group}", *(f"/apis/{group}/{version}" for version in versions))
         ]
         return sorted((*PATHS, *groups))
-
-    def _health(self, request: Request, kind: str, only: str) -> Response:
-        excluded = request.query.all("exclude")
-        names = [n for n in self._checks if n not in excluded and (kind == "readyz" or n not in self._ready_only)]
-        if only:
-            if only not in self._checks:
-                raise NotFound("the server could not find the requested resource")
-            names = [only]
-        results = {name: self._checks[name]() for name in names}
-        failed = [name for name, problem in results.items() if problem]
-        if not failed and "verbose" not in request.query:
-            return Response(b"ok", content_type=_TEXT, headers={"X-Content-Type-Options": "nosniff"})
-        lines = [f"[-]{n} failed: reason withheld" if n in failed else f"[+]{n} ok" for n in names]
-        lines.append(f"{kind} check {'failed' if failed else 'passed'}")
-        return Response(("\n".join(lines) + "\n").encode(), 500 if failed else 200, _TEXT)

@@ -21,6 +21,7 @@ from wherry.apiserver.authn.requestheader import RequestHeader
 from wherry.apiserver.authn.user import MASTERS, User, known
 from wherry.app import auditing, certificates, kubernetes_service, memory
 from wherry.app.config import Config
+from wherry.app.queue_metrics import QueueMetrics
 from wherry.app.sealing import Sealing
 from wherry.client.interface import Client
 from wherry.host.keys import Pki
@@ -85,7 +86,9 @@ async def control_plane(config: Config, clock: Clock, only: frozenset[str]) -> C
     jobs.append(("kubernetes service", partial(kubernetes_service.publish, config, api.client(_user("wherry")))))
     if "controllers" in only:
         client = api.client(known(CONTROLLER_MANAGER))
-        jobs.append(("controllers", partial(_controllers, config, pki, client, clock)))
+        queues = QueueMetrics()
+        api.measures.collect(queues.families)
+        jobs.append(("controllers", partial(_controllers, config, pki, client, clock, queues)))
     if "scheduler" in only:
         scheduler = api.client(known(SCHEDULER))
         jobs.append(("scheduler", partial(_scheduler, scheduler, clock)))
@@ -97,7 +100,7 @@ def supervised(plane: ControlPlane, clock: Clock) -> list[Coroutine[Any, Any, No
     return [keep_running(name, job, clock) for name, job in plane.jobs]
 
 
-async def _controllers(config: Config, pki: Pki, client: Client, clock: Clock) -> None:
+async def _controllers(config: Config, pki: Pki, client: Client, clock: Clock, queues: QueueMetrics) -> None:
     """Imported in a thread, after the API listens: it is back sooner, and answers meanwhile."""
 
     def load() -> tuple[AnyController, ...]:
@@ -108,7 +111,7 @@ async def _controllers(config: Config, pki: Pki, client: Client, clock: Clock) -
             Settings(ca=pki.ca.certificate_pem().decode(), pod_network=config.pod_cidr, sign=Signer(pki.ca, clock).sign)
         )
 
-    await run_controllers(client, clock, await asyncio.to_thread(load))
+    await run_controllers(client, clock, await asyncio.to_thread(load), queues.know)
 
 
 async def _scheduler(client: Client, clock: Clock) -> None:

@@ -20,6 +20,8 @@ class KeyQueue:
         self._active: set[Key] = set()
         self._dirty: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self.added = 0
+        """How many keys were ever queued."""
 
     def add(self, key: Key, after: float = 0.0) -> None:
         """Queue the key, in `after` seconds."""
@@ -29,6 +31,7 @@ class KeyQueue:
             self._dirty.add(key)
         elif key not in self._queued:
             self._queued.add(key)
+            self.added += 1
             self._ready.put_nowait(key)
 
     async def get(self) -> Key:
@@ -44,6 +47,11 @@ class KeyQueue:
             asyncio.get_running_loop().call_later(hold, self._release, key)
         else:
             self._release(key)
+
+    @property
+    def depth(self) -> int:
+        """How many keys are ready."""
+        return len(self._queued)
 
     @property
     def idle(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -184,13 +184,18 @@ def _owner(primary: Resource[Any], view: object, obj: Object) -> Iterable[Key]:
         yield Key(obj.metadata.namespace if primary.namespaced else "", ref.name)
 
 
-async def run_controllers(client: Client, clock: Clock, controllers: Sequence[AnyController]) -> None:
-    """Run all of them until cancelled, with one cache per resource between them."""
+async def run_controllers(
+    client: Client, clock: Clock, controllers: Sequence[AnyController],
+    tell: Callable[[Sequence[tuple[str, KeyQueue]]], None] | None = None,
+) -> None:  # fmt: skip
+    """Run all of them until cancelled, with one cache per resource between them; `tell` gets their queues by name."""
     resources = dict.fromkeys(resource for controller in controllers for resource in resources_of(controller))
     if any(controller.customs is not None for controller in controllers):
         resources[CUSTOMRESOURCEDEFINITION] = None
     caches, pace = Caches(resources), Pace(clock)
     runners = [Runner(controller, client, clock, caches, pace) for controller in controllers]
+    if tell is not None:
+        tell([(runner.controller.name, runner.queue) for runner in runners])
     async with asyncio.TaskGroup() as group:
         group.create_task(caches.follow(client, clock, pace), name="controllers/caches")
         if CUSTOMRESOURCEDEFINITION in caches:

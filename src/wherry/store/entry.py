@@ -136,6 +136,12 @@ class Entry(Generic[T]):
         self._fields = None
         self.shown = None
 
+    def slim(self) -> None:
+        """Keep nothing but the bytes: the object is history now, and is decoded again if somebody asks."""
+        self._obj = None
+        self._fields = None
+        self._head = None
+
     def at(self, revision: int) -> Entry[T]:
         """The same object as of its deletion at `revision`."""
         return Entry(self._kind, self.key, _moved(self.data, revision), revision, self.created)

@@ -15,6 +15,8 @@ from wherry.machinery.meta import T
 from wherry.store.entry import Entry, Event, EventType
 from wherry.store.log import Compacted
 
+OVERHEAD = 1024
+"""Bytes of a change besides the data: the moment, the entry, its key."""
 Predicate = Callable[[Entry[T]], bool]
 
 
@@ -55,8 +57,8 @@ class Moment(Generic[T]):
 
     @property
     def weight(self) -> int:
-        """Bytes that only this change keeps alive: what was replaced."""
-        return len(self.previous.data) if self.previous is not None else 0
+        """Bytes that only this change keeps alive: what was replaced, and what goes with it (see Entry.slim)."""
+        return OVERHEAD + (len(self.previous.data) if self.previous is not None else 0)
 
     def event(self, predicate: Predicate[T] | None) -> Event[T] | None:
         """What a watcher that sees what `predicate` lets through is told; None: nothing.

@@ -308,6 +308,8 @@ class Window(Generic[T]):
             for watch in tuple(group or ()):
                 if watch.active:
                     watch.tell(moment, whole)
+        if moment.previous is not None:
+            moment.previous.slim()
 
     def close(self) -> None:
         """End every watch."""

@@ -12,7 +12,7 @@ from wherry.aio.clock import LoopClock
 from wherry.machinery.meta import Object
 from wherry.machinery.resource import Resource
 from wherry.store.entry import Entry, Event, with_revision
-from wherry.store.history import Keep
+from wherry.store.history import OVERHEAD, Keep
 from wherry.store.log import Compacted
 from wherry.store.memory import MemoryLog
 from wherry.store.window import FutureRevision, Window
@@ -251,7 +251,7 @@ async def test_a_watch_from_the_future_tells_nothing_old(cluster: Cluster) -> No
     assert told(events) == ["ADDED c@3"]
 
 
-@pytest.mark.parametrize("keep", [Keep(count=2), Keep(size=260), Keep(age=7)])
+@pytest.mark.parametrize("keep", [Keep(count=2), Keep(size=2 * OVERHEAD + 260), Keep(age=7)])
 async def test_forgotten_history_is_gone_not_skipped(keep: Keep) -> None:
     log = MemoryLog()
     cluster = Cluster(log, await Windows.open(log, LoopClock(), keep=keep))

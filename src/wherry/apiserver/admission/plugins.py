@@ -5,6 +5,7 @@ from __future__ import annotations
 from wherry.apiserver.admission import (
     certificates,
     escalation,
+    event_rate_limit,
     external_ips,
     ingress_class,
     limits,
@@ -27,6 +28,7 @@ from wherry.apiserver.admission.podsecurity import plugin as podsecurity
 
 ADMISSION: tuple[Plugin, ...] = (
     namespace_lifecycle.PLUGIN,
+    event_rate_limit.PLUGIN,
     limits.PLUGIN,
     service_account.PLUGIN,
     node_restriction.PLUGIN,
