@@ -33,6 +33,7 @@ from wherry.store.windows import Windows
 
 if TYPE_CHECKING:
     from wherry.apiserver.admission.chain import Chain
+    from wherry.apiserver.admission.policies.table import PolicyTables
     from wherry.apiserver.aggregation.remotes import Remotes
     from wherry.apiserver.allocators import Allocators
     from wherry.apiserver.audit.auditor import Auditor
@@ -64,6 +65,7 @@ class Api:
     metering: ResourceMetrics
     webhooks: WebhookClient
     hooks: Tables
+    policies: PolicyTables
     remotes: Remotes
     pod_security: PodSecurity = field(default_factory=PodSecurity)
     version: Mapping[str, str] = field(default_factory=dict)

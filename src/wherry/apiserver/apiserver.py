@@ -19,7 +19,11 @@ from pathlib import Path
 
 from wherry.aio.clock import Clock
 from wherry.aio.supervise import keep_running
+from wherry.api.admissionregistration.mutatingadmissionpolicy import MUTATINGADMISSIONPOLICY
+from wherry.api.admissionregistration.mutatingadmissionpolicybinding import MUTATINGADMISSIONPOLICYBINDING
 from wherry.api.admissionregistration.mutatingwebhookconfiguration import MUTATINGWEBHOOKCONFIGURATION as MUTATING
+from wherry.api.admissionregistration.validatingadmissionpolicy import VALIDATINGADMISSIONPOLICY
+from wherry.api.admissionregistration.validatingadmissionpolicybinding import VALIDATINGADMISSIONPOLICYBINDING
 from wherry.api.admissionregistration.validatingwebhookconfiguration import (
     VALIDATINGWEBHOOKCONFIGURATION as VALIDATING,
 )
@@ -31,6 +35,7 @@ from wherry.apiserver.admission.chain import Chain
 from wherry.apiserver.admission.event_rate_limit import DEFAULT, Buckets, Limit
 from wherry.apiserver.admission.plugins import ADMISSION
 from wherry.apiserver.admission.podsecurity.policy import Settings as PodSecurity
+from wherry.apiserver.admission.policies.table import PolicyTable, PolicyTables, load_mutating, load_validating
 from wherry.apiserver.aggregation.availability import Availability
 from wherry.apiserver.aggregation.registration import keep_registered
 from wherry.apiserver.aggregation.remotes import FrontProxy, Remotes
@@ -182,6 +187,10 @@ class ApiServer:
             ),
             webhooks=WebhookClient(lambda namespace, name, port: resolve(self.api, namespace, name, port)),
             hooks=Tables(Table(windows, MUTATING), Table(windows, VALIDATING)),
+            policies=PolicyTables(
+                PolicyTable(windows, MUTATINGADMISSIONPOLICY, MUTATINGADMISSIONPOLICYBINDING, load_mutating),
+                PolicyTable(windows, VALIDATINGADMISSIONPOLICY, VALIDATINGADMISSIONPOLICYBINDING, load_validating),
+            ),
             pod_security=config.pod_security,
             remotes=Remotes(windows, config.front_proxy),
             version=VERSION,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wherry.api.admissionregistration.policies import check_mutated
 from wherry.api.admissionregistration.webhooks import check_binding, default_matches
 from wherry.api.checks import Errors
 from wherry.api.columns import AGE, parameter_reference
@@ -24,7 +25,8 @@ def default(binding: MutatingAdmissionPolicyBinding) -> MutatingAdmissionPolicyB
 
 def validate(new: MutatingAdmissionPolicyBinding, old: MutatingAdmissionPolicyBinding | None) -> Errors:
     """A policy and where it holds."""
-    return check_binding(new.spec, actions=None)
+    yield from check_binding(new.spec, actions=None)
+    yield from check_mutated("spec.matchResources", new.spec.match_resources)
 
 
 MUTATINGADMISSIONPOLICYBINDING = declare(

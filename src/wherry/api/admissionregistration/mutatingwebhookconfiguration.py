@@ -23,7 +23,7 @@ def default(config: MutatingWebhookConfiguration) -> MutatingWebhookConfiguratio
 
 def validate(new: MutatingWebhookConfiguration, old: MutatingWebhookConfiguration | None) -> Errors:
     """Webhooks that can be called, and say what for."""
-    return check_webhooks(new.webhooks)
+    return check_webhooks(new.webhooks, () if old is None else old.webhooks)
 
 
 MUTATINGWEBHOOKCONFIGURATION = declare(

@@ -23,7 +23,7 @@ def default(config: ValidatingWebhookConfiguration) -> ValidatingWebhookConfigur
 
 def validate(new: ValidatingWebhookConfiguration, old: ValidatingWebhookConfiguration | None) -> Errors:
     """Webhooks that can be called, and say what for."""
-    return check_webhooks(new.webhooks)
+    return check_webhooks(new.webhooks, () if old is None else old.webhooks)
 
 
 VALIDATINGWEBHOOKCONFIGURATION = declare(

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from wherry.api.admissionregistration.expressions import check_conditions
 from wherry.api.checks import Errors, named, numbered, required_name, selector, unique, unsupported
 from wherry.api.defaulting import each, fill, within
 from wherry.api.types.admissionregistration import (
     MatchResources,
     MutatingWebhook,
     NamedRuleWithOperations,
+    ParamRef,
     RuleWithOperations,
     ServiceReference,
     ValidatingWebhook,
@@ -22,8 +24,8 @@ from wherry.api.types.admissionregistration import (
 )
 from wherry.api.types.apiextensions import WebhookClientConfig as ConversionClientConfig
 from wherry.machinery.meta import LabelSelector
-from wherry.machinery.names import dns_1035_label, dns_subdomain, port_number
-from wherry.machinery.validation import duplicate, invalid, required
+from wherry.machinery.names import dns_1035_label, dns_subdomain, path_segment, port_number
+from wherry.machinery.validation import duplicate, forbidden, invalid, required
 
 W = TypeVar("W", MutatingWebhook, ValidatingWebhook)
 R = TypeVar("R", RuleWithOperations, NamedRuleWithOperations)
@@ -72,12 +74,16 @@ def default_matches(own: MatchResources) -> MatchResources:
 # --- Validation ---
 
 
-def check_webhooks(hooks: Sequence[Any]) -> Errors:
-    """All webhooks of a configuration."""
+def check_webhooks(hooks: Sequence[Any], old: Sequence[Any] = ()) -> Errors:
+    """All webhooks of a configuration; match conditions that are as they were are not looked at again."""
     seen: set[str] = set()
+    conditions = [hook.match_conditions for hook in hooks]
+    known = bool(old) and conditions == [hook.match_conditions for hook in old]
     for index, hook in enumerate(hooks):
         at = f"webhooks[{index}]"
         yield from _hook(at, hook)
+        if hook.match_conditions and not known:
+            yield from check_conditions(f"{at}.matchConditions", hook.match_conditions, params=False)
         if hook.name in seen:
             yield duplicate(f"{at}.name", hook.name)
         seen.update({hook.name} - {""})
@@ -216,21 +222,34 @@ def check_matches(path: str, own: MatchResources | None, *, needed: bool) -> Err
             yield from check_rule(f"{path}.{field}[{index}]", rule)
 
 
+def _param_ref(path: str, own: ParamRef | None) -> Errors:
+    if own is None:
+        return
+    both = bool(own.name) and own.selector is not None
+    if own.name:
+        yield from named(f"{path}.name", own.name, path_segment)
+    if both:
+        yield forbidden(f"{path}.name", "name and selector are mutually exclusive")
+    yield from selector(f"{path}.selector", own.selector)
+    if both:
+        yield forbidden(f"{path}.selector", "name and selector are mutually exclusive")
+    if not own.name and own.selector is None:
+        yield required(path, "one of name or selector must be specified")
+    if not own.parameter_not_found_action:
+        yield required(f"{path}.parameterNotFoundAction")
+    else:
+        yield from _choice(f"{path}.parameterNotFoundAction", own.parameter_not_found_action, ("Deny", "Allow"))
+
+
 def check_binding(spec: Any, *, actions: tuple[str, ...] | None) -> Errors:
     """A policy, its parameters, and for validating policies what is done about a violation."""
     yield from required_name("spec.policyName", spec.policy_name, dns_subdomain)
-    if spec.param_ref is not None:
-        if not spec.param_ref.name and spec.param_ref.selector is None:
-            yield required("spec.paramRef", "one of name or selector must be specified")
-        elif spec.param_ref.name and spec.param_ref.selector is not None:
-            yield invalid("spec.paramRef.name", spec.param_ref.name, "name and selector are mutually exclusive")
-        if spec.param_ref.parameter_not_found_action is None:
-            yield required("spec.paramRef.parameterNotFoundAction")
+    yield from _param_ref("spec.paramRef", spec.param_ref)
     yield from check_matches("spec.matchResources", spec.match_resources, needed=False)
     if actions is None:
         return
     if not actions:
-        yield required("spec.validationActions")
+        yield required("spec.validationActions", "at least one validation action is required")
     yield from unique("spec.validationActions", actions)
     for index, action in enumerate(actions):
         yield from _choice(f"spec.validationActions[{index}]", action, ("Audit", "Deny", "Warn"))

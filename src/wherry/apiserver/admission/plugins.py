@@ -25,6 +25,7 @@ from wherry.apiserver.admission import (
 )
 from wherry.apiserver.admission.plugin import Plugin
 from wherry.apiserver.admission.podsecurity import plugin as podsecurity
+from wherry.apiserver.admission.policies import mutating, validating
 
 ADMISSION: tuple[Plugin, ...] = (
     namespace_lifecycle.PLUGIN,
@@ -44,7 +45,9 @@ ADMISSION: tuple[Plugin, ...] = (
     topology_labels.PLUGIN,
     pod_resize.PLUGIN,
     *escalation.PLUGINS,
+    mutating.PLUGIN,
     webhooks.MUTATING,
+    validating.PLUGIN,
     webhooks.VALIDATING,
     services.PLUGIN,
     quota.PLUGIN,
