@@ -73,6 +73,8 @@ class Facts:
     """By container id: CPU and memory it was last given, where that is not what it was made with."""
     pending: Problem | None = None
     """Why a new size of the pod is not taken (yet): Deferred or Infeasible."""
+    group_stale: bool = False
+    """The pod's own control group does not have the size yet that the pod asks for."""
     resize_error: str = ""
     """Why the last try to give a container its new size failed."""
     rejected: Problem | None = None

@@ -263,6 +263,18 @@ class Performer:
         if own:
             cgroups.change(group, sums(resize.resized(self.pod, {**has, order.name: spec.resources}).spec))
 
+    async def resize_group(self) -> None:
+        """Set the limits of the pod's own group to what its definition says now. Raises HookFault, OSError."""
+        group = groups.parent(self.parts.config, self.pod)
+        wanted = sums(self.pod.spec)
+        use = consumption.of_group(group) if group.startswith("/") else None
+        if use is None:
+            return
+        if wanted.memory and use.memory >= wanted.memory:
+            text = f"attempting to set pod memory limit ({wanted.memory}) below current usage ({use.memory})"
+            raise HookFault(text)
+        cgroups.change(group, wanted)
+
     async def kill(self, order: facts.Kill, grace: float) -> None:
         """preStop, stop signal, SIGKILL. Raises RuntimeFault."""
         began = self.parts.clock.monotonic()

@@ -87,6 +87,8 @@ def _resizing(
 
 
 def _in_progress(pod: Pod, facts: Facts) -> bool:
+    if facts.group_stale:
+        return True
     sidecars = (one for one in pod.spec.init_containers if is_sidecar(one))
     for spec in (*pod.spec.containers, *sidecars):
         latest = facts.latest(spec.name)

@@ -31,6 +31,8 @@ class Resizing:
     """By container id, for containers that were given another size while they ran."""
     pending: Problem | None = None
     error: str = ""
+    group_stale: bool = False
+    """The pod's own size has changed, and its control group has not yet."""
     _wanted: resize.Sizes = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -57,6 +59,7 @@ class Resizing:
                     "Warning", f"Resize{trouble.reason}", f"Pod resize {trouble.reason}", larger, trouble.message
                 )
             return now + AGAIN
+        self.group_stale = not resize.same(self.allocated.get(resize.POD), self._wanted.get(resize.POD))
         self.allocated, self.pending, self.error = self._wanted, None, ""
         do.pod = larger
         self._tell("Normal", "ResizeStarted", "Pod resize started", larger)
@@ -67,6 +70,17 @@ class Resizing:
         kind = "PodResizeInProgress"
         if conditions.get(was.conditions, kind) is not None and conditions.get(now.conditions, kind) is None:
             self._tell("Normal", "ResizeCompleted", "Pod resize completed", self.do.pod)
+
+    async def resize_group(self) -> None:
+        """Give the pod's own control group its new size. Raises HookFault, OSError: it is tried again."""
+        try:
+            await self.do.resize_group()
+        except (HookFault, OSError) as error:
+            if self.error != str(error):
+                self.error = str(error)
+                self._tell("Warning", "ResizeError", "Pod resize error", self.do.pod, self.error)
+            raise
+        self.group_stale, self.error = False, ""
 
     async def resize(self, order: facts.Resize, wake: Callable[[], None]) -> None:
         """Give a container its new size. Raises HookFault, RuntimeFault, OSError: it is tried again."""

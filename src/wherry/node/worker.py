@@ -155,7 +155,7 @@ class Worker:
             for name, task in self._busy.items():
                 if name.startswith("image "):
                     task.cancel()
-        retry_at = None if memory.stopping_since else self._sizes.allocate(now)
+        retry_at = None if memory.stopping_since else self._resize(group, now)
         self._probing.follow(group, memory.awaiting, stopping=bool(memory.stopping_since))
         # before decide(): after a restart a prober begins with what the status says, which decide() replaces
         decision = lifecycle.decide(self._do.pod, self._facts(), now)
@@ -173,6 +173,13 @@ class Worker:
             if memory.volumes_ready:
                 self._task(group, "refresh", self._do.refresh())
         return min((at for at in (decision.wake_at, retry_at) if at is not None), default=None)
+
+    def _resize(self, group: asyncio.TaskGroup, now: float) -> float | None:
+        """Take a new size if it fits; when to try again if it does not."""
+        retry_at = self._sizes.allocate(now)
+        if self._sizes.group_stale:
+            self._task(group, "resize group", self._sizes.resize_group())
+        return retry_at
 
     def _take(self) -> bool:
         """Decide whether the node runs this new pod; False while pods that are ending hold what it needs."""
@@ -215,6 +222,7 @@ class Worker:
             actuated=self._sizes.actuated,
             pending=self._sizes.pending,
             resize_error=self._sizes.error,
+            group_stale=self._sizes.group_stale,
             busy=frozenset(self._busy),
             stopping_since=memory.stopping_since,
             drained=memory.drained,

@@ -25,7 +25,7 @@ from wherry.api.core.event import EVENT
 from wherry.api.core.pod import POD
 from wherry.api.core.secret import SECRET
 from wherry.api.types.core import ConfigMap, Pod, ResourceRequirements, Secret
-from wherry.host import mounts, netns, processes
+from wherry.host import consumption, mounts, netns, processes
 from wherry.host.containerd import Supervisor
 from wherry.machinery.codec import from_dict
 from wherry.machinery.meta import Key, ObjectMeta
@@ -400,3 +400,26 @@ async def test_what_the_node_does_not_take_ends_failed_with_the_cause(node: Node
     assert pod.status.reason == "OutOfcpu"
     assert pod.status.message.startswith("Pod was rejected: Node didn't have enough resource: cpu, requested: 9000000,")
     await node.delete("big")
+
+
+async def test_a_pod_as_a_whole_is_resized(node: Node) -> None:
+    whole = {"requests": {"cpu": "50m"}, "limits": {"cpu": "100m", "memory": "64Mi"}}
+    await node.run("w", {"command": [*SH, FOREVER]}, resources=whole)
+    pod = await node.until("w", ready)
+    larger = from_dict(ResourceRequirements, whole | {"limits": {"cpu": "200m", "memory": "96Mi"}})
+    spec = msgspec.structs.replace(pod.spec, resources=larger)
+    meta = msgspec.structs.replace(pod.metadata, generation=2)
+    await node.api.replace(POD, msgspec.structs.replace(pod, spec=spec, metadata=meta))
+
+    def over(one: Pod) -> bool:
+        kinds = {each.type for each in one.status.conditions}
+        return one.status.observed_generation == 2 and "PodResizeInProgress" not in kinds
+
+    pod = await node.until("w", over)
+    assert "ResizeCompleted" in [reason for reason, _ in await node.events("w")]
+    use = consumption.of_group(groups.of_pod(node.config, pod))
+    assert use is not None
+    assert use.limit == 96 << 20
+    assert pod.status.resources == larger
+    await node.delete("w")
+    await node.all_gone()
