@@ -31,12 +31,12 @@ def datetime_at(now: float) -> datetime:
 
 def time_at(now: float) -> Time:
     """The Time of an epoch second (fractions are cut)."""
-    return Time(datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return Time(f"{datetime.fromtimestamp(int(now), UTC).isoformat()[:19]}Z")
 
 
 def micro_time_at(now: float) -> MicroTime:
     """The MicroTime of an epoch second with fractions."""
-    return MicroTime(datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    return MicroTime(f"{datetime.fromtimestamp(now, UTC).isoformat(timespec='microseconds')[:26]}Z")
 
 
 def go_time(text: str) -> str:
