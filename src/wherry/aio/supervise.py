@@ -35,6 +35,10 @@ async def keep_running(
         except fatal:
             raise
         except Exception:
+            own = asyncio.current_task()
+            if own is not None and own.cancelling():
+                # a TaskGroup that was failing already when the cancellation came tells only of its failure
+                raise asyncio.CancelledError from None
             delay = wait.failed()
             log.exception("%s failed; starting again in %.2f s", name, delay)
             await asyncio.sleep(delay)
