@@ -281,14 +281,14 @@ class _Kernel:
         """Clients' places survive the replacement of the table."""
         if not self._rules.sticky:
             return ""
-        kept = [e.text for e in _affinity() if e.target in self._rules.targets_of(e.front)]
+        kept = [e.text for e in _affinity() if e.target in self._rules.places_of(e.front)]
         return f"add element ip {rules.TABLE} affinity {{ {', '.join(kept)} }}\n" if kept else ""
 
     def _forget(self, gone: list[rules.Gone]) -> None:
         lost = {(g.front, g.target.address, g.target.port) for g in gone}
-        if lost and self._rules.sticky:
+        if self._rules.freed() or (lost and self._rules.sticky):
             for element in _affinity():
-                if element.target not in self._rules.targets_of(element.front):
+                if element.target not in self._rules.places_of(element.front):
                     _try(f"delete element ip {rules.TABLE} affinity {{ {element.key} }}\n")
         for front, target in sorted(gone):
             if front.protocol == "udp":

@@ -63,11 +63,11 @@ def test_without_targets_a_front_outside_the_service_network_is_closed() -> None
 
 def test_of_two_owners_the_first_has_the_front_and_the_other_inherits_it() -> None:
     rules = ruleset()
-    rules.set("d/b", {WEB: Entry((TWO,))})
-    rules.set("d/a", {WEB: Entry((ONE,))})
-    assert rules.targets_of(WEB) == {ONE}
+    rules.set("d/b", {WEB: Entry((TWO,), affinity=9)})
+    rules.set("d/a", {WEB: Entry((ONE,), affinity=9)})
+    assert rules.places_of(WEB) == {ONE}
     rules.drop("d/a")
-    assert rules.targets_of(WEB) == {TWO}
+    assert rules.places_of(WEB) == {TWO}
     rules.drop("d/b")
     assert not rules.fronts()
     assert not rules.owners()
@@ -119,3 +119,13 @@ def test_small_steps_lead_where_a_fresh_table_is(steps: list[tuple[str, dict[Fro
         k: v for k, v in other.items() if k[0] not in drawn
     }
     assert sorted(v for k, v in kernel.items() if k[0] in drawn) == sorted(v for k, v in other.items() if k[0] in drawn)
+
+
+def test_no_client_keeps_its_place_when_affinity_ends() -> None:
+    rules = ruleset()
+    rules.set("d/a", {WEB: Entry((ONE,), affinity=9)})
+    assert rules.places_of(WEB) == {ONE}
+    assert not rules.freed()
+    rules.set("d/a", {WEB: Entry((ONE,))})
+    assert rules.places_of(WEB) == set()
+    assert (rules.freed(), rules.freed()) == (True, False)

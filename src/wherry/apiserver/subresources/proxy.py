@@ -20,10 +20,11 @@ from wherry.api.discovery.endpointslice import ENDPOINTSLICE
 from wherry.api.types.core import Pod, Service
 from wherry.api.types.discovery import EndpointSlice
 from wherry.apiserver.api import Api
-from wherry.apiserver.http import Answer, Request, Stream, Upgrade
+from wherry.apiserver.http import Answer, Gather, Request, Response, Stream, Upgrade
 from wherry.apiserver.routes import RequestInfo
 from wherry.apiserver.subresources.agents import answer_plainly, read_head, relay_body
 from wherry.apiserver.subresources.connect import admit
+from wherry.apiserver.subresources.links import moved, rewritten
 from wherry.machinery.errors import APIError, BadRequest, NotFound, ServiceUnavailable
 from wherry.machinery.resource import Resource
 
@@ -146,12 +147,23 @@ async def _proxy(request: Request, info: RequestInfo, backend: Backend) -> Answe
     path = _path(request, info)
     if request.headers.get("Upgrade"):
         return Upgrade(lambda client: _upgrade(client, request, path, backend))
+    if not info.rest and not request.path.endswith("/") and request.method in ("GET", "HEAD"):
+        # relative links of the page would otherwise lead beside the proxy
+        query = f"?{request.query.text}" if request.query.text else ""
+        return Response(b"", 301, headers={"Location": f"{request.path}/{query}"})
     body = await request.read()
     connection = await _dial(backend)
     connection.write(_head(request, path, backend, body, upgrade=False))
     head = await read_head(connection)
     headers = {name.title(): value for name, value in head.headers.items() if name not in _HOP}
     kind = headers.pop("Content-Type", "text/plain")
+    prefix = request.path.removesuffix(info.rest) if info.rest else request.path.rstrip("/")
+    if "Location" in headers:
+        headers["Location"] = moved(headers["Location"], prefix, backend.host)
+    if kind.partition(";")[0].strip().lower() == "text/html":
+        gather = Gather()
+        await relay_body(connection, head, gather)
+        return Response(rewritten(b"".join(gather.parts), prefix, backend.host), head.status, kind, headers)
     return Stream(
         lambda sink: relay_body(connection, head, sink), content_type=kind, status=head.status, headers=headers
     )

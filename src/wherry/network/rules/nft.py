@@ -101,6 +101,7 @@ class Ruleset:
         self._sticks: set[int] = set()
         self._new_sticks: set[int] = set()
         self._gone: list[Gone] = []
+        self._freed = False
 
     @property
     def sticky(self) -> bool:
@@ -115,10 +116,18 @@ class Ruleset:
         """Every owner with what it wants."""
         yield from self._owned.items()
 
-    def targets_of(self, front: Front) -> frozenset[Target]:
-        """Where connections to a front may go now, a node port's front standing in for any address."""
+    def places_of(self, front: Front) -> frozenset[Target]:
+        """Where clients of a front may keep their place now, a node port's front standing in for any address; nowhere
+        without session affinity."""
         entry = self._shown.get(front) or self._shown.get(front._replace(address=""))
+        if entry is None or not entry.affinity:
+            return frozenset()
         return frozenset(t for side in _sides(entry) for t in side or ())
+
+    def freed(self) -> bool:
+        """Whether session affinity of a front has ended since the last call."""
+        result, self._freed = self._freed, False
+        return result
 
     def set(self, owner: str, entries: Mapping[Front, Entry]) -> None:
         """Make `entries` everything that `owner` (a service's key) wants. Of several owners of one front, the first
@@ -246,6 +255,7 @@ class Ruleset:
         seconds = entry.affinity if entry else 0
         if seconds:
             self._need_stick(seconds)
+        self._freed |= not seconds
         name = "sticky" if front.address else "sticky_ports"
         self._put(_Element(name, _key(front)), f"jump stick_{seconds}" if seconds else None)
 
