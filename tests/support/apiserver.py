@@ -13,9 +13,9 @@ import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 from cryptography import x509
@@ -190,7 +190,7 @@ def settings(folder: Path, port: int = 0) -> tuple[ApiServerConfig, Authority]:
     front = Authority(folder / "front-proxy", "test-front-proxy-ca")
     config = ApiServerConfig(
         certificate=pair.certificate, key=pair.key, client_ca=authority.certificate, token_keys=(token_key,),
-        host="127.0.0.1", port=port, proxies=RequestHeader(front.certificate, ("front-proxy-client",)),
+        host="127.0.0.1", port=port, proxies=(RequestHeader(front.certificate, ("front-proxy-client",)),),
         front_proxy=FrontProxy(*front.issue("front-proxy-client")),
     )  # fmt: skip
     return config, authority
@@ -198,10 +198,11 @@ def settings(folder: Path, port: int = 0) -> tuple[ApiServerConfig, Authority]:
 
 @asynccontextmanager
 async def running_apiserver(
-    folder: Path, *, log: Log | None = None, clock: Clock | None = None, port: int = 0
+    folder: Path, *, log: Log | None = None, clock: Clock | None = None, port: int = 0, **more: Any
 ) -> AsyncIterator[Running]:
-    """Start an API server over `log` (default: one in memory) and stop it afterwards."""
+    """Start an API server over `log` (default: one in memory) and stop it afterwards; `more` is of its settings."""
     config, authority = settings(folder, port)
+    config = replace(config, **more)
     server = ApiServer(config, log or MemoryLog(), clock or SystemClock())
     await server.start()
     try:

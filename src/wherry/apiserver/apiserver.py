@@ -55,6 +55,7 @@ from wherry.apiserver.authz.aggregation import keep_aggregated
 from wherry.apiserver.authz.authorizer import Authorizer
 from wherry.apiserver.authz.node import NodeRights
 from wherry.apiserver.authz.rbac import Rbac
+from wherry.apiserver.authz.webhook import WebhookAuthorizer
 from wherry.apiserver.bootstrap import bootstrap
 from wherry.apiserver.crd.definitions import Definitions, decode_entry
 from wherry.apiserver.crd.keeper import keep_definitions
@@ -115,9 +116,12 @@ class ApiServerConfig:
     """Whom tokens without others are for; the issuers, if empty."""
     bearers: tuple[Source, ...] = ()
     """More ways of knowing bearer tokens."""
-    proxies: RequestHeader | None = None
+    proxies: tuple[RequestHeader, ...] = ()
     """Who may say for whom a request is."""
     anonymous: Anonymous = field(default_factory=Anonymous)
+    webhooks_before: tuple[WebhookAuthorizer, ...] = ()
+    """Asked whether somebody may before this server's own rules are."""
+    webhooks_after: tuple[WebhookAuthorizer, ...] = ()
     service_cidr: str = "10.96.0.0/16"
     node_ports: tuple[int, int] = (30000, 32767)
     pod_security: PodSecurity = field(default_factory=PodSecurity)
@@ -161,8 +165,8 @@ class ApiServer:
     async def open(self) -> None:
         """Load the state; in-process clients work from here on."""
         config = self._config
-        if config.proxies is not None:
-            check(config.proxies, config.client_ca)
+        for proxy in config.proxies:
+            check(proxy, config.client_ca)
         windows = await Windows.open(self._log, self._clock, decode=decode_entry)
         for resource in RESOURCES:
             if resource not in VIEWS:
@@ -175,7 +179,7 @@ class ApiServer:
             clock=self._clock,
             random=random.SystemRandom(),
             admission=Chain(ADMISSION),
-            authorizer=Authorizer(rbac, NodeRights(windows, rbac)),
+            authorizer=Authorizer(rbac, NodeRights(windows, rbac), config.webhooks_before, config.webhooks_after),
             tokens=Tokens([path.read_bytes() for path in config.token_keys], config.issuers, config.audiences),
             authenticator=Authenticator(
                 config.client_ca, Bearers((BootstrapTokens(), *config.bearers)), config.proxies, config.anonymous
@@ -242,7 +246,7 @@ class ApiServer:
         pipeline = Pipeline(self.api, plain, flow, self.measures)
         self.api.serve = pipeline.serve
         self._server = Server(pipeline)
-        authorities = [config.client_ca, *([config.proxies.ca] if config.proxies is not None else [])]
+        authorities = [config.client_ca, *(proxy.ca for proxy in config.proxies)]
         self.tls = server_context(str(config.certificate), str(config.key), *map(str, authorities))
         await self._server.start(config.host, config.port, self.tls)
         own = self.client(known("system:apiserver", MASTERS), "kube-apiserver")
@@ -306,5 +310,6 @@ class ApiServer:
             await self._api.webhooks.close()
             await self._api.remotes.stop()
             await self._api.authenticator.bearers.close()
+            await self._api.authorizer.close()
         if self._audit_file is not None:
             self._audit_file.close()

@@ -12,17 +12,19 @@ from functools import partial
 from wherry.apiserver.aggregation.forwarding import forward
 from wherry.apiserver.api import Api
 from wherry.apiserver.audit.auditor import Record
-from wherry.apiserver.authn.authenticator import impersonated
+from wherry.apiserver.authn.impersonation import become, wanted
 from wherry.apiserver.authn.user import User
-from wherry.apiserver.authz.authorizer import refusal
+from wherry.apiserver.authz.authorizer import attributes
+from wherry.apiserver.authz.question import Question
 from wherry.apiserver.authz.rules import Attributes
+from wherry.apiserver.authz.selection import of_request
 from wherry.apiserver.flowcontrol.gate import LONG_RUNNING, Class, FlowControl, Refused
 from wherry.apiserver.handlers import dispatch, failure
-from wherry.apiserver.http import Answer, Request, Response, Stream, Upgrade
+from wherry.apiserver.http import Answer, Query, Request, Response, Stream, Upgrade
 from wherry.apiserver.measures import Measures, labels
 from wherry.apiserver.nonresource import NonResource
 from wherry.apiserver.routes import RequestInfo, parse, with_selected_name
-from wherry.machinery.errors import APIError, BadRequest, InternalError
+from wherry.machinery.errors import APIError, BadRequest, Forbidden, InternalError
 
 logger = logging.getLogger(__name__)
 
@@ -165,16 +167,15 @@ class Pipeline:
         case.begin(info)
         try:
             user = await api.authenticator.authenticate(api, request)
-            acting = impersonated(request)
+            other = wanted(request)
         except APIError:
             if self._audit is not None:
                 case.record = self._audit.begin(request, info, STRANGER, None)
             raise
         if self._audit is not None:
-            case.record = self._audit.begin(request, info, user, acting)
-        if acting is not None:
-            self._may_impersonate(user, acting)
-            user = acting
+            case.record = self._audit.begin(request, info, user, other)
+        if other is not None:
+            user = await become(user, other, attributes(user, info), self._refused)
         request.user = user
         flow = self._flow
         if flow.seats and info.subresource not in LONG_RUNNING:
@@ -185,9 +186,9 @@ class Pipeline:
             case.width = width
             klass.served[0] += 1
         if info.is_resource:
-            api.authorizer.require(user, with_selected_name(info, request.query))
+            await self._require(user, with_selected_name(info, request.query), request.query)
         elif not self._plain.open_to_all(info.path):
-            api.authorizer.require(user, info)
+            await self._require(user, info, request.query)
         return await self.serve(request, info)
 
     async def serve(self, request: Request, info: RequestInfo) -> Answer:
@@ -199,26 +200,14 @@ class Pipeline:
             return await dispatch(self._api, request, info)
         return await self._plain.answer(request, info)
 
-    def _may_impersonate(self, user: User, acting: User) -> None:
-        asked: list[Attributes] = []
-        account = acting.service_account
-        if account is not None:
-            namespace, name = account
-            asked.append(Attributes(user, "impersonate", "", "serviceaccounts", namespace=namespace, name=name))
-        else:
-            asked.append(Attributes(user, "impersonate", "", "users", name=acting.name))
-        implied = ("system:authenticated", "system:unauthenticated", "system:serviceaccounts")
-        for group in acting.groups:
-            if group in implied or (account is not None and group == f"system:serviceaccounts:{account[0]}"):
-                continue
-            asked.append(Attributes(user, "impersonate", "", "groups", name=group))
-        if acting.uid:
-            asked.append(Attributes(user, "impersonate", "authentication.k8s.io", "uids", name=acting.uid))
-        for key, values in acting.extra.items():
-            asked += [
-                Attributes(user, "impersonate", "authentication.k8s.io", "userextras", key, name=value)
-                for value in values
-            ]
-        for one in asked:
-            if not self._api.authorizer.allowed(one):
-                raise refusal(one)
+    async def _refused(self, asked: Attributes) -> Forbidden | None:
+        return await self._api.authorizer.refused(Question(asked))
+
+    async def _require(self, user: User, info: RequestInfo, query: Query) -> None:
+        authorizer = self._api.authorizer
+        if authorizer.local:
+            authorizer.require(user, info)
+            return
+        refusal = await authorizer.refused(of_request(user, info, query))
+        if refusal is not None:
+            raise refusal

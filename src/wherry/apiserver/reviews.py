@@ -5,7 +5,7 @@ https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -24,8 +24,10 @@ from wherry.api.types.authorization import (
     ResourceAttributes,
     ResourceRule,
     SelfSubjectAccessReview,
+    SelfSubjectAccessReviewSpec,
     SelfSubjectRulesReview,
     SubjectAccessReview,
+    SubjectAccessReviewSpec,
     SubjectAccessReviewStatus,
     SubjectRulesReviewStatus,
 )
@@ -33,60 +35,91 @@ from wherry.api.types.core import Binding
 from wherry.api.types.rbac import PolicyRule
 from wherry.apiserver.api import Api
 from wherry.apiserver.authn.user import MASTERS, User
+from wherry.apiserver.authz.question import Question
 from wherry.apiserver.authz.rules import Attributes
+from wherry.apiserver.authz.selection import of_review
+from wherry.apiserver.authz.selection import problems as selector_problems
 from wherry.apiserver.context import Context
 from wherry.apiserver.subresources.binding import bind
 from wherry.machinery import codec
 from wherry.machinery.errors import BadRequest, Unauthorized
+from wherry.machinery.meta import ObjectMeta
 from wherry.machinery.validation import FieldError, invalid, refuse
 
 Review = Callable[[Api, Context[Any], Any], Awaitable[Any]]
 _GROUP = "authorization.k8s.io"
 
 
-def _decide(
-    api: Api, user: User, asked: ResourceAttributes | None, path: NonResourceAttributes | None, kind: str
+async def _decide(
+    api: Api, user: User, asked: ResourceAttributes | None, path: NonResourceAttributes | None
 ) -> SubjectAccessReviewStatus:  # fmt: skip
-    if (asked is None) == (path is None):
-        value = None if asked is None else asked
-        raise refuse(_GROUP, kind, "", [_exactly_one(value)])
-    if path is not None:
-        wanted = Attributes(user, path.verb, path=path.path or "/")
+    """What may be; the spec has been checked."""
+    if asked is not None:
+        question = of_review(user, asked)
     else:
-        assert asked is not None
-        wanted = Attributes(
-            user, asked.verb, asked.group, asked.resource, asked.subresource, asked.namespace, asked.name
-        )
-    why = api.authorizer.why(wanted)
-    return SubjectAccessReviewStatus(allowed=why is not None, reason=why or "")
-
-
-def _exactly_one(value: object) -> FieldError:
-    return invalid(
-        "spec.resourceAttributes", value, "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        assert path is not None
+        question = Question(Attributes(user, path.verb, path=path.path or "/"))
+    decision = await api.authorizer.decide(question)
+    return SubjectAccessReviewStatus(
+        allowed=decision.allowed,
+        denied=decision.denied,
+        reason=decision.reason,
+        evaluation_error=decision.error,
     )
+
+
+def _problems(spec: SelfSubjectAccessReviewSpec | SubjectAccessReviewSpec) -> Iterator[FieldError]:
+    asked, path = spec.resource_attributes, spec.non_resource_attributes
+    if (asked is None) == (path is None):
+        why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        yield invalid("spec", path, why)
+    if isinstance(spec, SubjectAccessReviewSpec) and not spec.user and not spec.groups:
+        yield invalid("spec.user", spec.user, "at least one of user or group must be specified")
+    if asked is not None:
+        yield from selector_problems(asked)
+
+
+def _bare(review: Any, *, namespaced: bool = False) -> Iterator[FieldError]:
+    """Reviews are never stored: names and labels mean nothing."""
+    meta = replace(review.metadata, managed_fields=())
+    if namespaced:
+        meta = replace(meta, namespace="")
+    if meta != ObjectMeta():
+        tail = " except for namespace" if namespaced else ""
+        yield invalid("metadata", review.metadata, f"must be empty{tail}")
+
+
+def _local(review: LocalSubjectAccessReview, namespace: str) -> Iterator[FieldError]:
+    asked, path = review.spec.resource_attributes, review.spec.non_resource_attributes
+    if asked is not None and asked.namespace != namespace:
+        yield invalid("spec.resourceAttributes.namespace", asked.namespace, "must match metadata.namespace")
+    if path is not None:
+        yield invalid("spec.nonResourceAttributes", path, "disallowed on this kind of request")
 
 
 async def _self_access(api: Api, ctx: Context[Any], review: SelfSubjectAccessReview) -> Any:
     spec = review.spec
-    status = _decide(api, ctx.user, spec.resource_attributes, spec.non_resource_attributes, review.kind)
+    refuse_any(review.kind, (*_problems(spec), *_bare(review)))
+    status = await _decide(api, ctx.user, spec.resource_attributes, spec.non_resource_attributes)
     return replace(review, status=status)
 
 
 async def _access(api: Api, ctx: Context[Any], review: SubjectAccessReview | LocalSubjectAccessReview) -> Any:
     spec = review.spec
-    if not spec.user and not spec.groups:
-        raise refuse(
-            _GROUP,
-            review.kind,
-            "",
-            [invalid("spec.user", spec.user, "at least one of user or group must be specified")],
-        )
-    asked = spec.resource_attributes
-    if isinstance(review, LocalSubjectAccessReview) and (asked is None or asked.namespace != ctx.namespace):
-        raise BadRequest("spec.resourceAttributes.namespace must match the namespace of the request")
+    found = [*_problems(spec), *_bare(review, namespaced=isinstance(review, LocalSubjectAccessReview))]
+    if isinstance(review, LocalSubjectAccessReview):
+        found += _local(review, ctx.namespace)
+    refuse_any(review.kind, found)
     user = User(spec.user, spec.groups, spec.uid, dict(spec.extra))
-    return replace(review, status=_decide(api, user, asked, spec.non_resource_attributes, review.kind))
+    status = await _decide(api, user, spec.resource_attributes, spec.non_resource_attributes)
+    return replace(review, status=status)
+
+
+def refuse_any(kind: str, problems: Iterable[FieldError]) -> None:
+    """Raises Invalid when there is a problem."""
+    found = list(problems)
+    if found:
+        raise refuse(_GROUP, kind, "", found)
 
 
 async def _rules(api: Api, ctx: Context[Any], review: SelfSubjectRulesReview) -> Any:

@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from random import SystemRandom  # noqa: TID251 - here it is made, to be passed in
 from typing import TYPE_CHECKING, Any
 
@@ -58,25 +60,7 @@ async def control_plane(config: Config, clock: Clock, only: frozenset[str]) -> C
     pki = Pki(config.pki, clock)
     sealing = Sealing(pki.seal_key, config.encrypt)
     log = await SqliteLog.open(config.database, seal=sealing.seal, unseal=sealing.unseal)
-    api = ApiServer(
-        ApiServerConfig(
-            certificate=pki.server.certificate,
-            key=pki.server.key,
-            client_ca=pki.ca.files.certificate,
-            token_keys=[pki.token_key],
-            agent_certificate=pki.agent_client.certificate,
-            agent_key=pki.agent_client.key,
-            proxies=RequestHeader(pki.front_proxy_ca.files.certificate, ("front-proxy-client",)),
-            front_proxy=FrontProxy(pki.front_proxy.certificate, pki.front_proxy.key),
-            host=config.listen,
-            port=config.port,
-            service_cidr=config.service_cidr,
-            node_ports=config.node_ports,
-            audit=auditing.settings(config),
-        ),
-        log,
-        clock,
-    )
+    api = ApiServer(_with_access(_api_config(config, pki), config, clock), log, clock)
     plane = ControlPlane(log, api)
     await api.start()
     jobs = plane.jobs
@@ -93,6 +77,45 @@ async def control_plane(config: Config, clock: Clock, only: frozenset[str]) -> C
         scheduler = api.client(known(SCHEDULER))
         jobs.append(("scheduler", partial(_scheduler, scheduler, clock)))
     return plane
+
+
+def _api_config(config: Config, pki: Pki) -> ApiServerConfig:
+    return ApiServerConfig(
+        certificate=pki.server.certificate,
+        key=pki.server.key,
+        client_ca=pki.ca.files.certificate,
+        token_keys=[pki.token_key],
+        agent_certificate=pki.agent_client.certificate,
+        agent_key=pki.agent_client.key,
+        proxies=(RequestHeader(pki.front_proxy_ca.files.certificate, ("front-proxy-client",)),),
+        front_proxy=FrontProxy(pki.front_proxy.certificate, pki.front_proxy.key),
+        host=config.listen,
+        port=config.port,
+        service_cidr=config.service_cidr,
+        node_ports=config.node_ports,
+        audit=auditing.settings(config),
+    )
+
+
+def _with_access(base: ApiServerConfig, config: Config, clock: Clock) -> ApiServerConfig:
+    """The same, with what the access file adds. Raises ConfigError."""
+    if not config.access:
+        return base
+    from wherry.app.access import load
+
+    access = load(Path(config.access), clock)
+    tokens = access.tokens
+    return dataclasses.replace(
+        base,
+        bearers=access.bearers,
+        anonymous=access.anonymous or base.anonymous,
+        webhooks_before=access.before,
+        webhooks_after=access.after,
+        proxies=(*base.proxies, *([access.proxies] if access.proxies is not None else [])),
+        token_keys=[*map(Path, tokens.keys), *base.token_keys],
+        issuers=tuple(dict.fromkeys((*tokens.issuers, *base.issuers))),
+        audiences=tokens.audiences or tuple(dict.fromkeys((*tokens.issuers, *base.issuers))),
+    )
 
 
 def supervised(plane: ControlPlane, clock: Clock) -> list[Coroutine[Any, Any, None]]:

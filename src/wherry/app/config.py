@@ -72,6 +72,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cluster_domain: str = "cluster.local"
     node_cidr: str = "10.89.0.0/24"
     node_ports: tuple[int, int] = (30000, 32767)
+    access: str = ""
+    """File that lets others in: OIDC, webhooks, proxies (see `wherry.app.access`); "" for none."""
     registries: dict[str, str] = {}
     """Image registry (`host[:port]`) -> the URL where nodes find it instead; http:// is allowed."""
 

@@ -14,9 +14,10 @@ import sys
 import uvloop
 
 from wherry.aio.clock import Clock, SystemClock
+from wherry.apiserver.authn.requestheader import SharedAuthority
 from wherry.app import assemble, memory
 from wherry.app import logging as logs
-from wherry.app.config import Config
+from wherry.app.config import Config, ConfigError
 from wherry.store.log import Log, Unavailable
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,9 @@ async def serve(config: Config, clock: Clock, only: frozenset[str]) -> int:
         loop.add_signal_handler(number, stop.set)
     try:
         plane = await assemble.control_plane(config, clock, only)
+    except (ConfigError, SharedAuthority) as error:
+        log.error("%s", error)  # noqa: TRY400 - the cause is known
+        return 1
     except OSError as error:
         log.error("cannot serve on port %d: %s; see `wherry doctor`", config.port, error.strerror or error)  # noqa: TRY400 - the cause is known
         return 1

@@ -8,7 +8,7 @@ expired are taken out. https://kubernetes.io/docs/tasks/extend-kubernetes/config
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -28,7 +28,7 @@ NAME = Key("kube-system", "extension-apiserver-authentication")
 EVERY = 60.0
 
 
-async def keep_published(client: Client, client_ca: Path, proxies: RequestHeader | None, clock: Clock) -> None:
+async def keep_published(client: Client, client_ca: Path, proxies: Sequence[RequestHeader], clock: Clock) -> None:
     """For ever."""
     wake = asyncio.Event()
 
@@ -50,10 +50,10 @@ async def keep_published(client: Client, client_ca: Path, proxies: RequestHeader
                 continue
 
 
-async def publish(client: Client, client_ca: Path, proxies: RequestHeader | None, now: float) -> None:
+async def publish(client: Client, client_ca: Path, proxies: Sequence[RequestHeader], now: float) -> None:
     """Write the ConfigMap if it is not as it should be."""
     ca = await asyncio.to_thread(client_ca.read_text)
-    proxy_ca = await asyncio.to_thread(proxies.ca.read_text) if proxies is not None else ""
+    proxy_ca = "\n".join([await asyncio.to_thread(proxy.ca.read_text) for proxy in proxies])
     try:
         present = await client.get(CONFIGMAP, NAME)
     except NotFound:
@@ -70,14 +70,15 @@ async def publish(client: Client, client_ca: Path, proxies: RequestHeader | None
 
 
 def data(
-    present: Mapping[str, str], ca: str, proxy_ca: str, proxies: RequestHeader | None, now: float
+    present: Mapping[str, str], ca: str, proxy_ca: str, proxies: Sequence[RequestHeader], now: float
 ) -> dict[str, str]:  # fmt: skip
     """What the ConfigMap must say: ours and what is there, together. Pure."""
     out = {"client-ca-file": bundle(present.get("client-ca-file", ""), ca, now)}
-    if proxies is None:
+    if not proxies:
         return out
     out["requestheader-client-ca-file"] = bundle(present.get("requestheader-client-ca-file", ""), proxy_ca, now)
-    for key, own in facts(proxies).items():
+    for key in facts(proxies[0]):
+        own = [value for proxy in proxies for value in facts(proxy)[key]]
         out[key] = msgspec.json.encode(list(dict.fromkeys((*_listed(present.get(key, "")), *own)))).decode()
     return out
 

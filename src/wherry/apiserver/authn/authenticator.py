@@ -10,22 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from wherry.apiserver.authn.bearer import Bearers
 from wherry.apiserver.authn.requestheader import RequestHeader, issued_by, user_of
-from wherry.apiserver.authn.user import ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, User
+from wherry.apiserver.authn.user import ANONYMOUS, AUTHENTICATED, User
 from wherry.apiserver.http import Request
-from wherry.machinery.errors import BadRequest, Unauthorized
+from wherry.machinery.errors import Unauthorized
 
 if TYPE_CHECKING:
     from wherry.apiserver.api import Api
 
 _SESSION = "wherry.certificate"
-_IMPERSONATE = "impersonate-"
 _PROBES = ("/livez/", "/readyz/", "/healthz/")
 
 
@@ -46,11 +44,11 @@ class Anonymous:
 
 @dataclass(frozen=True, slots=True)
 class CertificateUser:
-    """Who a certificate stands for, and until when (epoch seconds). `proxy`: its holder may speak for others."""
+    """Who a certificate stands for, and until when (epoch seconds). `proxy`: how its holder may speak for others."""
 
     user: User | None
     until: float
-    proxy: bool = False
+    proxy: RequestHeader | None = None
 
 
 def user_of_certificate(certificate: x509.Certificate) -> CertificateUser:
@@ -70,7 +68,7 @@ class Authenticator:
 
     client_ca: Path
     bearers: Bearers = field(default_factory=Bearers)
-    proxies: RequestHeader | None = None
+    proxies: tuple[RequestHeader, ...] = ()
     anonymous: Anonymous = field(default_factory=Anonymous)
     _read: dict[Path, tuple[int, tuple[x509.Certificate, ...]]] = field(default_factory=dict)
 
@@ -80,8 +78,8 @@ class Authenticator:
         if found is not None:
             if found.until <= api.clock.now():
                 raise Unauthorized("Unauthorized")
-            if found.proxy and self.proxies is not None:
-                spoken_for = user_of(self.proxies, request.headers)
+            if found.proxy is not None:
+                spoken_for = user_of(found.proxy, request.headers)
                 if spoken_for is not None:
                     return spoken_for
             elif found.user is not None:
@@ -108,12 +106,13 @@ class Authenticator:
     def _sorted(self, certificate: x509.Certificate) -> CertificateUser:
         """Whose certificate it is: the TLS layer takes those of clients' and of proxies' authorities alike."""
         user = user_of_certificate(certificate)
-        if self.proxies is None:
+        if not self.proxies:
             return user
-        if issued_by(certificate, self._authorities(self.proxies.ca)):
-            names = [str(a.value) for a in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-            if not self.proxies.allowed_names or set(names) & set(self.proxies.allowed_names):
-                return CertificateUser(None, user.until, proxy=True)
+        names = {str(a.value) for a in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)}
+        for proxy in self.proxies:
+            named = not proxy.allowed_names or bool(names & set(proxy.allowed_names))
+            if named and issued_by(certificate, self._authorities(proxy.ca)):
+                return CertificateUser(None, user.until, proxy)
         if issued_by(certificate, self._authorities(self.client_ca)):
             return user
         return CertificateUser(None, user.until)
@@ -124,30 +123,3 @@ class Authenticator:
         if known is None or known[0] != stamp:
             known = self._read[path] = (stamp, tuple(x509.load_pem_x509_certificates(path.read_bytes())))
         return known[1]
-
-
-def impersonated(request: Request) -> User | None:
-    """The user that Impersonate-* headers ask to be; None without them. Raises BadRequest."""
-    headers = request.headers
-    if not any(name.lower().startswith(_IMPERSONATE) for name in headers):
-        return None
-    name = headers.get("Impersonate-User", "")
-    groups = tuple(headers.getall("Impersonate-Group", []))
-    uid = headers.get("Impersonate-Uid", "")
-    extra: dict[str, tuple[str, ...]] = {}
-    for header in headers:
-        low = header.lower()
-        if low.startswith("impersonate-extra-"):
-            key = unquote(low.removeprefix("impersonate-extra-"))
-            extra[key] = tuple(headers.getall(header))
-    if not name:
-        raise BadRequest("requested [{UID  " + uid + "}] without impersonating a user name")
-    user = User(name, groups, uid, extra)
-    account = user.service_account
-    if account is not None and not groups:
-        groups = ("system:serviceaccounts", f"system:serviceaccounts:{account[0]}")
-    if name != ANONYMOUS.name and AUTHENTICATED not in groups:
-        groups = (*groups, AUTHENTICATED)
-    elif name == ANONYMOUS.name and UNAUTHENTICATED not in groups:
-        groups = (*groups, UNAUTHENTICATED)
-    return User(name, groups, uid, extra)
