@@ -7,6 +7,7 @@ Turns each refusal into its Status, and everything unforeseen into a 500 that is
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import partial
 
 from wherry.apiserver.aggregation.forwarding import forward
@@ -75,6 +76,19 @@ class Case:
         width, self.width = self.width, 0
         if width and self.klass is not None:
             self.klass.level.give(width)
+
+
+_RUNS = frozenset({"exec", "attach", "portforward", "proxy"})
+
+
+def runs(info: RequestInfo, *, upgrade: bool) -> bool:
+    """Whether a request that only seems to read does something in a container: a WebSocket begins with GET.
+
+    It needs the right to create as well. https://github.com/kubernetes/kubernetes/issues/78741
+    """
+    if info.verb == "create" or info.group:
+        return False
+    return info.resource == "pods" if info.subresource != "proxy" else info.resource == "nodes" and upgrade
 
 
 class Pipeline:
@@ -187,6 +201,8 @@ class Pipeline:
             klass.served[0] += 1
         if info.is_resource:
             await self._require(user, with_selected_name(info, request.query), request.query)
+            if info.subresource in _RUNS and runs(info, upgrade="Upgrade" in request.headers):
+                await self._require(user, replace(info, verb="create"), request.query)
         elif not self._plain.open_to_all(info.path):
             await self._require(user, info, request.query)
         return await self.serve(request, info)

@@ -26,6 +26,8 @@ _PARTS = {
     "pods": ("pods", "proxy"), "runningpods": ("pods", "proxy"), "healthz": ("healthz", "proxy"),
     "configz": ("configz", "proxy"), "stats": ("stats",), "metrics": ("metrics",), "logs": ("log",),
 }  # fmt: skip
+_RUNS = frozenset({"exec", "attach", "portForward", "run", "cri"})
+"""What does something in a container is `create`, whatever the method: a WebSocket begins with GET."""
 
 
 def parts(path: str) -> tuple[str, ...]:
@@ -49,7 +51,7 @@ class Delegation:
         user = await self._user(digest, token)
         if user is None:
             return 401
-        verb = _VERBS.get(method, "get")
+        verb = "create" if path.strip("/").partition("/")[0] in _RUNS else _VERBS.get(method, "get")
         for part in parts(path):
             if await self._may(digest, user, verb, part):
                 return 200

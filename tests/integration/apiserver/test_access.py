@@ -154,7 +154,7 @@ async def test_impersonation_needs_the_right_to_it(http: Http) -> None:
     async with as_user(http, "bob") as bob:
         refused = await bob("GET", PODS, Impersonate_User="kubernetes-admin", Impersonate_Group="system:masters")
         assert refused.code == 403
-        assert 'cannot impersonate resource "users"' in refused.message
+        assert 'cannot impersonate-on:user-info:list resource "pods"' in refused.message
 
 
 async def test_an_agent_sees_what_its_pods_need(http: Http) -> None:
@@ -207,3 +207,89 @@ async def test_pods_get_their_accounts_token(http: Http) -> None:
     assert mounts[0]["mountPath"] == "/var/run/secrets/kubernetes.io/serviceaccount"
     other = {"metadata": {"name": "q"}, "spec": {**pod["spec"], "serviceAccountName": "nobody"}}
     assert (await http("POST", PODS, other)).code == 403
+
+
+async def grant(http: Http, name: str, user: str, *rules: tuple[str, str, str]) -> None:
+    """A cluster role of (verb, group, resource) and its binding to a user."""
+    listed = [{"verbs": [verb], "apiGroups": [group], "resources": [resource]} for verb, group, resource in rules]
+    assert (await http("POST", f"{RBAC}/clusterroles", {"metadata": {"name": name}, "rules": listed})).code == 201
+    body = {
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": user}],
+    }
+    assert (await http("POST", f"{RBAC}/clusterrolebindings", body)).code == 201
+
+
+async def test_constrained_impersonation_is_for_one_action(http: Http) -> None:
+    group = "authentication.k8s.io"
+    await grant(
+        http, "deputy", "bob", ("impersonate:user-info", group, "users"), ("impersonate:user-info", group, "groups"),
+        ("impersonate-on:user-info:list", "", "pods"),
+    )  # fmt: skip
+    await grant(http, "reader", "ann", ("list", "", "pods"), ("list", "", "configmaps"))
+    async with as_user(http, "bob") as bob:
+        assert (await bob("GET", PODS)).code == 403
+        assert (await bob("GET", PODS, Impersonate_User="ann")).code == 200
+        other = await bob("GET", MAPS, Impersonate_User="ann")
+        assert 'User "bob" cannot impersonate-on:user-info:list resource "configmaps"' in other.message
+        for name in ("system:serviceaccount:demo:default", "system:node:n1"):
+            assert (await bob("GET", PODS, Impersonate_User=name)).code == 403
+        assert (await bob("GET", PODS, Impersonate_User="ann", Impersonate_Uid="7")).code == 403
+        assert (await bob("GET", PODS, Impersonate_Uid="7")).code == 400
+        masters = await bob("GET", MAPS, Impersonate_User="ann", Impersonate_Group="system:masters")
+        assert masters.code == 403
+
+
+async def test_a_constrained_node_has_a_nodes_groups(http: Http) -> None:
+    group = "authentication.k8s.io"
+    await grant(
+        http, "deputy", "bob", ("impersonate:arbitrary-node", group, "nodes"),
+        ("impersonate-on:arbitrary-node:create", group, "selfsubjectreviews"),
+        ("impersonate:serviceaccount", group, "serviceaccounts"),
+        ("impersonate-on:serviceaccount:create", group, "selfsubjectreviews"),
+    )  # fmt: skip
+    me = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    async with as_user(http, "bob") as bob:
+        node = (await bob("POST", me, {}, Impersonate_User="system:node:n1")).body["status"]["userInfo"]
+        assert node["groups"] == ["system:nodes", "system:authenticated"]
+        assert (await bob("POST", me, {}, Impersonate_User="system:node:n1", Impersonate_Group="a")).code == 403
+        account = (await bob("POST", me, {}, Impersonate_User="system:serviceaccount:demo:x")).body["status"][
+            "userInfo"
+        ]
+        assert account["groups"] == ["system:serviceaccounts", "system:serviceaccounts:demo", "system:authenticated"]
+
+
+async def test_reviews_refuse_what_makes_no_sense(http: Http) -> None:
+    path = "/apis/authorization.k8s.io/v1"
+    asked = {"verb": "get", "resource": "pods", "namespace": "demo"}
+    local = f"{path}/namespaces/demo/localsubjectaccessreviews"
+    for place, spec, field, text in (
+        ("subjectaccessreviews", {"user": "a"}, "spec", "exactly one of nonResourceAttributes or resourceAttributes"),
+        ("subjectaccessreviews", {"resourceAttributes": asked}, "spec.user", "at least one of user or group"),
+        ("subjectaccessreviews", {"user": "a", "resourceAttributes": {**asked, "fieldSelector": {}}},
+         "spec.resourceAttributes.fieldSelector.requirements", "requirements or rawSelector is required"),
+        (local, {"user": "a", "resourceAttributes": {**asked, "namespace": "x"}},
+         "spec.resourceAttributes.namespace", "must match metadata.namespace"),
+        (local, {"user": "a", "nonResourceAttributes": {"path": "/", "verb": "get"}},
+         "spec.nonResourceAttributes", "disallowed on this kind of request"),
+    ):  # fmt: skip
+        answer = await http("POST", place if place.startswith("/") else f"{path}/{place}", {"spec": spec})
+        assert answer.code == 422
+        causes = {c["field"]: c["message"] for c in answer.body["details"]["causes"]}
+        assert text in causes[field]
+
+
+async def test_reading_is_not_enough_to_run_commands(http: Http) -> None:
+    rules = [("get", "", f"pods/{sub}") for sub in ("exec", "attach", "portforward")]
+    await grant(http, "reader", "eve", *rules, ("get", "", "nodes/proxy"))
+    upgrades = ({"Upgrade": "websocket"}, {"Upgrade": "SPDY/3.1"})
+    async with as_user(http, "eve") as eve:
+        for sub in ("exec", "attach", "portforward"):
+            for headers in upgrades:
+                answer = await eve("GET", f"{PODS}/p/{sub}?command=id&stdout=1", Connection="Upgrade", **headers)
+                assert (answer.code, f'cannot create resource "pods/{sub}"' in answer.message) == (403, True)
+        path = "/api/v1/nodes/n/proxy/exec/a/b/c"
+        answer = await eve("GET", path, Connection="Upgrade", Upgrade="websocket")
+        assert (answer.code, 'cannot create resource "nodes/proxy"' in answer.message) == (403, True)
+        assert (await eve("GET", "/api/v1/nodes/n/proxy/pods")).code == 404

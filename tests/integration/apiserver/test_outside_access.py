@@ -67,7 +67,8 @@ class Outside:
                 self.access.append(spec)
                 status = {"allowed": spec["user"] == "hooked", "denied": spec["user"] == "banned", "reason": "because"}
                 return _json({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "status": status})
-        return web.Response(status=404)
+            case _:
+                return web.Response(status=404)
 
     def token(self, **claims: Any) -> str:
         now = int(time.time())
@@ -280,27 +281,33 @@ def _broken(documents: list[dict[str, Any]], how: str) -> str:
     match how:
         case "url":
             jwt_["issuer"]["url"] = "http://x"
-            return "jwt[0].issuer.url: 'http://x' is not a plain https URL"
         case "username":
             del jwt_["claimMappings"]["username"]
-            return "jwt[0].claimMappings.username: give a claim or"
         case "expression":
             jwt_["userValidationRules"][0]["expression"] = "1 +"
-            return "jwt[0].userValidationRules[0].expression"
         case "rbac":
             hooks.pop()
-            return "authorizers: RBAC must be there once"
         case "timeout":
             hooks[0]["webhook"]["timeout"] = "1m"
-            return "authorizers[0].webhook.timeout: 1m is out of range"
         case "key":
             documents[2]["x"] = 1
-            return "unknown field `x`"
-    documents.append({"kind": "Pod"})
-    return "kind: 'Pod' is not known"
+        case _:
+            documents.append({"kind": "Pod"})
+    return SAID[how]
 
 
-@pytest.mark.parametrize("how", ["url", "username", "expression", "rbac", "timeout", "key", "kind"])
+SAID = {
+    "url": "jwt[0].issuer.url: 'http://x' is not a plain https URL",
+    "username": "jwt[0].claimMappings.username: give a claim or",
+    "expression": "jwt[0].userValidationRules[0].expression",
+    "rbac": "authorizers: RBAC must be there once",
+    "timeout": "authorizers[0].webhook.timeout: 1m is out of range",
+    "key": "unknown field `x`",
+    "kind": "kind: 'Pod' is not known",
+}
+
+
+@pytest.mark.parametrize("how", SAID)
 async def test_a_file_that_cannot_work_says_why(tmp_path: Path, how: str) -> None:
     async with outside(tmp_path / "outside") as other:
         documents = other.documents()

@@ -44,6 +44,8 @@ async def test_what_a_token_may_is_asked_once() -> None:
     assert await own.status("prometheus", "GET", "/metrics/resource") == 200
     assert await own.status("prometheus", "GET", "/stats/summary") == 403
     assert await own.status("prometheus", "POST", "/exec/a/b/c") == 403
+    for path in ("/exec/a/b/c", "/attach/a/b/c", "/portForward/a/b", "/run/a/b/c", "/cri/exec/x"):
+        assert await own.status("prometheus", "GET", path) == 403
     assert await own.status("prometheus", "GET", "/pods") == 200
     before = len(api.writes)
     assert await own.status("prometheus", "GET", "/metrics") == 200
