@@ -190,6 +190,8 @@ class Pipeline:
             case.record = self._audit.begin(request, info, user, other)
         if other is not None:
             user = await become(user, other, attributes(user, info), self._refused)
+            if case.record is not None:
+                case.record.impersonated = user
         request.user = user
         flow = self._flow
         if flow.seats and info.subresource not in LONG_RUNNING:
