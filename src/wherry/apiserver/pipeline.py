@@ -189,9 +189,7 @@ class Pipeline:
         if self._audit is not None:
             case.record = self._audit.begin(request, info, user, other)
         if other is not None:
-            user = await become(user, other, attributes(user, info), self._refused)
-            if case.record is not None:
-                case.record.impersonated = user
+            user = await self._become(user, other, case)
         request.user = user
         flow = self._flow
         if flow.seats and info.subresource not in LONG_RUNNING:
@@ -217,6 +215,12 @@ class Pipeline:
                 return await forward(self._api, remote, request)
             return await dispatch(self._api, request, info)
         return await self._plain.answer(request, info)
+
+    async def _become(self, user: User, other: User, case: Case) -> User:
+        acting = await become(user, other, attributes(user, case.info), self._refused)
+        if case.record is not None:
+            case.record.impersonated = acting
+        return acting
 
     async def _refused(self, asked: Attributes) -> Forbidden | None:
         return await self._api.authorizer.refused(Question(asked))
