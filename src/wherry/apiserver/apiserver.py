@@ -36,6 +36,7 @@ from wherry.apiserver.admission.event_rate_limit import DEFAULT, Buckets, Limit
 from wherry.apiserver.admission.plugins import ADMISSION
 from wherry.apiserver.admission.podsecurity.policy import Settings as PodSecurity
 from wherry.apiserver.admission.policies.table import PolicyTable, PolicyTables, load_mutating, load_validating
+from wherry.apiserver.admission.policies.typechecking import keep_type_checked
 from wherry.apiserver.aggregation.availability import Availability
 from wherry.apiserver.aggregation.registration import keep_registered
 from wherry.apiserver.aggregation.remotes import FrontProxy, Remotes
@@ -255,6 +256,7 @@ class ApiServer:
         assert self._definitions is not None
         self._run("custom resources", partial(keep_definitions, self.api, self._definitions, own))
         self._run("old events", partial(forget_events, self.api))
+        self._run("type checking of policies", partial(keep_type_checked, self.api, own))
         self._run("priority and fairness", partial(keep, own, self._clock))
         self._run("authentication facts", partial(keep_published, own, config.client_ca, config.proxies, self._clock))
         self._run("tokens of Secrets", partial(keep_legacy_tokens, self.api, own, config.client_ca))

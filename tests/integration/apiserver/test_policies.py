@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -285,6 +286,57 @@ async def test_policies_say_nothing_about_policies(http: Http) -> None:
     everything = {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*"]}
     await validating(http, {"expression": "false"}, matchConstraints={"resourceRules": [everything]})
     assert (await http("DELETE", f"{VALIDATING_BINDINGS}/b")).code == 200
+
+
+# --- Type checking ---
+
+
+async def checked(http: Http) -> Json:
+    for _ in range(200):
+        status = (await http("GET", f"{VALIDATING}/p")).body.get("status") or {}
+        if "typeChecking" in status:
+            return dict(status)
+        await asyncio.sleep(0.02)
+    raise AssertionError("the policy was never checked")
+
+
+async def test_expressions_are_checked_against_schemas(http: Http) -> None:
+    spec = {
+        "matchConstraints": rules("deployments", group="apps"),
+        "variables": [{"name": "replicas", "expression": "object.spec.replicas"}],
+        "validations": [
+            {
+                "expression": "object.spec.replicas > '1'",
+                "messageExpression": "'wants replicas > 1, got ' + variables.replicas",
+            },
+            {"expression": "object.spec.maxRetries < 10"},
+            {"expression": "object.metadata.name != '' && object.spec.template.spec.containers.all(c, c.image != '')"},
+        ],
+    }
+    assert (await make(http, VALIDATING, "p", spec)).code == 201
+    status = await checked(http)
+    assert status["observedGeneration"] == 1
+    found = {warning["fieldRef"]: warning["warning"] for warning in status["typeChecking"]["expressionWarnings"]}
+    assert list(found) == [
+        "spec.validations[0].expression",
+        "spec.validations[0].messageExpression",
+        "spec.validations[1].expression",
+    ]
+    assert found["spec.validations[0].expression"] == (
+        "apps/v1, Kind=Deployment: ERROR: <input>:1:22: found no matching overload for '_>_' applied to "
+        "'(int, string)'\n | object.spec.replicas > '1'\n | .....................^\n"
+    )
+    assert "no matching overload for '_+_' applied to '(string, int)'" in found["spec.validations[0].messageExpression"]
+    assert "undefined field 'maxRetries'" in found["spec.validations[1].expression"]
+
+
+async def test_expressions_that_fit_give_no_warning(http: Http) -> None:
+    spec = {
+        "matchConstraints": rules("deployments", group="apps"),
+        "validations": [{"expression": "object.spec.replicas > 1"}],
+    }
+    assert (await make(http, VALIDATING, "p", spec)).code == 201
+    assert (await checked(http))["typeChecking"] == {}
 
 
 # --- MutatingAdmissionPolicy ---

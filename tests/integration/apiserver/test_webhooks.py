@@ -396,3 +396,19 @@ async def test_a_v1beta1_webhook_is_understood(http: Http, hook: Webhook) -> Non
     await configure(http, MUTATING, webhook(hook, "/old", admissionReviewVersions=["v2", "v1beta1", "v1"]))
     made = await a_map(http, start="0")
     assert made.body["data"] == {"start": "0", "old": "1"}
+
+
+async def test_match_conditions_decide_who_is_asked(http: Http, hook: Webhook) -> None:
+    conditions = [
+        {"name": "not-spared", "expression": "object.metadata.name != 'spared'"},
+        {"name": "by-admin", "expression": "authorizer.requestResource.check('create').allowed()"},
+    ]
+    await configure(http, VALIDATING, webhook(hook, "/deny", matchConditions=conditions))
+    assert (await a_map(http, "spared")).code == 201
+    assert (await a_map(http, "other")).code == 400
+    await http("DELETE", f"{VALIDATING}/test")
+    failing = [{"name": "fails", "expression": "object.data.missing == 'x'"}]
+    await configure(http, VALIDATING, webhook(hook, "/allow", matchConditions=failing))
+    refused = await a_map(http, "third", key="1")
+    assert refused.code == 403
+    assert refused.message.endswith("expression 'object.data.missing == 'x'' resulted in error: no such key: missing")

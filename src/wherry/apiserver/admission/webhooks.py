@@ -19,6 +19,7 @@ import msgspec
 from wherry.api.core.namespace import NAMESPACE
 from wherry.api.types.admissionregistration import MutatingWebhook
 from wherry.apiserver.admission.matching import Place, match_namespace, match_object
+from wherry.apiserver.admission.namespace_lifecycle import forbidden
 from wherry.apiserver.admission.plugin import Plugin
 from wherry.apiserver.admission.request import Request, namespace_labels
 from wherry.apiserver.context import Context, not_found
@@ -163,7 +164,20 @@ async def _concerned(request: Request, hook: Hook, place: Place) -> bool:
     )  # fmt: skip
     if found is None:
         raise not_found(NAMESPACE, asked.namespace)
-    return found
+    return found and (not hook.conditions or await _conditions_hold(request, hook, place))
+
+
+async def _conditions_hold(request: Request, hook: Hook, place: Place) -> bool:
+    """Whether the match conditions of a webhook hold. Raises APIError where they fail and so must the request."""
+    from wherry.apiserver.admission.policies.evaluation import Evaluation, Failed, bindings_of
+
+    evaluation = Evaluation(await bindings_of(request, place))
+    try:
+        return evaluation.matches(hook.conditions)
+    except Failed as error:
+        if hook.ignores_failures:
+            return False
+        raise forbidden(request.ctx, str(error)) from None
 
 
 async def _ask(request: Request, hook: Hook, place: Place, *, mutating: bool) -> Response:

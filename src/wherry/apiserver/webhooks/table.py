@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from wherry.api.types.admissionregistration import MutatingWebhook, ValidatingWebhook
+from wherry.api.types.admissionregistration import MatchCondition, MutatingWebhook, ValidatingWebhook
 from wherry.apiserver.admission.matching import Asked, Place, match_rules
 from wherry.apiserver.webhooks.client import Target, target_of
 from wherry.machinery.resource import Resource
 from wherry.store.entry import Event
 from wherry.store.windows import Windows
+
+if TYPE_CHECKING:
+    from wherry.apiserver.admission.policies.compiled import Condition
 
 _REMEMBERED: Final = 5000
 _SECONDS: Final = 10
@@ -30,6 +33,8 @@ class Hook:
     target: Target
     index: int
     """Its place among all of its kind."""
+    conditions: tuple[Condition, ...] = ()
+    """Its match conditions, compiled."""
 
     @property
     def name(self) -> str:
@@ -90,8 +95,18 @@ def _compiled(configurations: Iterable[Any]) -> Iterator[Hook]:
     index = 0
     for configuration in configurations:
         for spec in configuration.webhooks:
-            yield Hook(configuration.metadata.name, spec, target_of(spec.client_config), index)
+            conditions = _conditions(spec.match_conditions)
+            yield Hook(configuration.metadata.name, spec, target_of(spec.client_config), index, conditions)
             index += 1
+
+
+def _conditions(own: tuple[MatchCondition, ...]) -> tuple[Condition, ...]:
+    if not own:
+        return ()
+    from wherry.api.admissionregistration.expressions import Sight
+    from wherry.apiserver.admission.policies.compiled import compile_conditions  # loads the compiler
+
+    return compile_conditions(own, Sight())
 
 
 @dataclass(frozen=True, slots=True)
