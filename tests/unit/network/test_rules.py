@@ -63,11 +63,11 @@ def test_without_targets_a_front_outside_the_service_network_is_closed() -> None
 
 def test_of_two_owners_the_first_has_the_front_and_the_other_inherits_it() -> None:
     rules = ruleset()
-    rules.set("d/b", {WEB: Entry((TWO,), affinity=9)})
-    rules.set("d/a", {WEB: Entry((ONE,), affinity=9)})
-    assert rules.places_of(WEB) == {ONE}
+    rules.set("d/b", {WEB: Entry((TWO,))})
+    rules.set("d/a", {WEB: Entry((ONE,))})
+    assert rules.fronts()[WEB] == Entry((ONE,))
     rules.drop("d/a")
-    assert rules.places_of(WEB) == {TWO}
+    assert rules.fronts()[WEB] == Entry((TWO,))
     rules.drop("d/b")
     assert not rules.fronts()
     assert not rules.owners()
