@@ -30,6 +30,7 @@ _PATCHES = (
     "application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
 )  # fmt: skip
+_CUSTOM_PATCHES = tuple(kind for kind in _PATCHES if "strategic" not in kind)
 _WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
 _LIST_PARAMETERS = (
     ("allowWatchBookmarks", "boolean"), ("continue", "string"), ("fieldSelector", "string"),
@@ -250,7 +251,7 @@ def _operation2(resource: Resource[Any], action: str, ref: str | None) -> dict[s
         parameters.append({"name": "body", "in": "body", "required": True, "schema": schema})
     return {
         **_shared(resource, action),
-        "consumes": list(_PATCHES) if action == "patch" else ["*/*"],
+        "consumes": list(_patches(resource)) if action == "patch" else ["*/*"],
         "produces": [JSON],
         "parameters": parameters,
         "responses": {"200": {"description": "OK", "schema": schema}, "401": {"description": "Unauthorized"}},
@@ -271,9 +272,14 @@ def _operation3(resource: Resource[Any], action: str, ref: str | None) -> dict[s
         },
     }
     if action in ("create", "update", "patch"):
-        media = _PATCHES if action == "patch" else ("*/*",)
+        media = _patches(resource) if action == "patch" else ("*/*",)
         out["requestBody"] = {"required": True, "content": {m: {"schema": schema} for m in media}}
     return out
+
+
+def _patches(resource: Resource[Any]) -> tuple[str, ...]:
+    """The patches that a kind takes; kubectl looks here."""
+    return _PATCHES if resource.custom is None else _CUSTOM_PATCHES
 
 
 def _reachable(roots: Iterable[str], known: Mapping[str, Any]) -> set[str]:
