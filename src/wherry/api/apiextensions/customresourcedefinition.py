@@ -7,12 +7,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from wherry.api.apiextensions.definition_validation import schema_of, validate, validate_status
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill
 from wherry.api.types.apiextensions import CustomResourceConversion, CustomResourceDefinition
 from wherry.machinery.codec import to_dict
 from wherry.machinery.structural.formats import known
+from wherry.machinery.validation import FieldError
 
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 
@@ -36,6 +36,20 @@ def prepare(new: CustomResourceDefinition, old: CustomResourceDefinition | None)
     return replace(new, status=replace(new.status, stored_versions=(*stored, *missing))) if missing else new
 
 
+def validate(new: CustomResourceDefinition, old: CustomResourceDefinition | None) -> Iterable[FieldError]:
+    """Everything wrong with a definition. What judges it is loaded with the first one: CEL and RE2 are large."""
+    from wherry.api.apiextensions import definition_validation
+
+    return definition_validation.validate(new, old)
+
+
+def validate_status(new: CustomResourceDefinition, old: CustomResourceDefinition | None) -> Iterable[FieldError]:
+    """Everything wrong with a definition's status."""
+    from wherry.api.apiextensions import definition_validation
+
+    return definition_validation.validate_status(new, old)
+
+
 def warn(new: CustomResourceDefinition, old: CustomResourceDefinition | None) -> Iterable[str]:
     """Formats that mean nothing, sets of what is no scalar; each once, and not again when they were there before."""
     before = set() if old is None else set(_oddities(old))
@@ -44,9 +58,8 @@ def warn(new: CustomResourceDefinition, old: CustomResourceDefinition | None) ->
 
 def _oddities(crd: CustomResourceDefinition) -> Iterator[str]:
     for version in crd.spec.versions:
-        own = schema_of(version)
-        if own is not None:
-            yield from _odd(to_dict(own))
+        if version.schema is not None and version.schema.open_apiv3_schema is not None:
+            yield from _odd(to_dict(version.schema.open_apiv3_schema))
 
 
 def _odd(schema: Any) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from keyword import iskeyword
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -21,11 +21,13 @@ from wherry.machinery.fields import StructTypes, TypeInfo
 from wherry.machinery.meta import Object, ObjectMeta
 from wherry.machinery.structural import defaulting, merging
 from wherry.machinery.structural.pruning import prune
-from wherry.machinery.structural.rules import Rules, check_rules, rules_of
 from wherry.machinery.structural.schema import Json, Structural, structural
 from wherry.machinery.structural.uniqueness import repeated
 from wherry.machinery.structural.values import ABSENT, Check, validate
 from wherry.machinery.validation import FieldError, invalid
+
+if TYPE_CHECKING:
+    from wherry.machinery.structural.rules import Rules
 
 _META = StructTypes(MERGE)(ObjectMeta)
 _BLOCKING = frozenset({"FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany",
@@ -161,9 +163,11 @@ class Compiled:
         if any(error.reason in _BLOCKING for error in errors):
             yield invalid("<nil>", None, _UNCHECKED)
             return
+        from wherry.machinery.structural import rules  # large, and not for all
+
         if self._rules is None:
-            self._rules = rules_of(self.raw, root=True) or Rules(self.raw, None)
-        yield from check_rules(self._rules, content, before)
+            self._rules = rules.rules_of(self.raw, root=True) or rules.Rules(self.raw, None)
+        yield from rules.check_rules(self._rules, content, before)
 
     def validate_status(self, new: Any, old: Any | None) -> Iterator[FieldError]:
         """Everything wrong with a status."""

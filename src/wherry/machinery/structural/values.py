@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from wherry.machinery.structural import words
 from wherry.machinery.structural.formats import fits
-from wherry.machinery.structural.patterns import BadPattern, pattern
 from wherry.machinery.structural.schema import EITHER, LIST_KEYS, LIST_TYPE
 from wherry.machinery.validation import FieldError
 
@@ -247,6 +246,8 @@ def _text(check: Check, value: str, path: str, result: Result) -> None:
 
 
 def _matches(wanted: str, value: str) -> bool:
+    from wherry.machinery.structural.patterns import BadPattern, pattern  # RE2 only where there is a pattern
+
     try:
         return pattern(wanted).search(value) is not None
     except BadPattern:
