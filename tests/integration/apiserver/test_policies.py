@@ -545,3 +545,20 @@ async def test_match_conditions_of_webhooks_are_checked(http: Http) -> None:
     assert "Syntax error" in found["webhooks[0].matchConditions[0].expression"]
     assert found["webhooks[0].matchConditions[1].expression"] == "Required value"
     assert found["webhooks[0].matchConditions[1].name"] == 'Duplicate value: "c"'
+
+
+async def test_status_can_be_patched_beside_what_the_server_writes(http: Http) -> None:
+    spec = {"matchConstraints": rules("configmaps"), "validations": [{"expression": "true"}]}
+    assert (await make(http, VALIDATING, "p", spec)).code == 201
+    await checked(http)
+    condition = {
+        "type": "T",
+        "status": "False",
+        "reason": "e2e",
+        "message": "m",
+        "lastTransitionTime": "2024-01-01T00:00:00Z",
+    }
+    path = f"{VALIDATING}/p/status"
+    patched = await http("PATCH", path, {"status": {"conditions": [condition]}}, "application/merge-patch+json")
+    assert patched.body["status"]["conditions"] == [condition]
+    assert patched.body["status"]["typeChecking"] == {}
