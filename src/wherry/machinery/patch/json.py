@@ -95,9 +95,9 @@ class _Patching:
         except Invalid:
             found = None
             if expected is not None:
-                raise _refused(f"testing path {path} failed") from None
+                raise _failed(f"testing path {path} failed") from None
         if not _same(found, expected):
-            raise _refused(f"testing value {path} failed")
+            raise _failed(f"testing value {path} failed")
 
     def _copy(self, source: str) -> Any:
         encoded = msgspec.json.encode(self._get("copy", source))
@@ -205,6 +205,16 @@ def _same(one: Any, other: Any) -> bool:
 
 def _missing(kind: str, path: str) -> Invalid:
     return _refused(f"{kind} operation does not apply: doc is missing path: {path}: missing value")
+
+
+class TestFailed(Invalid):
+    """A `test` operation found something else."""
+
+    __test__ = False  # to pytest, which would take it for tests
+
+
+def _failed(why: str) -> TestFailed:
+    return TestFailed(str(_refused(why)))
 
 
 def _refused(why: str) -> Invalid:

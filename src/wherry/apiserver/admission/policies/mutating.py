@@ -109,7 +109,7 @@ def _invocations(request: Request, bound: Bound[Mutating], place: Place, problem
         try:
             if bound_here(request, binding):
                 kind = bound.policy.spec.param_kind
-                params = params_of(request.api, kind, binding.spec.param_ref, request.ctx.namespace)
+                params = params_of(request.api, kind, binding.spec.param_ref, request.asked.namespace)
                 found += [_Invocation(bound, place, name, param, _key(bound, name, param)) for param in params]
         except Failed as error:
             _note(problems, bound, name, f"failed to configure binding: {error}")

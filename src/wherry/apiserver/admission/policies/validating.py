@@ -125,7 +125,7 @@ async def _policy(request: Request, bound: Bound[Validating], place: Place, find
 def _params(request: Request, bound: Bound[Any], binding: Any) -> list[Any]:
     from wherry.apiserver.admission.policies.params import params_of
 
-    return params_of(request.api, bound.policy.spec.param_kind, binding.spec.param_ref, request.ctx.namespace)
+    return params_of(request.api, bound.policy.spec.param_kind, binding.spec.param_ref, request.asked.namespace)
 
 
 def _misconfigured(bound: Bound[Any], binding: str, error: Exception, findings: _Findings) -> None:
