@@ -39,11 +39,6 @@ def micro_time_at(now: float) -> MicroTime:
     return MicroTime(f"{datetime.fromtimestamp(now, UTC).isoformat(timespec='microseconds')[:26]}Z")
 
 
-def go_time(text: str) -> str:
-    """A Time as Go prints it in messages: `2006-01-02 15:04:05 +0000 UTC`."""
-    return datetime.fromtimestamp(int(seconds(text)), UTC).strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
-
-
 def seconds(text: str) -> float:
     """Epoch seconds of an RFC 3339 text. Raises ValueError when it is none."""
     found = _PATTERN.match(text)

@@ -104,8 +104,24 @@ def daemon_warnings(new: DaemonSet, old: DaemonSet | None) -> Iterator[str]:
     yield from template_warnings("spec.template", new.spec.template, old.spec.template if old else None)
 
 
+GENERATION = "deprecated.daemonset.template.generation"
+
+
+def prepare(new: DaemonSet, old: DaemonSet | None) -> DaemonSet:
+    """How often the template has changed, in an annotation as clients have known it."""
+    before = old.metadata.annotations.get(GENERATION, "0") if old is not None else "0"
+    count = int(before) if before.isdecimal() and before.isascii() and len(before) < 18 else 0
+    if old is None or old.spec.template != new.spec.template:
+        count += 1
+    annotations = {**new.metadata.annotations, GENERATION: str(count)}
+    if annotations == new.metadata.annotations:
+        return new
+    return replace(new, metadata=replace(new.metadata, annotations=annotations))
+
+
 DAEMONSET = declare(
     DaemonSet,
+    prepare=prepare,
     columns=COLUMNS,
     default=default,
     validate=validate,

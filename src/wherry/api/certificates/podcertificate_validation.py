@@ -13,7 +13,7 @@ from wherry.api.condition_validation import conditions
 from wherry.api.types.certificates import PodCertificateRequest, PodCertificateRequestStatus
 from wherry.machinery.names import dns_subdomain
 from wherry.machinery.pem import Block, blocks
-from wherry.machinery.time import Time, go_time, seconds
+from wherry.machinery.time import Time, seconds
 from wherry.machinery.validation import FieldError, invalid, required, too_long
 
 ENDS = ("Issued", "Denied", "Failed")
@@ -31,8 +31,7 @@ def _unshown(path: str, why: str) -> FieldError:
 
 
 def _moment(path: str, value: str, why: str) -> FieldError:
-    """A time is shown as Go prints it."""
-    return FieldError(path, "FieldValueInvalid", f"Invalid value: {go_time(value)}: {why}")
+    return invalid(path, value, why)
 
 
 # --- The request ---
@@ -264,11 +263,8 @@ def _agreeing(request: PodCertificateRequest, leaf: Any, times: tuple[Time, Time
 
 
 def _lifetime(length: float, why: str) -> FieldError:
-    """A duration is shown as Go prints it: 30m0s."""
-    minutes, rest = divmod(int(length), 60)
-    hours, minutes = divmod(minutes, 60)
-    shown = f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s" if minutes else f"{rest}s"
-    return FieldError(_CHAIN, "FieldValueInvalid", f"Invalid value: {shown}: {why}")
+    """A duration is shown in nanoseconds."""
+    return invalid(_CHAIN, int(length) * 10**9, why)
 
 
 def _rest(text: str, chain: list[Block]) -> Errors:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from wherry.api.checks import Errors, nonnegative, unsupported
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
@@ -27,4 +29,11 @@ def validate(new: Lease, old: Lease | None) -> Errors:
         yield forbidden("spec.preferredHolder", "may only be specified if `strategy` is defined")
 
 
-LEASE = declare(Lease, columns=COLUMNS, validate=validate)
+def prepare(new: Lease, old: Lease | None) -> Lease:
+    """Without the fields of coordinated elections, which are alpha."""
+    if new.spec.strategy is None and new.spec.preferred_holder is None:
+        return new
+    return replace(new, spec=replace(new.spec, strategy=None, preferred_holder=None))
+
+
+LEASE = declare(Lease, columns=COLUMNS, prepare=prepare, validate=validate)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
 from wherry.api.checks import Errors, cidr
@@ -62,6 +64,8 @@ def validate(new: Node, old: Node | None) -> Errors:
             yield invalid("spec.podCIDRs", new.spec.pod_cidrs, why)
     elif old.spec.pod_cidrs != new.spec.pod_cidrs:
         yield forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')
+    if old is not None and old.spec.external_id != new.spec.external_id:
+        yield forbidden("spec.externalID", "may not be updated")
     before = old.spec.provider_id if old else ""
     if before and new.spec.provider_id != before:
         verb = "modified" if new.spec.provider_id else "cleared"
@@ -79,8 +83,11 @@ def validate_status(new: Node, old: Node | None) -> Errors:
 
 
 def prepare(new: Node, old: Node | None) -> Node:
-    """podCIDR is the first of podCIDRs."""
+    """podCIDR is the first of podCIDRs; no alpha fields."""
     spec = new.spec
+    if spec.config_source is not None or spec.pod_preemption_policy is not None:
+        spec = replace(spec, config_source=None, pod_preemption_policy=None)
+        new = replace(new, spec=spec)
     if spec.pod_cidr and not spec.pod_cidrs:
         return replace(new, spec=replace(spec, pod_cidrs=(spec.pod_cidr,)))
     if spec.pod_cidrs and spec.pod_cidr != spec.pod_cidrs[0]:
@@ -88,8 +95,15 @@ def prepare(new: Node, old: Node | None) -> Node:
     return new
 
 
+def warn(new: Node, old: Node | None) -> Iterator[str]:
+    """About fields that mean nothing any more."""
+    if new.spec.external_id:
+        yield "spec.externalID: this field is deprecated, and is unused by Kubernetes"
+
+
 NODE = declare(
     Node,
+    warn=warn,
     columns=COLUMNS,
     fields={"spec.unschedulable": lambda n: "true" if n.spec.unschedulable else "false"},
     default=default,

@@ -41,6 +41,14 @@ def default(volume: PersistentVolume) -> PersistentVolume:
     return replace(volume, spec=default_volume_spec(volume.spec), status=fill(volume.status, phase="Pending"))
 
 
+def prepare(new: PersistentVolume, old: PersistentVolume | None) -> PersistentVolume:
+    """A new one is pending from its creation on; later the time follows the phase."""
+    status = new.status
+    if old is None:
+        status = replace(status, phase="Pending", last_phase_transition_time=new.metadata.creation_timestamp)
+    return new if status == new.status else replace(new, status=status)
+
+
 def validate(new: PersistentVolume, old: PersistentVolume | None) -> Errors:
     """One source, a size, known modes; the source stays."""
     yield from volume_spec("spec", new.spec)
@@ -63,4 +71,6 @@ def warn(new: PersistentVolume, old: PersistentVolume | None) -> Iterator[str]:
         yield from node_term_warnings(f"spec.nodeAffinity.required.nodeSelectorTerms[{index}]", term)
 
 
-PERSISTENTVOLUME = declare(PersistentVolume, columns=COLUMNS, default=default, validate=validate, warn=warn)
+PERSISTENTVOLUME = declare(
+    PersistentVolume, columns=COLUMNS, default=default, prepare=prepare, validate=validate, warn=warn
+)

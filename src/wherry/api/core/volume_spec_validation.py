@@ -49,6 +49,29 @@ def volume_spec(path: str, spec: PersistentVolumeSpec) -> Errors:
     yield from _attributes(path, spec)
 
 
+def inline_spec(path: str, spec: PersistentVolumeSpec) -> Errors:
+    """Of a volume that is attached without an object of its own: a driver's, and nothing about claims or places."""
+    for field, given in (
+        ("claimRef", spec.claim_ref is not None),
+        ("capacity", bool(spec.capacity)),
+        ("nodeAffinity", spec.node_affinity is not None),
+    ):
+        if given:
+            yield forbidden(f"{path}.{field}", "may not be specified in the context of inline volumes")
+    if spec.persistent_volume_reclaim_policy not in ("", *RECLAIM_POLICIES):
+        at = f"{path}.persistentVolumeReclaimPolicy"
+        yield not_supported(at, spec.persistent_volume_reclaim_policy, RECLAIM_POLICIES)
+    if spec.csi is None:
+        yield required(f"{path}.csi", "has to be specified in the context of inline volumes")
+    if spec.volume_mode not in (None, "Filesystem"):
+        why = "may not specify volumeMode other than Filesystem in the context of inline volumes"
+        yield forbidden(f"{path}.volumeMode", why)
+    if not spec.access_modes:
+        yield required(f"{path}.accessModes")
+    yield from access_modes(f"{path}.accessModes", spec.access_modes)
+    yield from _source(path, spec)
+
+
 def _capacity(path: str, spec: PersistentVolumeSpec) -> Errors:
     if not spec.capacity:
         yield required(path)

@@ -31,7 +31,7 @@ from wherry.api.types.core import (
 )
 from wherry.machinery.names import dns_label, dns_subdomain
 from wherry.machinery.quantity import compare
-from wherry.machinery.validation import duplicate, forbidden, invalid, required, too_long
+from wherry.machinery.validation import FieldError, duplicate, forbidden, invalid, required, too_long
 
 HOST_PATH_TYPES = (
     "",
@@ -46,6 +46,11 @@ HOST_PATH_TYPES = (
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
 Volumes = dict[str, Volume]
+_CASELESS = (
+    "an RFC 1123 subdomain must consist of alphanumeric characters, '-' or '.', and must start and end with an "
+    "alphanumeric character (e.g. 'Example.com', regex used for validation is "
+    r"'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
 
 
 def volumes(path: str, items: tuple[Volume, ...], pod_name: str, known: Volumes) -> Errors:
@@ -179,6 +184,17 @@ def _fc(path: str, source: FCVolumeSource) -> Errors:
         yield required(f"{path}.lun", "lun is required if targetWWNs is specified")
     elif source.target_wwns and source.lun is not None and not 0 <= source.lun <= 255:
         yield invalid(f"{path}.lun", source.lun, "must be between 0 and 255, inclusive")
+
+
+def caseless_driver_name(path: str, driver: str) -> Errors:
+    """The same where the rule is one of the schema's, which words it in its own way."""
+    if not driver:
+        yield required(path)
+        return
+    if len(driver) > 63:
+        yield FieldError(path, "FieldValueTooLong", "Too long: may not be more than 63 characters")
+    for problem in dns_subdomain(driver.lower()):
+        yield invalid(path, driver, problem if problem.startswith("must") else _CASELESS)
 
 
 def driver_name(path: str, driver: str) -> Errors:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from wherry.api.checks import Errors, fixed, label_map, named, one_of, parsed_ip, unique
+from wherry.api.checks import Errors, fixed, label_map, named, one_of, parsed_ip, unique, unsupported
 from wherry.api.columns import AGE, first_few
 from wherry.api.core.service_validation import PROTOCOLS, usable_ip
 from wherry.api.declare import declare
-from wherry.api.defaulting import each, fill, within
+from wherry.api.defaulting import each, within
 from wherry.api.types.discovery import Endpoint, EndpointPort, EndpointSlice
 from wherry.machinery.names import dns_label, dns_subdomain, label_value, qualified_name
 from wherry.machinery.resource import Column
@@ -32,7 +32,7 @@ COLUMNS: tuple[Column[EndpointSlice], ...] = (
 
 
 def _default_port(port: EndpointPort) -> EndpointPort:
-    port = fill(port, protocol="TCP")
+    port = replace(port, protocol="TCP") if port.protocol is None else port
     return replace(port, name="") if port.name is None else port
 
 
@@ -73,15 +73,15 @@ def _check_port(path: str, port: EndpointPort, names: set[str]) -> Errors:
     names.add(name)
     if port.protocol is None:
         yield required(f"{path}.protocol")
-    else:
-        yield from one_of(f"{path}.protocol", port.protocol, PROTOCOLS)
+    elif port.protocol not in PROTOCOLS:
+        yield unsupported(f"{path}.protocol", port.protocol, PROTOCOLS)
     if port.app_protocol is not None:
         yield from named(f"{path}.appProtocol", port.app_protocol, qualified_name)
 
 
 def _endpoint(path: str, endpoint: Endpoint, kind: str) -> Errors:
     if not endpoint.addresses:
-        yield required(f"{path}.addresses", "must contain at least 1 address")
+        yield required(f"{path}.addresses")
     elif len(endpoint.addresses) > MAX_ADDRESSES:
         yield too_many(f"{path}.addresses", len(endpoint.addresses), MAX_ADDRESSES)
     for index, address in enumerate(endpoint.addresses):

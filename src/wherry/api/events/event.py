@@ -93,8 +93,20 @@ def validate(new: Event, old: Event | None) -> Errors:
     if old is None:
         yield from _new(new)
         return
+    yield from _unchanged(new, old)
     for field, wire in _KEPT:
         yield from immutable(wire, getattr(new, field), getattr(old, field))
+
+
+def _unchanged(new: Event, old: Event) -> Errors:
+    """What the older API calls by other names."""
+    for wire, mine, theirs in (
+        ("source", new.deprecated_source, old.deprecated_source),
+        ("firstTimestamp", new.deprecated_first_timestamp, old.deprecated_first_timestamp),
+        ("lastTimestamp", new.deprecated_last_timestamp, old.deprecated_last_timestamp),
+        ("count", new.deprecated_count, old.deprecated_count),
+    ):
+        yield from immutable(wire, mine, theirs)
 
 
 def _new(new: Event) -> Errors:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from wherry.api.checks import Errors, immutable, named, required_name, unsupported
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
-from wherry.api.defaulting import fill, within
+from wherry.api.defaulting import within
 from wherry.api.networking.ingress_validation import CLASS_ANNOTATION
 from wherry.api.types.networking import Ingress, IngressClass, IngressClassParametersReference
 from wherry.machinery.names import dns_subdomain, path_segment
@@ -52,9 +54,13 @@ COLUMNS: tuple[Column[IngressClass], ...] = (
 )
 
 
+def _default_scope(to: IngressClassParametersReference) -> IngressClassParametersReference:
+    return replace(to, scope="Cluster") if to.scope is None else to
+
+
 def default(cls: IngressClass) -> IngressClass:
     """Parameters are cluster-scoped."""
-    return within(cls, spec=lambda spec: within(spec, parameters=lambda to: fill(to, scope="Cluster")))
+    return within(cls, spec=lambda spec: within(spec, parameters=_default_scope))
 
 
 def validate(new: IngressClass, old: IngressClass | None) -> Errors:

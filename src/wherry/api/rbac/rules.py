@@ -29,7 +29,7 @@ def check_rules(rules: tuple[PolicyRule, ...], *, namespaced: bool) -> Errors:
     for index, rule in enumerate(rules):
         at = f"rules[{index}]"
         if not rule.verbs:
-            yield required(f"{at}.verbs", "verbs must contain at least one value")
+            yield required(f"{at}.verbs")
         if rule.non_resource_urls:
             where = f"{at}.nonResourceURLs"
             if namespaced:

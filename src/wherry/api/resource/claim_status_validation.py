@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Collection, Iterator
 
 from wherry.api.checks import Errors, label_name
 from wherry.api.condition_validation import conditions
 from wherry.api.core.placement_validation import node_selector
-from wherry.api.core.volume_validation import driver_name
+from wherry.api.core.volume_validation import caseless_driver_name, driver_name
 from wherry.api.resource.claim_validation import MAX_CONFIG, opaque, raw_object, request_names
 from wherry.api.resource.name_validation import (
     MAX_REQUESTS,
@@ -30,7 +31,16 @@ from wherry.api.types.resource import (
     ResourceClaim,
     ResourceClaimConsumerReference,
 )
-from wherry.machinery.validation import duplicate, forbidden, invalid, not_supported, required, too_long, too_many
+from wherry.machinery.validation import (
+    FieldError,
+    duplicate,
+    forbidden,
+    invalid,
+    not_supported,
+    required,
+    too_long,
+    too_many,
+)
 
 _MAX_CONSUMERS = 256
 _MAX_CONDITIONS = 8
@@ -39,6 +49,7 @@ _MAX_IPS = 16
 _MAX_INTERFACE = 256
 _MAX_HARDWARE = 128
 _MAX_BINDING = 4
+_ALLOCATED = "must be an allocated device in the claim"
 _SOURCES = ("FromClaim", "FromClass")
 _ADDRESS = "must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)"
 
@@ -79,6 +90,13 @@ def _shown(device: AllocatedDeviceStatus) -> str:
     return f"{device.driver}/{device.pool}/{device.device}{share}"
 
 
+def _identity(device: AllocatedDeviceStatus) -> str:
+    own = {
+        "Driver": device.driver, "Pool": device.pool, "Device": device.device, "ShareID": device.share_id or "",
+    }  # fmt: skip
+    return json.dumps(own, separators=(",", ":"), ensure_ascii=False)
+
+
 def _consumer(path: str, own: ResourceClaimConsumerReference) -> Errors:
     for field, value in (("resource", own.resource), ("name", own.name), ("uid", own.uid)):
         if not value:
@@ -92,7 +110,7 @@ def _device(path: str, own: AllocatedDeviceStatus, allocated: Collection[DeviceI
     if own.share_id is not None:
         yield from uuid(f"{path}.shareID", own.share_id)
     if (own.driver, own.pool, own.device, own.share_id or "") not in allocated:
-        yield invalid(path, _shown(own), "must be an allocated device in the claim")
+        yield FieldError(path, "FieldValueInvalid", f"Invalid value: {_identity(own)}: {_ALLOCATED}")
     if len(own.conditions) > _MAX_CONDITIONS:
         yield too_many(f"{path}.conditions", len(own.conditions), _MAX_CONDITIONS)
     yield from conditions(f"{path}.conditions", own.conditions)
@@ -132,7 +150,7 @@ def _allocation(path: str, own: AllocationResult, known: Collection[str]) -> Err
 
 def _result(path: str, own: DeviceRequestAllocationResult, known: Collection[str]) -> Errors:
     yield from reference(f"{path}.request", own.request, known)
-    yield from driver_name(f"{path}.driver", own.driver)
+    yield from caseless_driver_name(f"{path}.driver", own.driver)
     yield from pool_name(f"{path}.pool", own.pool)
     yield from short_name(f"{path}.device", own.device)
     yield from binding(path, own.binding_conditions, own.binding_failure_conditions)

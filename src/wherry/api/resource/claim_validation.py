@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from wherry.api.checks import Errors, required_name
-from wherry.api.core.volume_validation import driver_name
+from wherry.api.core.volume_validation import caseless_driver_name
 from wherry.api.resource.name_validation import (
     MAX_REQUESTS,
     each,
@@ -115,7 +115,7 @@ def opaque(path: str, own: OpaqueDeviceConfiguration | None) -> Errors:
     if own is None:
         yield required(path)
         return
-    yield from driver_name(f"{path}.driver", own.driver)
+    yield from caseless_driver_name(f"{path}.driver", own.driver)
     yield from raw_object(f"{path}.parameters", own.parameters, _MAX_PARAMETERS)
 
 

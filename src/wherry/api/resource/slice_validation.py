@@ -43,6 +43,7 @@ _MAX_PROPERTIES = 32
 _MAX_VALUES = 48
 _MAX_TEXT = 64
 _MAX_TAINTS = 16
+_MEMBERS = ("int", "bool", "string", "version", "ints", "bools", "strings", "versions")
 _TRUE = "must be either unset or set to true"
 _WHERE = "exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required"
 _WHERE_DEVICE = (
@@ -166,12 +167,13 @@ def _attribute(path: str, own: DeviceAttribute) -> Errors:
         yield from _text(f"{path}.strings[{index}]", text)
     for index, text in enumerate(own.versions):
         yield from _version(f"{path}.versions[{index}]", text)
-    single = sum(value is not None for value in (own.bool_, own.int_, own.string, own.version))
-    several = sum(bool(values) for values in (own.bools, own.ints, own.strings, own.versions))
-    if single + several == 0:
-        yield invalid(path, "", "exactly one value must be specified")
-    elif single + several > 1:
-        yield invalid(path, own, "exactly one value must be specified")
+    values = (own.int_, own.bool_, own.string, own.version, own.ints, own.bools, own.strings, own.versions)
+    given = [name for name, value in zip(_MEMBERS, values, strict=True) if value not in (None, ())]
+    members = ", ".join(f"`{name}`" for name in _MEMBERS)
+    if not given:
+        yield invalid(path, "", f"must specify one of: {members}")
+    elif len(given) > 1:
+        yield invalid(path, f"{{{', '.join(given)}}}", f"must specify exactly one of: {members}")
 
 
 def _text(path: str, text: str) -> Errors:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from wherry.api.checks import Errors, immutable, one_of
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
-from wherry.api.defaulting import fill
 from wherry.api.types.scheduling import PriorityClass
 from wherry.machinery.resource import Column
 from wherry.machinery.validation import forbidden
@@ -20,7 +21,7 @@ COLUMNS: tuple[Column[PriorityClass], ...] = (
 
 def default(cls: PriorityClass) -> PriorityClass:
     """Higher priority may preempt."""
-    return fill(cls, preemption_policy="PreemptLowerPriority")
+    return replace(cls, preemption_policy="PreemptLowerPriority") if cls.preemption_policy is None else cls
 
 
 HIGHEST = 1_000_000_000
@@ -29,6 +30,11 @@ SYSTEM = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_00
 
 def validate(new: PriorityClass, old: PriorityClass | None) -> Errors:
     """User classes below a billion, names of the system's own; value and preemption stay."""
+    if old is not None:
+        if new.value != old.value:
+            yield forbidden("value", "may not be changed in an update.")
+        yield from immutable("preemptionPolicy", new.preemption_policy, old.preemption_policy)
+        return
     name = new.metadata.name
     if name.startswith("system-"):
         if SYSTEM.get(name) != new.value or new.global_default:
@@ -40,10 +46,6 @@ def validate(new: PriorityClass, old: PriorityClass | None) -> Errors:
     elif new.value > HIGHEST:
         yield forbidden("value", f"maximum allowed value of a user defined priority is {HIGHEST}")
     yield from one_of("preemptionPolicy", new.preemption_policy, ("PreemptLowerPriority", "Never"))
-    if old is not None:
-        if new.value != old.value:
-            yield forbidden("value", "may not be changed in an update.")
-        yield from immutable("preemptionPolicy", new.preemption_policy, old.preemption_policy)
 
 
 PRIORITYCLASS = declare(PriorityClass, columns=COLUMNS, default=default, validate=validate)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
-from wherry.api.checks import Errors, immutable, unique, unsupported
+from wherry.api.checks import Errors, fixed, immutable, unsupported
 from wherry.api.columns import AGE, or_none
 from wherry.api.core.volume_validation import driver_name
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill
-from wherry.api.types.storage import CSIDriver
+from wherry.api.types.storage import CSIDriver, TokenRequest
 from wherry.machinery.resource import Column
-from wherry.machinery.validation import invalid, required
+from wherry.machinery.validation import duplicate, invalid, required
 
 GROUP_POLICIES = ("File", "None", "ReadWriteOnceWithFSType")
 
@@ -47,23 +49,54 @@ def validate(new: CSIDriver, old: CSIDriver | None) -> Errors:
     """What the driver can do; how volumes are attached and where they live stays."""
     spec = new.spec
     yield from driver_name("metadata.name", new.metadata.name)
-    for field, value in (("attachRequired", spec.attach_required), ("podInfoOnMount", spec.pod_info_on_mount)):
+    for field, value in (("attachedRequired", spec.attach_required), ("podInfoOnMount", spec.pod_info_on_mount)):
         if value is None:
             yield required(f"spec.{field}")
     for mode in spec.volume_lifecycle_modes:
         if mode not in ("Ephemeral", "Persistent"):
-            yield unsupported("spec.volumeLifecycleModes", mode, ("Ephemeral", "Persistent"))
+            yield unsupported("spec.volumeLifecycleModes", mode, ("Persistent", "Ephemeral"))
     if spec.fs_group_policy is not None and spec.fs_group_policy not in GROUP_POLICIES:
         yield unsupported("spec.fsGroupPolicy", spec.fs_group_policy, GROUP_POLICIES)
-    yield from unique("spec.tokenRequests", (token.audience for token in spec.token_requests), ".audience")
-    for index, token in enumerate(spec.token_requests):
-        if token.expiration_seconds is not None and token.expiration_seconds < 600:
-            at = f"spec.tokenRequests[{index}].expirationSeconds"
-            yield invalid(at, token.expiration_seconds, "may not specify a duration less than 10 minutes")
+    yield from _tokens("spec.tokenRequests", spec.token_requests)
+    period = spec.node_allocatable_update_period_seconds
+    if period is not None and period < 10:
+        why = "must be greater than or equal to 10 seconds"
+        yield invalid("spec.nodeAllocatableUpdatePeriodSeconds", period, why)
+    if spec.service_account_token_in_secrets is not None and not spec.token_requests:
+        why = "serviceAccountTokenInSecrets is set but no tokenRequests are specified"
+        yield invalid("spec.serviceAccountTokenInSecrets", spec.service_account_token_in_secrets, why)
     if old is not None:
         yield from immutable("spec.attachedRequired", spec.attach_required, old.spec.attach_required)
         modes = (spec.volume_lifecycle_modes, old.spec.volume_lifecycle_modes)
-        yield from immutable("spec.volumeLifecycleModes", *modes)
+        yield from fixed("spec.volumeLifecycleModes", *modes)
 
 
-CSIDRIVER = declare(CSIDriver, columns=COLUMNS, default=default, validate=validate)
+def _tokens(path: str, requests: tuple[TokenRequest, ...]) -> Errors:
+    seen: set[str] = set()
+    for index, token in enumerate(requests):
+        if token.audience in seen:
+            yield duplicate(f"{path}[{index}].audience", token.audience)
+            continue
+        seen.add(token.audience)
+        at, lasting = f"{path}[{index}].expirationSeconds", token.expiration_seconds
+        if lasting is not None and lasting < 600:
+            yield invalid(at, lasting, "may not specify a duration less than 10 minutes")
+        if lasting is not None and lasting > 1 << 32:
+            yield invalid(at, lasting, "may not specify a duration larger than 2^32 seconds")
+
+
+def warn(new: CSIDriver, old: CSIDriver | None) -> Iterator[str]:
+    """Tokens belong among the secrets."""
+    tokens = new.spec.token_requests
+    if (
+        tokens
+        and new.spec.service_account_token_in_secrets is None
+        and (old is None or old.spec.token_requests != tokens)
+    ):
+        yield (
+            "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent "
+            "possible logging of tokens in volume attributes"
+        )
+
+
+CSIDRIVER = declare(CSIDriver, columns=COLUMNS, default=default, validate=validate, warn=warn)

@@ -11,7 +11,7 @@ from wherry.api.declare import declare
 from wherry.api.types.storage import CSINode
 from wherry.machinery.names import qualified_name
 from wherry.machinery.resource import Column
-from wherry.machinery.validation import invalid, required
+from wherry.machinery.validation import duplicate, invalid, required
 
 MAX_NODE_ID = 192
 
@@ -34,7 +34,11 @@ def validate(new: CSINode, old: CSINode | None) -> Errors:
             yield invalid(f"{at}.nodeID", driver.node_id, f"must be {MAX_NODE_ID} characters or less")
         if driver.allocatable is not None:
             yield from nonnegative(f"{at}.allocatable.count", driver.allocatable.count)
-        for key in driver.topology_keys:
+        for place, key in enumerate(driver.topology_keys):
+            if not key:
+                yield required(at)
+            if key in driver.topology_keys[:place]:
+                yield duplicate(at, key)
             yield from named(at, key, qualified_name)
         same = before.get(driver.name)
         if same is not None:

@@ -19,14 +19,14 @@ COLUMNS: tuple[Column[CSIStorageCapacity], ...] = (
 
 def validate(new: CSIStorageCapacity, old: CSIStorageCapacity | None) -> Errors:
     """A class, a topology and an amount that is not negative; class and topology stay."""
-    yield from selector("nodeTopology", new.node_topology)
-    yield from named("storageClassName", new.storage_class_name, dns_subdomain)
-    for field, amount in (("capacity", new.capacity), ("maximumVolumeSize", new.maximum_volume_size)):
-        if amount is not None and compare(amount, "0") < 0:
-            yield invalid(field, amount, NOT_NEGATIVE)
     if old is not None:
         yield from immutable("nodeTopology", new.node_topology, old.node_topology)
         yield from immutable("storageClassName", new.storage_class_name, old.storage_class_name)
+        return
+    yield from selector("nodeTopology", new.node_topology)
+    yield from named("storageClassName", new.storage_class_name, dns_subdomain)
+    if new.capacity is not None and compare(new.capacity, "0") < 0:
+        yield invalid("capacity", new.capacity, NOT_NEGATIVE)
 
 
 CSISTORAGECAPACITY = declare(CSIStorageCapacity, columns=COLUMNS, validate=validate)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from wherry.api.checks import Errors, fixed, label_name, unique, unsupported
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
@@ -12,7 +14,7 @@ from wherry.api.types.core import TopologySelectorTerm
 from wherry.api.types.storage import StorageClass
 from wherry.machinery.names import qualified_name
 from wherry.machinery.resource import Column
-from wherry.machinery.validation import invalid, required, too_long
+from wherry.machinery.validation import duplicate, invalid, required, too_long
 
 BINDING_MODES = ("Immediate", "WaitForFirstConsumer")
 MAX_PARAMETERS = 512
@@ -43,11 +45,18 @@ COLUMNS: tuple[Column[StorageClass], ...] = (
 
 def default(cls: StorageClass) -> StorageClass:
     """Volumes are deleted when released, and bound at once."""
-    return fill(cls, reclaim_policy="Delete", volume_binding_mode="Immediate")
+    mode = "Immediate" if cls.volume_binding_mode is None else cls.volume_binding_mode
+    return replace(fill(cls, reclaim_policy="Delete"), volume_binding_mode=mode)
 
 
 def validate(new: StorageClass, old: StorageClass | None) -> Errors:
     """A provisioner, known policies; nothing that provisioned volumes depend on changes."""
+    if old is not None:
+        yield from fixed("parameters", new.parameters or None, old.parameters or None)
+        yield from fixed("provisioner", new.provisioner, old.provisioner)
+        yield from fixed("reclaimPolicy", new.reclaim_policy, old.reclaim_policy)
+        yield from fixed("volumeBindingMode", new.volume_binding_mode, old.volume_binding_mode)
+        return
     if new.provisioner:
         for problem in qualified_name(new.provisioner.lower()):
             yield invalid("provisioner", new.provisioner.lower(), problem)
@@ -62,11 +71,12 @@ def validate(new: StorageClass, old: StorageClass | None) -> Errors:
         yield unsupported("volumeBindingMode", new.volume_binding_mode, BINDING_MODES)
     for index, term in enumerate(new.allowed_topologies):
         yield from _topology(f"allowedTopologies[{index}].matchLabelExpressions", term)
-    if old is not None:
-        yield from fixed("parameters", new.parameters or None, old.parameters or None)
-        yield from fixed("provisioner", new.provisioner, old.provisioner)
-        yield from fixed("reclaimPolicy", new.reclaim_policy, old.reclaim_policy)
-        yield from fixed("volumeBindingMode", new.volume_binding_mode, old.volume_binding_mode)
+    seen: list[dict[str, frozenset[str]]] = []
+    for index, term in enumerate(new.allowed_topologies):
+        own = {need.key: frozenset(need.values) for need in term.match_label_expressions}
+        if own in seen:
+            yield duplicate(f"allowedTopologies[{index}].matchLabelExpressions", "")
+        seen.append(own)
 
 
 def _topology(path: str, term: TopologySelectorTerm) -> Errors:

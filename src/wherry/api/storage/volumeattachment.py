@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from wherry.api.checks import Errors, fixed, named
 from wherry.api.columns import AGE
-from wherry.api.core.volume_validation import driver_name
+from wherry.api.core.volume_spec_validation import inline_spec
+from wherry.api.core.volume_validation import caseless_driver_name
 from wherry.api.declare import declare
 from wherry.api.types.storage import VolumeAttachment
 from wherry.machinery.names import dns_subdomain
@@ -23,7 +24,7 @@ COLUMNS: tuple[Column[VolumeAttachment], ...] = (
 def validate(new: VolumeAttachment, old: VolumeAttachment | None) -> Errors:
     """One volume, by one driver, at one node; it stays so."""
     spec, at = new.spec, "spec.source"
-    yield from driver_name("spec.attacher", spec.attacher)
+    yield from caseless_driver_name("spec.attacher", spec.attacher)
     name, inline = spec.source.persistent_volume_name, spec.source.inline_volume_spec
     if name is None and inline is None:
         yield required(at, "must specify exactly one of inlineVolumeSpec and persistentVolumeName")
@@ -31,7 +32,9 @@ def validate(new: VolumeAttachment, old: VolumeAttachment | None) -> Errors:
         yield forbidden(at, "must specify exactly one of inlineVolumeSpec and persistentVolumeName")
     elif name == "":
         yield required(f"{at}.persistentVolumeName", "must specify non empty persistentVolumeName")
-    elif name is not None:
+    elif inline is not None:
+        yield from inline_spec(f"{at}.inlineVolumeSpec", inline)
+    if name is not None:
         yield from named("spec.source.persistentVolumeName", name, dns_subdomain)
     yield from named("spec.nodeName", spec.node_name, dns_subdomain)
     if old is not None:

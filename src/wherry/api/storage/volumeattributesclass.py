@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from wherry.api.checks import Errors, immutable
+from wherry.api.checks import Errors, required_name
 from wherry.api.columns import AGE
-from wherry.api.core.volume_validation import driver_name
 from wherry.api.declare import declare
 from wherry.api.storage.storageclass import parameters
 from wherry.api.types.storage import VolumeAttributesClass
+from wherry.machinery.names import qualified_name
 from wherry.machinery.resource import Column
-from wherry.machinery.validation import required
+from wherry.machinery.validation import forbidden, required
 
 COLUMNS: tuple[Column[VolumeAttributesClass], ...] = (
     Column("DriverName", lambda c, _: c.driver_name),
@@ -19,13 +19,14 @@ COLUMNS: tuple[Column[VolumeAttributesClass], ...] = (
 
 def validate(new: VolumeAttributesClass, old: VolumeAttributesClass | None) -> Errors:
     """A driver and parameters, which stay."""
-    yield from driver_name("driverName", new.driver_name)
+    if old is not None and new.driver_name != old.driver_name:
+        yield forbidden("driverName", "updates to driverName are forbidden.")
+    if old is not None and new.parameters != old.parameters:
+        yield forbidden("parameters", "updates to parameters are forbidden.")
+    yield from required_name("driverName", new.driver_name.lower(), qualified_name)
     yield from parameters("parameters", new.parameters)
     if not new.parameters:
         yield required("parameters", "must contain at least one key/value pair")
-    if old is not None:
-        yield from immutable("driverName", new.driver_name, old.driver_name)
-        yield from immutable("parameters", new.parameters, old.parameters)
 
 
 VOLUMEATTRIBUTESCLASS = declare(VolumeAttributesClass, columns=COLUMNS, validate=validate)

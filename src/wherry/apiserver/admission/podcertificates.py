@@ -17,7 +17,7 @@ from wherry.apiserver.authn.user import User
 from wherry.apiserver.authz.rules import Attributes
 from wherry.apiserver.context import Context
 from wherry.machinery import validation
-from wherry.machinery.time import go_time, seconds
+from wherry.machinery.time import seconds
 from wherry.machinery.validation import FieldError, refuse
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ def _sign(
         return
     begin = request.status.not_before
     if ending(request) == "Issued" and begin is not None and abs(seconds(begin) - seconds(api.now())) >= _NEAR:
-        raise _refused(ctx, FieldError(
-            "status.notBefore", "FieldValueInvalid", f"Invalid value: {go_time(begin)}: {_WHEN}"
-        ))  # fmt: skip
+        raise _refused(ctx, validation.invalid("status.notBefore", begin, _WHEN))
     signer = old.spec.signer_name
     if not may(api, ctx.user, "sign", signer):
         why = f'User "{ctx.user.name}" is not permitted to "sign" for signer "{signer}"'

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from wherry.api.storage.storageclass import STORAGECLASS
-from wherry.api.types.core import PersistentVolumeClaim
+from wherry.api.types.core import PersistentVolume, PersistentVolumeClaim
 from wherry.api.types.storage import StorageClass
 from wherry.apiserver import strategy
 from wherry.apiserver.admission.namespace_lifecycle import forbidden
@@ -79,7 +79,28 @@ def _class_of(claim: PersistentVolumeClaim) -> str:
     return claim.metadata.annotations.get(_OLD_CLASS) or claim.spec.storage_class_name or ""
 
 
+def _phase_time(
+    api: Api, ctx: Context[PersistentVolume], volume: PersistentVolume, old: PersistentVolume | None
+) -> PersistentVolume:  # fmt: skip
+    """Since when a volume is in its phase, unless whoever changed the phase says so."""
+    if old is None:
+        return volume
+    mine, before = volume.status.last_phase_transition_time, old.status.last_phase_transition_time
+    if volume.status.phase != old.status.phase:
+        mine = mine if mine is not None and mine != before else api.now()
+    elif mine is None:
+        mine = before
+    return replace(volume, status=replace(volume.status, last_phase_transition_time=mine))
+
+
 PLUGINS = (
+    Plugin(
+        "PersistentVolumePhaseTime",
+        mutate=_phase_time,
+        operations=frozenset({"UPDATE"}),
+        resources=frozenset({"persistentvolumes"}),
+        subresources=frozenset({"status"}),
+    ),
     Plugin(
         "DefaultStorageClass",
         mutate=_classify,
