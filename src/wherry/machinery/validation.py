@@ -76,6 +76,7 @@ def show(value: object) -> str:
 
 def refuse(group: str, kind: str, name: str, errors: Sequence[FieldError]) -> Invalid:
     """The 422 Status for these errors: `Deployment.apps "web" is invalid: spec.x: Required value`."""
+    errors = tuple(dict.fromkeys(errors))  # nothing is said twice
     parts = [f"{e.path}: {e.message}" for e in errors]
     summary = parts[0] if len(parts) == 1 else f"[{', '.join(parts)}]"
     details = {"name": name, "kind": kind} | ({"group": group} if group else {})

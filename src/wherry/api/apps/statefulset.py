@@ -76,7 +76,7 @@ def validate(new: StatefulSet, old: StatefulSet | None) -> Errors:
     yield from nonnegative("spec.minReadySeconds", spec.min_ready_seconds)
     if spec.ordinals is not None:
         yield from nonnegative("spec.ordinals.start", spec.ordinals.start)
-    if spec.service_name:
+    if spec.service_name and old is None:
         yield from named("spec.serviceName", spec.service_name, dns_label)
     yield from workload_selector("spec.selector", spec.selector, "statefulset")
     yield from workload_template("spec", spec.selector, _with_claims(spec), "StatefulSet", malformed="")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from wherry.api.autoscaling.validation import bounds, validate_status
+from wherry.api.autoscaling.validation import SCALE_TO_ZERO, bounds, validate_status
 from wherry.api.checks import Errors
 from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill
 from wherry.api.types.autoscaling import HorizontalPodAutoscaler
 from wherry.machinery.resource import Column
-from wherry.machinery.validation import invalid
+from wherry.machinery.validation import forbidden, invalid
 
 
 def _targets(hpa: HorizontalPodAutoscaler, _: float) -> str:
@@ -43,7 +43,9 @@ def validate(new: HorizontalPodAutoscaler, old: HorizontalPodAutoscaler | None) 
     yield from bounds(spec.min_replicas, spec.max_replicas, spec.scale_target_ref, old and old.spec.scale_target_ref)
     share = spec.target_cpu_utilization_percentage
     if share is not None and share < 1:
-        yield invalid("spec.targetCPUUtilizationPercentage", share, "must be greater than 0")
+        yield invalid("spec.metrics[0].resource.target.averageUtilization", share, "must be greater than 0")
+    if share is not None and spec.min_replicas == 0:
+        yield forbidden("spec.metrics", SCALE_TO_ZERO)
 
 
 HORIZONTALPODAUTOSCALER_V1 = declare(

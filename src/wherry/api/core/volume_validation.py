@@ -46,6 +46,7 @@ HOST_PATH_TYPES = (
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
 Volumes = dict[str, Volume]
+_TOO_LONG = "must be no more than 253 bytes"
 _CASELESS = (
     "an RFC 1123 subdomain must consist of alphanumeric characters, '-' or '.', and must start and end with an "
     "alphanumeric character (e.g. 'Example.com', regex used for validation is "
@@ -194,7 +195,7 @@ def caseless_driver_name(path: str, driver: str) -> Errors:
     if len(driver) > 63:
         yield FieldError(path, "FieldValueTooLong", "Too long: may not be more than 63 characters")
     for problem in dns_subdomain(driver.lower()):
-        yield invalid(path, driver, problem if problem.startswith("must") else _CASELESS)
+        yield invalid(path, driver, _TOO_LONG if problem.startswith("must") else _CASELESS)
 
 
 def driver_name(path: str, driver: str) -> Errors:

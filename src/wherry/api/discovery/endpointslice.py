@@ -41,6 +41,16 @@ def default(slice_: EndpointSlice) -> EndpointSlice:
     return within(slice_, ports=each(_default_port))
 
 
+def prepare(new: EndpointSlice, old: EndpointSlice | None) -> EndpointSlice:
+    """Without what versions before v1 said of places."""
+    if old is not None and old.endpoints == new.endpoints:
+        return new
+    if not any(endpoint.deprecated_topology for endpoint in new.endpoints):
+        return new
+    plain = tuple(replace(e, deprecated_topology={}) if e.deprecated_topology else e for e in new.endpoints)
+    return replace(new, endpoints=plain)
+
+
 MAX_ENDPOINTS = 1000
 MAX_PORTS = 20000
 MAX_ADDRESSES = 100
@@ -118,4 +128,4 @@ def _address(path: str, address: str, kind: str) -> Errors:
         yield invalid(path.rpartition("[")[0], address, f"must be an {kind} address")
 
 
-ENDPOINTSLICE = declare(EndpointSlice, columns=COLUMNS, default=default, validate=validate)
+ENDPOINTSLICE = declare(EndpointSlice, columns=COLUMNS, default=default, prepare=prepare, validate=validate)

@@ -25,7 +25,6 @@ def validate(new: RuntimeClass, old: RuntimeClass | None) -> Errors:
     """A handler, which stays."""
     if old is not None:
         yield from fixed("handler", new.handler, old.handler)
-        return
     yield from required_name("handler", new.handler, dns_label)
     if new.overhead is not None:
         yield from requirements("overhead", ResourceRequirements(limits=new.overhead.pod_fixed), ())

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from wherry.api.checks import Errors, fixed, immutable, unsupported
+from wherry.api.checks import Errors, immutable, unsupported
 from wherry.api.columns import AGE, or_none
 from wherry.api.core.volume_validation import driver_name
 from wherry.api.declare import declare
@@ -68,7 +68,7 @@ def validate(new: CSIDriver, old: CSIDriver | None) -> Errors:
     if old is not None:
         yield from immutable("spec.attachedRequired", spec.attach_required, old.spec.attach_required)
         modes = (spec.volume_lifecycle_modes, old.spec.volume_lifecycle_modes)
-        yield from fixed("spec.volumeLifecycleModes", *modes)
+        yield from immutable("spec.volumeLifecycleModes", *modes)
 
 
 def _tokens(path: str, requests: tuple[TokenRequest, ...]) -> Errors:

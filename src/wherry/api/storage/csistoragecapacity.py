@@ -22,7 +22,6 @@ def validate(new: CSIStorageCapacity, old: CSIStorageCapacity | None) -> Errors:
     if old is not None:
         yield from immutable("nodeTopology", new.node_topology, old.node_topology)
         yield from immutable("storageClassName", new.storage_class_name, old.storage_class_name)
-        return
     yield from selector("nodeTopology", new.node_topology)
     yield from named("storageClassName", new.storage_class_name, dns_subdomain)
     if new.capacity is not None and compare(new.capacity, "0") < 0:

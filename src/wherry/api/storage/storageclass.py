@@ -56,7 +56,6 @@ def validate(new: StorageClass, old: StorageClass | None) -> Errors:
         yield from fixed("provisioner", new.provisioner, old.provisioner)
         yield from fixed("reclaimPolicy", new.reclaim_policy, old.reclaim_policy)
         yield from fixed("volumeBindingMode", new.volume_binding_mode, old.volume_binding_mode)
-        return
     if new.provisioner:
         for problem in qualified_name(new.provisioner.lower()):
             yield invalid("provisioner", new.provisioner.lower(), problem)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wherry.api.checks import Errors, fixed, named
 from wherry.api.columns import AGE
 from wherry.api.core.volume_spec_validation import inline_spec
-from wherry.api.core.volume_validation import caseless_driver_name
+from wherry.api.core.volume_validation import caseless_driver_name, driver_name
 from wherry.api.declare import declare
 from wherry.api.types.storage import VolumeAttachment
 from wherry.machinery.names import dns_subdomain
@@ -24,7 +24,7 @@ COLUMNS: tuple[Column[VolumeAttachment], ...] = (
 def validate(new: VolumeAttachment, old: VolumeAttachment | None) -> Errors:
     """One volume, by one driver, at one node; it stays so."""
     spec, at = new.spec, "spec.source"
-    yield from caseless_driver_name("spec.attacher", spec.attacher)
+    yield from (caseless_driver_name if old is None else driver_name)("spec.attacher", spec.attacher)
     name, inline = spec.source.persistent_volume_name, spec.source.inline_volume_spec
     if name is None and inline is None:
         yield required(at, "must specify exactly one of inlineVolumeSpec and persistentVolumeName")
