@@ -34,6 +34,7 @@ from wherry.store.windows import Windows
 if TYPE_CHECKING:
     from wherry.apiserver.admission.chain import Chain
     from wherry.apiserver.admission.policies.table import PolicyTables
+    from wherry.apiserver.admission.quota import InFlight
     from wherry.apiserver.aggregation.remotes import Remotes
     from wherry.apiserver.allocators import Allocators
     from wherry.apiserver.audit.auditor import Auditor
@@ -67,6 +68,7 @@ class Api:
     hooks: Tables
     policies: PolicyTables
     remotes: Remotes
+    quotas: InFlight
     pod_security: PodSecurity = field(default_factory=PodSecurity)
     version: Mapping[str, str] = field(default_factory=dict)
     uid: Uids = field(default_factory=Uids)

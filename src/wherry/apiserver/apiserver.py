@@ -37,6 +37,7 @@ from wherry.apiserver.admission.plugins import ADMISSION
 from wherry.apiserver.admission.podsecurity.policy import Settings as PodSecurity
 from wherry.apiserver.admission.policies.table import PolicyTable, PolicyTables, load_mutating, load_validating
 from wherry.apiserver.admission.policies.typechecking import keep_type_checked
+from wherry.apiserver.admission.quota import InFlight
 from wherry.apiserver.aggregation.availability import Availability
 from wherry.apiserver.aggregation.registration import keep_registered
 from wherry.apiserver.aggregation.remotes import FrontProxy, Remotes
@@ -196,6 +197,7 @@ class ApiServer:
                 PolicyTable(windows, MUTATINGADMISSIONPOLICY, MUTATINGADMISSIONPOLICYBINDING, load_mutating),
                 PolicyTable(windows, VALIDATINGADMISSIONPOLICY, VALIDATINGADMISSIONPOLICYBINDING, load_validating),
             ),
+            quotas=InFlight(),
             pod_security=config.pod_security,
             remotes=Remotes(windows, config.front_proxy),
             version=VERSION,

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from wherry.api.core.event import EVENT
 from wherry.api.core.pod import POD, is_terminal
+from wherry.api.core.quota_usage import in_scope, use_of
 from wherry.api.core.resourcequota import RESOURCEQUOTA
 from wherry.api.events.event import EVENT as NEW_EVENT
 from wherry.api.types.core import Pod
-from wherry.controllers.quota_usage import in_scope, use_of
 from wherry.controllers.settings import Settings
 from wherry.machinery.meta import Key, Object, key_of
 from wherry.machinery.quantity import Quantity, total

@@ -73,6 +73,12 @@ def container_totals(spec: PodSpec, side: str) -> dict[str, Quantity]:
     return {name: from_milli(n) if name == "cpu" else _plain(name, n) for name, n in found.items()}
 
 
+def pod_totals(spec: PodSpec, side: str) -> dict[str, Quantity]:
+    """Requests or limits of the pod as a whole, with its overhead, as quantities."""
+    found = pod_requests(spec) if side == "requests" else pod_limits(spec)
+    return {name: from_milli(n) if name == "cpu" else _plain(name, n) for name, n in found.items()}
+
+
 def _plain(name: str, count: int) -> Quantity:
     return from_bytes(count) if name == "memory" or name.startswith("hugepages-") else Quantity(count)
 

@@ -1,22 +1,24 @@
 """ResourceQuota: what a namespace may have in all, judged against what is there now. Status is the controller's.
 
-Counts objects and, for pods and claims, sums their requests; scopes narrow which pods count.
-https://kubernetes.io/docs/concepts/policy/resource-quotas/
+What has passed and is on its way to the log counts as if it were there, so that many requests at once do not get past
+together. https://kubernetes.io/docs/concepts/policy/resource-quotas/
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from wherry.api.core.pod import POD, is_terminal, qos_class
-from wherry.api.core.pod_resources import container_totals
+from wherry.api.core.pod import POD
+from wherry.api.core.quota_usage import in_scope, use_of
 from wherry.api.core.resourcequota import RESOURCEQUOTA
-from wherry.api.types.core import PersistentVolumeClaim, Pod, ResourceQuota, Service
+from wherry.api.types.core import Pod, ResourceQuota
 from wherry.apiserver.admission.namespace_lifecycle import forbidden
 from wherry.apiserver.admission.plugin import Plugin
 from wherry.apiserver.context import Context
+from wherry.machinery.meta import Object
 from wherry.machinery.quantity import amount, parse_quantity
 from wherry.machinery.resource import Resource
 
@@ -24,114 +26,104 @@ if TYPE_CHECKING:
     from wherry.apiserver.api import Api
 
 Usage = dict[str, int | Fraction]
-_COMPUTE = ("cpu", "memory", "ephemeral-storage")
+_KEPT_SECONDS: Final = 60.0
+"""How long a write may be under way, when nobody tells that it has failed."""
 
 
-def usage_of(resource: Resource[Any], obj: Any) -> Usage:
+def usage_of(resource: Resource[Any], obj: Object) -> Usage:
     """What one object counts for."""
-    name = str(resource)
-    used: Usage = {f"count/{name}": 1}
-    if isinstance(obj, Pod):
-        used |= {} if is_terminal(obj) else _pod(obj)
-    elif isinstance(obj, PersistentVolumeClaim):
-        used |= _claim(obj)
-    elif isinstance(obj, Service):
-        used["services"] = 1
-        if obj.spec.type in ("NodePort", "LoadBalancer"):
-            used["services.nodeports"] = sum(1 for port in obj.spec.ports if port.node_port)
-        if obj.spec.type == "LoadBalancer":
-            used["services.loadbalancers"] = 1
-    elif not resource.group:
-        used[resource.plural] = 1
-    return used
+    return {name: amount(quantity) for name, quantity in use_of(resource, obj)}
 
 
-def _pod(pod: Pod) -> Usage:
-    used: Usage = {"pods": 1}
-    for side, prefix in (("requests", "requests."), ("limits", "limits.")):
-        for what, quantity in container_totals(pod.spec, side).items():
-            used[f"{prefix}{what}"] = amount(quantity)
-            if side == "requests" and what in _COMPUTE:
-                used[what] = amount(quantity)
-    return used
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An object that has passed and is not to be seen yet. `revision`: of what it replaces, 0 for nothing."""
+
+    resource: Resource[Any]
+    key: str
+    obj: Object
+    revision: int
+    until: float
+    ctx: Context[Any]
+    """Its request; once there is nothing left to undo, it has been written or given up."""
 
 
-def _claim(claim: PersistentVolumeClaim) -> Usage:
-    used: Usage = {"persistentvolumeclaims": 1}
-    storage = claim.spec.resources.requests.get("storage")
-    if storage is not None:
-        used["requests.storage"] = amount(storage)
-    name = claim.spec.storage_class_name
-    if name:
-        prefix = f"{name}.storageclass.storage.k8s.io/"
-        used[f"{prefix}persistentvolumeclaims"] = 1
-        if storage is not None:
-            used[f"{prefix}requests.storage"] = amount(storage)
-    return used
+class InFlight:
+    """What is on its way to the log, by namespace; only in namespaces with quotas."""
+
+    def __init__(self) -> None:
+        self._pending: dict[str, list[Pending]] = {}
+
+    def of(self, api: Api, resource: Resource[Any], namespace: str) -> Iterable[Pending]:
+        """Of one kind, what is still not to be seen."""
+        pending = self._pending.get(namespace)
+        if not pending:
+            return ()
+        now = api.clock.monotonic()
+        pending[:] = [one for one in pending if one.ctx.undo and one.until > now and not _arrived(api, one)]
+        if not pending:
+            del self._pending[namespace]
+        return [one for one in pending if one.resource is resource]
+
+    def add(self, api: Api, ctx: Context[Any], obj: Object, revision: int) -> None:
+        """Count it until it is to be seen, or until the request fails."""
+        namespace = ctx.namespace
+        key = api.window(ctx.resource).key(namespace, obj.metadata.name)
+        one = Pending(ctx.resource, key, obj, revision, api.clock.monotonic() + _KEPT_SECONDS, ctx)
+        self._pending.setdefault(namespace, []).append(one)
+        ctx.undo.append(lambda: self._forget(namespace, one))
+
+    def _forget(self, namespace: str, one: Pending) -> None:
+        pending = self._pending.get(namespace, [])
+        if one in pending:
+            pending.remove(one)
+        if not pending:
+            self._pending.pop(namespace, None)
 
 
-def in_scope(quota: ResourceQuota, obj: Any) -> bool:
-    """Whether an object counts for a quota with scopes."""
-    selector = quota.spec.scope_selector
-    terms: list[tuple[str, str, tuple[str, ...]]] = [(scope, "Exists", ()) for scope in quota.spec.scopes]
-    if selector is not None:
-        terms += [(e.scope_name, e.operator, e.values) for e in selector.match_expressions]
-    if not terms:
-        return True
-    return isinstance(obj, Pod) and all(_matches(obj, *term) for term in terms)
+def _arrived(api: Api, one: Pending) -> bool:
+    entry = api.window(one.resource).get(one.key)
+    return entry is not None and entry.revision > one.revision
 
 
-def _matches(pod: Pod, scope: str, operator: str, values: tuple[str, ...]) -> bool:
-    match scope:
-        case "Terminating":
-            return pod.spec.active_deadline_seconds is not None
-        case "NotTerminating":
-            return pod.spec.active_deadline_seconds is None
-        case "BestEffort":
-            return qos_class(pod) == "BestEffort"
-        case "NotBestEffort":
-            return qos_class(pod) != "BestEffort"
-        case "PriorityClass":
-            name = pod.spec.priority_class_name
-            return {
-                "Exists": bool(name), "DoesNotExist": not name, "In": name in values, "NotIn": name not in values
-            }.get(operator, False)  # fmt: skip
-        case _:
-            return False
-
-
-def used_in(api: Api, resource: Resource[Any], namespace: str, quota: ResourceQuota, names: set[str]) -> Usage:
-    """What the objects of one kind in a namespace use of these resources."""
+def _used(api: Api, ctx: Context[Any], quota: ResourceQuota, names: Iterable[str]) -> Usage:
+    """What the objects of the request's kind use of these resources, those on their way included."""
     found: Usage = dict.fromkeys(names, 0)
-    for entry in api.window(resource).list(namespace).items:
-        if in_scope(quota, entry.obj):
-            for name, value in usage_of(resource, entry.obj).items():
+    pending = {one.key: one.obj for one in api.quotas.of(api, ctx.resource, ctx.namespace)}
+    present = {entry.key: entry.obj for entry in api.window(ctx.resource).list(ctx.namespace).items}
+    for obj in {**present, **pending}.values():
+        if in_scope(quota, obj):
+            for name, value in usage_of(ctx.resource, obj).items():
                 if name in found:
                     found[name] += value
     return found
 
 
 def _validate(api: Api, ctx: Context[Any], obj: Any, old: Any) -> None:
-    if obj is None or not ctx.resource.namespaced or not len(api.window(RESOURCEQUOTA)):
+    if not ctx.resource.namespaced or not isinstance(obj, Object) or not len(api.window(RESOURCEQUOTA)):
         return
-    for entry in api.window(RESOURCEQUOTA).list(ctx.namespace).items:
-        quota = entry.obj
+    quotas = [entry.obj for entry in api.window(RESOURCEQUOTA).list(ctx.namespace).items]
+    if not quotas:
+        return
+    for quota in quotas:
         if in_scope(quota, obj):
             _check(api, ctx, quota, obj, old)
+    api.quotas.add(api, ctx, obj, int(old.metadata.resource_version or 0) if old is not None else 0)
 
 
 def _check(api: Api, ctx: Context[Any], quota: ResourceQuota, obj: Any, old: Any) -> None:
     hard = quota.spec.hard
-    wanted = {name: value for name, value in usage_of(ctx.resource, obj).items() if name in hard}
-    before = usage_of(ctx.resource, old) if old is not None else {}
     if ctx.resource is POD and old is None:
-        missing = _unspecified(obj, hard)
+        missing = unspecified(obj, hard)
         if missing:
             raise forbidden(ctx, f"failed quota: {quota.metadata.name}: must specify {missing}")
+    # what did not count for this quota before counts in full now
+    before = usage_of(ctx.resource, old) if old is not None and in_scope(quota, old) else {}
+    wanted = {name: value for name, value in usage_of(ctx.resource, obj).items() if name in hard}
     grows = {name: value - before.get(name, 0) for name, value in wanted.items() if value > before.get(name, 0)}
     if not grows:
         return
-    used = used_in(api, ctx.resource, ctx.namespace, quota, set(grows))
+    used = _used(api, ctx, quota, grows)
     over = sorted(name for name, more in grows.items() if used[name] + more > amount(hard[name]))
     if over:
         asked = ",".join(f"{name}={_show(grows[name])}" for name in over)
@@ -142,14 +134,17 @@ def _check(api: Api, ctx: Context[Any], quota: ResourceQuota, obj: Any, old: Any
         )
 
 
-def _unspecified(pod: Pod, hard: Mapping[str, Any]) -> str:
+def unspecified(pod: Pod, hard: Mapping[str, Any]) -> str:
     """`limits.cpu for: a; requests.memory for: a,b`: what a quota of compute resources needs every container to say."""
     out = []
+    own = pod.spec.resources
     for name in sorted(hard):
         side, _, what = name.rpartition(".")
         if what not in ("cpu", "memory") or side not in ("", "requests", "limits"):
             continue
         field = side or "requests"
+        if own is not None and what in getattr(own, field):  # said for the pod as a whole
+            continue
         lacking = [
             c.name for c in (*pod.spec.containers, *pod.spec.init_containers) if what not in getattr(c.resources, field)
         ]
@@ -164,4 +159,4 @@ def _show(value: int | Fraction) -> str:
     return str(parse_quantity(f"{float(value):.3f}"))
 
 
-PLUGIN = Plugin("ResourceQuota", validate=_validate)
+PLUGIN = Plugin("ResourceQuota", validate=_validate, subresources=frozenset({"", "resize"}))
