@@ -207,8 +207,11 @@ def _missing_claims(view: View, state: State, number: int) -> Iterator[Action]:
 def _take(state: State) -> Step:
     """Members beyond the wanted ones, highest first. Returns whether there are none left."""
     condemned = sorted((n for n in state.pods if n not in state.members), reverse=True)
+    ill = min((n for n, pod in state.pods.items() if not state.healthy(pod)), default=None)
     for number in condemned:
         pod = state.pods[number]
+        if state.ordered and not state.healthy(pod) and number != ill:
+            return False  # nobody goes while one before it is ill
         if pod.metadata.deletion_timestamp is None:
             yield _delete(state, pod)
         if state.ordered:

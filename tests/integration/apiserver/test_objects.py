@@ -296,6 +296,10 @@ async def test_eviction_respects_a_disruption_budget(http: Http) -> None:
     )  # fmt: skip
     await http("PATCH", f"{budgets}/b/status", {"status": {"disruptionsAllowed": 1}}, MERGE)
     assert (await http("POST", f"{PODS}/p/eviction", {"metadata": {"name": "p"}})).code == 201
+    leaving = (await http("GET", f"{PODS}/p")).body["status"]["conditions"]
+    assert [(c["type"], c["status"], c["reason"]) for c in leaving if c["type"] == "DisruptionTarget"] == [
+        ("DisruptionTarget", "True", "EvictionByEvictionAPI")
+    ]
     spent = (await http("GET", f"{budgets}/b")).body["status"]
     assert spent["disruptionsAllowed"] == 0
     assert "p" in spent["disruptedPods"]

@@ -146,6 +146,17 @@ def test_scales_down_from_the_top_and_keeps_claims() -> None:
     assert len(view.list(PERSISTENTVOLUMECLAIM)) == 3
 
 
+def test_nobody_is_taken_while_a_lower_member_is_ill() -> None:
+    """As upstream: only the lowest ill member may go while it is ill. (Seeded fault: db-2 goes.)"""
+    view = FakeView(graceful=True).put(STATEFULSET, db())
+    work(view)
+    edit(view, replicas=0)
+    for pod in view.list(POD):
+        view.put(POD, replace(pod, status=replace(pod.status, conditions=())))
+    view.carry_out(plan(view, DB))
+    assert [pod.metadata.name for pod in view.list(POD) if pod.metadata.deletion_timestamp] == []
+
+
 def test_update_goes_from_the_top_and_waits() -> None:
     view = FakeView().put(STATEFULSET, db())
     work(view)

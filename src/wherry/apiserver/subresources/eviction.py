@@ -11,13 +11,14 @@ from msgspec.structs import replace
 
 from wherry.api.core.pod import POD, is_ready
 from wherry.api.policy.poddisruptionbudget import PODDISRUPTIONBUDGET
-from wherry.api.types.core import Pod
+from wherry.api.types.core import Pod, PodCondition
 from wherry.api.types.policy import Eviction, PodDisruptionBudget
 from wherry.apiserver.api import Api
-from wherry.apiserver.context import Context
+from wherry.apiserver.context import Context, conflict
 from wherry.apiserver.verbs.delete import delete
 from wherry.apiserver.verbs.update import update
 from wherry.machinery import codec, selectors
+from wherry.machinery.conditions import put
 from wherry.machinery.errors import BadRequest, Cause, InternalError, TooManyRequests
 from wherry.machinery.meta import DeleteOptions, Preconditions
 from wherry.store.entry import Entry
@@ -42,11 +43,37 @@ async def evict(api: Api, ctx: Context[Any], body: dict[str, Any]) -> dict[str, 
     if options.preconditions is None:
         # the very pod that was judged, not one that has taken its name since
         options = replace(options, preconditions=Preconditions(uid=pod.metadata.uid))
+    if not dry_run and pod.metadata.deletion_timestamp is None:
+        options = await _tell(api, ctx, options)
     each = Context(
         ctx.user, POD, ctx.namespace, ctx.name, operation="DELETE", dry_run=dry_run, manager=ctx.manager, trusted=True
     )  # fmt: skip
     await delete(api, each, replace(options, dry_run=()))
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+
+async def _tell(api: Api, ctx: Context[Any], options: DeleteOptions) -> DeleteOptions:
+    """Say in the pod's status that it is being evicted, so that its owner knows it for no failure of its own.
+
+    A resourceVersion in the preconditions is checked here, and moves on with this write.
+    """
+    wanted = options.preconditions or Preconditions()
+
+    def change(entry: Entry[Pod]) -> Pod:
+        pod = entry.obj
+        if wanted.uid not in (None, entry.uid) or wanted.resource_version not in (None, str(entry.revision)):
+            raise conflict(POD, ctx.name)
+        evicted = PodCondition(
+            type="DisruptionTarget", status="True", reason="EvictionByEvictionAPI", message="Eviction API: evicting",
+            observed_generation=pod.metadata.generation,
+        )  # fmt: skip
+        return replace(pod, status=replace(pod.status, conditions=put(pod.status.conditions, evicted, api.now())))
+
+    own = Context(ctx.user, POD, ctx.namespace, ctx.name, subresource="status", manager=ctx.manager, trusted=True)
+    entry = await update(api, own, change)
+    if wanted.resource_version is not None:
+        wanted = replace(wanted, resource_version=str(entry.revision))
+    return replace(options, preconditions=wanted)
 
 
 def _exempt(pod: Pod) -> bool:
