@@ -5,7 +5,8 @@ Writes:   deletes everything in the namespace; Namespace/status (phase, conditio
 Upstream: https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/
 
 Order: Pods first, network policies only after the last pod is gone, so that no pod outlives the rules made for it.
-Invariant: the finalizer goes only after the API itself (no cache) has shown that nothing is left.
+Invariant: the finalizer goes only after the API itself (no cache) has shown that nothing is left, and not while a group
+that another server serves cannot be asked.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from msgspec.structs import replace
 
 from wherry.api.apiextensions.customresourcedefinition import CUSTOMRESOURCEDEFINITION
 from wherry.api.apiextensions.instances import facts_of, handle
+from wherry.api.apiregistration.apiservice import APISERVICE
 from wherry.api.core.namespace import NAMESPACE
 from wherry.api.core.pod import POD
 from wherry.api.types.core import Namespace, NamespaceCondition, Pod
@@ -46,6 +48,8 @@ class Remains:
     resources: Counter[str] = field(default_factory=Counter)
     finalizers: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    """Group versions of other servers that cannot be asked what the namespace still holds."""
 
     def count(self, resource: Resource[Any], objects: Sequence[Object]) -> None:
         """Add what was found of one kind."""
@@ -55,7 +59,7 @@ class Remains:
             self.finalizers.update(obj.metadata.finalizers)
 
     def __bool__(self) -> bool:
-        return bool(self.resources or self.failures)
+        return bool(self.resources or self.failures or self.unknown)
 
 
 def controller(settings: Settings) -> AsyncController:
@@ -81,6 +85,7 @@ def controller(settings: Settings) -> AsyncController:
                 await _empty(ctx, resource, key.name, remains)
             if remains:
                 break
+        remains.unknown += _unreachable(ctx.view)
         namespace = await _report(ctx, namespace, remains)
         if remains:
             return AGAIN
@@ -89,7 +94,7 @@ def controller(settings: Settings) -> AsyncController:
         await ctx.api.replace(NAMESPACE, replace(namespace, spec=spec), "finalize")
         return None
 
-    reads = (CUSTOMRESOURCEDEFINITION,)
+    reads = (CUSTOMRESOURCEDEFINITION, APISERVICE)
     return AsyncController("namespace", reconcile, NAMESPACE, watches=(Watch(POD, _namespace),), reads=reads)
 
 
@@ -99,6 +104,14 @@ def _custom(view: View) -> Iterator[Resource[Any]]:
         facts = facts_of(crd)
         if facts is not None and crd.spec.scope == "Namespaced":
             yield handle(facts)
+
+
+def _unreachable(view: View) -> Iterator[str]:
+    """What other servers serve and cannot be asked about now: it may hold something of the namespace."""
+    for service in view.list(APISERVICE):
+        if service.spec.service is not None and not conditions.is_true(service.status.conditions, "Available"):
+            name = f"{service.spec.group}/{service.spec.version}"
+            yield f"{name}: stale GroupVersion discovery: {name}"
 
 
 async def _empty(ctx: Context, resource: Resource[Any], name: str, remains: Remains) -> None:
@@ -128,9 +141,13 @@ def _conditions(remains: Remains) -> Iterator[NamespaceCondition]:
     """The five conditions of a dying namespace; True is bad."""
     left = ", ".join(f"{name} has {n} resource instances" for name, n in sorted(remains.resources.items()))
     held = ", ".join(f"{name} in {n} resource instances" for name, n in sorted(remains.finalizers.items()))
-    yield _condition(
-        "NamespaceDeletionDiscoveryFailure", "ResourcesDiscovered", "All resources successfully discovered"
-    )
+    if remains.unknown:
+        text = "Discovery failed for some groups, {} failing: unable to retrieve the complete list of server APIs: {}"
+        what = text.format(len(remains.unknown), ", ".join(remains.unknown))
+        yield _condition("NamespaceDeletionDiscoveryFailure", "DiscoveryFailed", what, bad=True)
+    else:
+        fine = "All resources successfully discovered"
+        yield _condition("NamespaceDeletionDiscoveryFailure", "ResourcesDiscovered", fine)
     yield _condition(
         "NamespaceDeletionGroupVersionParsingFailure",
         "ParsedGroupVersions",

@@ -11,12 +11,20 @@ from msgspec.structs import replace
 
 from tests.support.cluster import Cluster
 from wherry.aio.clock import LoopClock
+from wherry.api.apiregistration.apiservice import APISERVICE
 from wherry.api.apps.replicaset import REPLICASET
 from wherry.api.core.configmap import CONFIGMAP
 from wherry.api.core.namespace import NAMESPACE
 from wherry.api.core.pod import POD
 from wherry.api.core.serviceaccount import SERVICEACCOUNT
 from wherry.api.networking.networkpolicy import NETWORKPOLICY
+from wherry.api.types.apiregistration import (
+    APIService,
+    APIServiceCondition,
+    APIServiceSpec,
+    APIServiceStatus,
+    ServiceReference,
+)
 from wherry.api.types.apps import ReplicaSet
 from wherry.api.types.core import ConfigMap, Namespace, NamespaceSpec, Pod, PodSpec
 from wherry.api.types.networking import NetworkPolicy
@@ -135,3 +143,25 @@ async def test_a_namespace_gets_its_defaults_and_goes_with_all_it_holds() -> Non
         with pytest.raises(NotFound):
             await cluster.get(NAMESPACE, Key("", "shop"))
     assert [key for _, key in cluster.objects if key.namespace == "shop"] == []
+
+
+async def test_a_namespace_waits_for_servers_that_cannot_be_asked() -> None:
+    cluster = Cluster(LoopClock())
+    shop = Namespace(metadata=ObjectMeta(name="shop"), spec=NamespaceSpec(finalizers=("kubernetes",)))
+    spec = APIServiceSpec(group="wardle.example.com", version="v1", service=ServiceReference(name="a", namespace="b"))
+    async with running(cluster, namespace.controller(SETTINGS)):
+        meta = ObjectMeta(name="v1.wardle.example.com")
+        service = await cluster.create(APISERVICE, APIService(metadata=meta, spec=spec))
+        await cluster.create(NAMESPACE, shop)
+        await cluster.delete(NAMESPACE, Key("", "shop"))
+        await asyncio.sleep(30)
+        dying = await cluster.get(NAMESPACE, Key("", "shop"))
+        failed = conditions.get(dying.status.conditions, "NamespaceDeletionDiscoveryFailure")
+        assert failed is not None
+        assert (failed.status, failed.reason) == ("True", "DiscoveryFailed")
+        assert "wardle.example.com/v1: stale GroupVersion discovery" in failed.message
+        fine = APIServiceCondition(type="Available", status="True", reason="Passed")
+        await cluster.replace(APISERVICE, replace(service, status=APIServiceStatus(conditions=(fine,))), "status")
+        await asyncio.sleep(10)
+        with pytest.raises(NotFound):
+            await cluster.get(NAMESPACE, Key("", "shop"))
