@@ -14,6 +14,9 @@ from wherry.api.core.pod_resources import compute_qos, container_totals, pod_lev
 from wherry.api.defaulting import each, within
 from wherry.api.types.core import (
     Affinity,
+    Container,
+    EphemeralContainer,
+    Lifecycle,
     Pod,
     PodAffinity,
     PodAffinityTerm,
@@ -22,11 +25,13 @@ from wherry.api.types.core import (
     PodSpec,
     PodStatus,
     TopologySpreadConstraint,
+    VolumeMount,
     WeightedPodAffinityTerm,
 )
 from wherry.machinery.meta import LabelSelector, LabelSelectorRequirement
 
 A = TypeVar("A", PodAffinity, PodAntiAffinity)
+C = TypeVar("C", Container, EphemeralContainer)
 
 GATED = PodCondition(
     type="PodScheduled",
@@ -38,15 +43,51 @@ GATED = PodCondition(
 
 def prepare(new: Pod, old: Pod | None) -> Pod:
     """A new pod is Pending and knows its quality of service; a later one keeps what clients that know less dropped."""
-    if new.spec.scheduling_group is not None:  # of workload-aware scheduling, which is off
-        new = replace(new, spec=replace(new.spec, scheduling_group=None))
+    spec = without_alpha(new.spec, old.spec if old is not None else None)
+    if spec != new.spec:
+        new = replace(new, spec=spec)
     if old is not None:
         return _keep(new, old)
-    spec = _pod_level(_merge_label_keys(new.spec, new.metadata.labels))
+    spec = _pod_level(_merge_label_keys(spec, new.metadata.labels))
     status = PodStatus(
         phase="Pending", conditions=(GATED,) if spec.scheduling_gates else (), qos_class=compute_qos(spec)
     )
     return replace(new, spec=spec, status=status)
+
+
+def without_alpha(spec: PodSpec, old: PodSpec | None) -> PodSpec:
+    """The spec less the fields of features that are off, which stay where they already are in use."""
+    signals, options = _alpha(old) if old is not None else (False, False)
+
+    def mount(item: VolumeMount) -> VolumeMount:
+        return replace(item, bind_mount_options=())
+
+    def lifecycle(item: Lifecycle) -> Lifecycle:
+        return replace(item, stop_signal=None)
+
+    def container(item: C) -> C:
+        if not signals:
+            item = within(item, lifecycle=lifecycle)
+        return item if options else within(item, volume_mounts=each(mount))
+
+    responders = spec.eviction_responders if old is not None and old.eviction_responders else ()
+    spec = replace(spec, scheduling_group=None, eviction_responders=responders)
+    if not any(_alpha(spec)):
+        return spec
+    return within(
+        spec, init_containers=each(container), containers=each(container), ephemeral_containers=each(container)
+    )
+
+
+def _alpha(spec: PodSpec) -> tuple[bool, bool]:
+    """Whether any container has a stop signal, and whether any mount has options."""
+    every: tuple[Container | EphemeralContainer, ...] = (
+        *spec.init_containers,
+        *spec.containers,
+        *spec.ephemeral_containers,
+    )
+    signals = any(c.lifecycle is not None and c.lifecycle.stop_signal is not None for c in every)
+    return signals, any(m.bind_mount_options for c in every for m in c.volume_mounts)
 
 
 def _keep(new: Pod, old: Pod) -> Pod:

@@ -17,7 +17,13 @@ from wherry.api.core.container_validation import (
 )
 from wherry.api.core.placement_validation import affinity, spread, tolerations
 from wherry.api.core.pod_resources import container_totals
-from wherry.api.core.resource_validation import is_huge_page, pod_resource, quantity_value, requirements, resource_name
+from wherry.api.core.resource_validation import (
+    container_resource,
+    is_huge_page,
+    pod_resource,
+    quantity_value,
+    requirements,
+)
 from wherry.api.core.security_validation import pod_context
 from wherry.api.core.volume_validation import Volumes, volumes
 from wherry.api.types.core import (
@@ -265,7 +271,7 @@ def _pod_resources(path: str, spec: PodSpec, claims: Collection[str]) -> Errors:
 def _overhead(path: str, spec: PodSpec) -> Errors:
     for name, amount in spec.overhead.items():
         at = f"{path}.overhead.limits[{name}]"
-        yield from resource_name(at, name)
+        yield from container_resource(at, name)
         yield from quantity_value(at, name, amount)
 
 

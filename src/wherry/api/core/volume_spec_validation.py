@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from wherry.api.checks import POSITIVE, Errors, immutable, named, namespaced_name, no_backsteps
 from wherry.api.core.claim_validation import VOLUME_MODES, access_modes
 from wherry.api.core.placement_validation import node_selector
+from wherry.api.core.volume_validation import BESIDE, INSIDE, check_source, driver_name, wire_name
 from wherry.api.core.volume_validation import SOURCES as POD_SOURCES
-from wherry.api.core.volume_validation import check_source, driver_name, wire_name
 from wherry.api.types.core import CSIPersistentVolumeSource, LocalVolumeSource, PersistentVolumeSpec
 from wherry.machinery.names import dns_subdomain
 from wherry.machinery.quantity import compare
@@ -90,7 +90,7 @@ def _source(path: str, spec: PersistentVolumeSpec) -> Errors:
         yield required(path, "must specify a volume type")
         return
     first, source = given[0]
-    at = f"{path}.{wire_name(PersistentVolumeSpec, first)}"
+    at = f"{path}.{INSIDE.get(first) or wire_name(PersistentVolumeSpec, first)}"
     if isinstance(source, CSIPersistentVolumeSource):
         yield from _csi(at, source)
     elif isinstance(source, LocalVolumeSource):
@@ -99,7 +99,7 @@ def _source(path: str, spec: PersistentVolumeSpec) -> Errors:
         yield from check_source(at, first, source)
     for name, _ in given[1:]:
         why = "may not specify more than 1 volume type"
-        yield forbidden(f"{path}.{wire_name(PersistentVolumeSpec, name)}", why)
+        yield forbidden(f"{path}.{BESIDE.get(name) or wire_name(PersistentVolumeSpec, name)}", why)
     host = spec.host_path
     if host is not None and posixpath.normpath(host.path) == "/" and spec.persistent_volume_reclaim_policy == "Recycle":
         why = "may not be 'recycle' for a hostPath mount of '/'"

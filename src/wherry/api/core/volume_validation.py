@@ -84,9 +84,9 @@ def _source(path: str, volume: Volume, pod_name: str) -> Errors:
         yield required(path, "must specify a volume type")
         return
     first, source = given[0]
-    yield from check_source(f"{path}.{_wire(first)}", first, source)
+    yield from check_source(f"{path}.{INSIDE.get(first) or _wire(first)}", first, source)
     for name, _ in given[1:]:
-        yield forbidden(f"{path}.{_wire(name)}", "may not specify more than 1 volume type")
+        yield forbidden(f"{path}.{BESIDE.get(name) or _wire(name)}", "may not specify more than 1 volume type")
     if first == "ephemeral" and pod_name and volume.name:
         claim = f"{pod_name}-{volume.name}"
         for problem in dns_subdomain(claim):
@@ -265,6 +265,10 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "storageos": ("volume_name",),
     "scale_io": ("gateway", "system", "volume_name"),
 }
+INSIDE = {"gce_persistent_disk": "persistentDisk"}
+"""How upstream names a source in what it says of the source's fields, where that is not its field."""
+BESIDE = {"cephfs": "cephFS", "downward_api": "downwarAPI"}
+"""And in what it says of one source too many."""
 SOURCES = (
     "empty_dir",
     "host_path",
