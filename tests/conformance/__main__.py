@@ -11,6 +11,7 @@ list     print the names of all conformance specs
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -33,6 +34,7 @@ def main(arguments: list[str]) -> int:
     if command not in COMMANDS:
         sys.stderr.write(__doc__ or "")
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that clusters are taken down
     try:
         return _do(command)
     except (suite.BuildError, SelectionError, RegistryError) as error:
