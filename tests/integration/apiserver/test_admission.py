@@ -155,6 +155,31 @@ async def test_a_resize_beyond_the_node_is_refused(http: Http) -> None:
     assert (await resize("1500m")).code == 200
 
 
+async def test_limit_ranges_fill_in_say_so_and_refuse(http: Http) -> None:
+    limits = {"type": "Container", "default": {"cpu": "500m"}, "defaultRequest": {"cpu": "100m"}, "max": {"cpu": "1"}}
+    await made(http, "/api/v1/namespaces/demo/limitranges", {"metadata": {"name": "l"}, "spec": {"limits": [limits]}})
+    await made(http, "/api/v1/nodes", {
+        "metadata": {"name": "n1"}, "status": {"allocatable": {"cpu": "8", "memory": "1Gi"}}
+    })  # fmt: skip
+    first = await made(http, PODS, pod("a", nodeName="n1"))
+    assert first["metadata"]["annotations"] == {
+        "kubernetes.io/limit-ranger": "LimitRanger plugin set: cpu request for container c; cpu limit for container c"
+    }
+    full = {"name": "c", "image": "i", "resources": {"limits": {"cpu": "1"}}}
+    whole = await made(http, PODS, {"metadata": {"name": "b"}, "spec": {"containers": [full]}})
+    assert "annotations" not in whole["metadata"]
+    over = {"name": "c", "image": "i", "resources": {"limits": {"cpu": "2"}}}
+    refused(
+        await http("POST", PODS, {"metadata": {"name": "c"}, "spec": {"containers": [over]}}),
+        "maximum cpu usage per Container is 1, but limit is 2",
+    )
+    more = {"spec": {"containers": [{"name": "c", "resources": {"limits": {"cpu": "1500m"}}}]}}
+    refused(
+        await http("PATCH", f"{PODS}/a/resize", more, "application/strategic-merge-patch+json"),
+        "maximum cpu usage per Container is 1, but limit is 1500m",
+    )
+
+
 # --- NodeRestriction ---
 
 

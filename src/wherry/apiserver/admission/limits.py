@@ -5,14 +5,15 @@ https://kubernetes.io/docs/concepts/policy/limit-range/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
 from wherry.api.core.limitrange import LIMITRANGE
 from wherry.api.core.pod_resources import container_totals
 from wherry.api.types.core import Container, LimitRangeItem, PersistentVolumeClaim, Pod
+from wherry.apiserver import strategy
 from wherry.apiserver.admission.namespace_lifecycle import forbidden
 from wherry.apiserver.admission.plugin import Plugin
 from wherry.apiserver.context import Context
@@ -20,6 +21,9 @@ from wherry.machinery.quantity import Quantity, amount, compare
 
 if TYPE_CHECKING:
     from wherry.apiserver.api import Api
+
+
+_ANNOTATION: Final = "kubernetes.io/limit-ranger"
 
 
 def _items(api: Api, namespace: str) -> list[LimitRangeItem]:
@@ -38,8 +42,25 @@ def _default(api: Api, ctx: Context[Any], obj: Any, old: Any) -> Any:
                 containers=tuple(_filled(c, item) for c in spec.containers),
                 init_containers=tuple(_filled(c, item) for c in spec.init_containers),
             )
+            said = [*_said("container", obj.spec.containers, spec.containers),
+                    *_said("init container", obj.spec.init_containers, spec.init_containers)]  # fmt: skip
             obj = replace(obj, spec=spec)
+            if said:
+                text = f"LimitRanger plugin set: {'; '.join(said)}"
+                obj = strategy.with_meta(obj, annotations={**obj.metadata.annotations, _ANNOTATION: text})
     return obj
+
+
+def _said(what: str, before: Sequence[Container], after: Sequence[Container]) -> Iterator[str]:
+    """`cpu, memory request for container a`: what has been filled in, for people."""
+    for old, new in zip(before, after, strict=True):
+        for side, had, has in (
+            ("request", old.resources.requests, new.resources.requests),
+            ("limit", old.resources.limits, new.resources.limits),
+        ):
+            added = sorted(name for name in has if name not in had)
+            if added:
+                yield f"{', '.join(added)} {side} for {what} {new.name}"
 
 
 def _filled(container: Container, item: LimitRangeItem) -> Container:
@@ -55,8 +76,8 @@ def _filled(container: Container, item: LimitRangeItem) -> Container:
 
 
 def _validate(api: Api, ctx: Context[Any], obj: Any, old: Any) -> None:
-    if isinstance(obj, Pod) and old is not None and ctx.subresource == "" and obj.spec == old.spec:
-        return
+    if isinstance(obj, Pod) and old is not None and ctx.subresource == "":
+        return  # its containers cannot change there
     problems = [problem for item in _items(api, ctx.namespace) for problem in _problems(obj, item)]
     if problems:
         raise forbidden(ctx, problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]")
@@ -118,4 +139,5 @@ PLUGIN = Plugin(
     mutate=_default,
     validate=_validate,
     resources=frozenset({"pods", "persistentvolumeclaims"}),
+    subresources=frozenset({"", "resize"}),
 )
