@@ -1,7 +1,7 @@
 """Storage protection: a claim in use by a pod, and a volume bound to a claim, are deleted only after use.
 
-Wakes on: PersistentVolumeClaim, PersistentVolume; the end of Pods (through their claims).
-Writes:   finalizers kubernetes.io/pvc-protection and kubernetes.io/pv-protection.
+Wakes on: PersistentVolumeClaim, PersistentVolume, VolumeAttributesClass; the end of Pods (through their claims).
+Writes:   finalizers kubernetes.io/pvc-protection, kubernetes.io/pv-protection and kubernetes.io/vac-protection.
 Upstream: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#storage-object-in-use-protection
 
 Invariant: pvc-protection goes only after the API itself has listed no pod that uses the claim.
@@ -17,8 +17,9 @@ from msgspec.structs import replace
 from wherry.api.core.persistentvolume import PERSISTENTVOLUME
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
 from wherry.api.core.pod import POD, is_terminal
-from wherry.api.types.core import Pod
-from wherry.controllers.volumes import PV_PROTECTION, PVC_PROTECTION, claims_of
+from wherry.api.storage.volumeattributesclass import VOLUMEATTRIBUTESCLASS
+from wherry.api.types.core import PersistentVolume, PersistentVolumeClaim, Pod
+from wherry.controllers.volumes import PV_PROTECTION, PVC_PROTECTION, VAC_PROTECTION, claims_of
 from wherry.machinery.meta import Key, Object
 from wherry.machinery.resource import Resource
 from wherry.reconcile.context import Context
@@ -68,6 +69,39 @@ async def _set(ctx: Context, resource: Resource[Any], obj: Object, finalizer: st
     await ctx.api.replace(resource, replace(obj, metadata=replace(obj.metadata, finalizers=finalizers)))
 
 
+async def protect_class(ctx: Context, key: Key) -> float | None:
+    """One run for one VolumeAttributesClass."""
+    found = ctx.view.get(VOLUMEATTRIBUTESCLASS, key)
+    if found is None:
+        return None
+    if found.metadata.deletion_timestamp is None:
+        await _set(ctx, VOLUMEATTRIBUTESCLASS, found, VAC_PROTECTION, wanted=True)
+    elif not _names_class(ctx.view, key.name):
+        await _set(ctx, VOLUMEATTRIBUTESCLASS, found, VAC_PROTECTION, wanted=False)
+    return None
+
+
+def _names_class(view: View, name: str) -> bool:
+    used_by_claims = any(name in classes_of(one) for one in view.list(PERSISTENTVOLUMECLAIM))
+    return used_by_claims or any(name in classes_of(one) for one in view.list(PERSISTENTVOLUME))
+
+
+def classes_of(obj: PersistentVolumeClaim | PersistentVolume) -> Iterator[str]:
+    """Names of the VolumeAttributesClasses that a claim or a volume has, had or is to have."""
+    if obj.spec.volume_attributes_class_name:
+        yield obj.spec.volume_attributes_class_name
+    if isinstance(obj, PersistentVolumeClaim):
+        status = obj.status
+        if status.current_volume_attributes_class_name:
+            yield status.current_volume_attributes_class_name
+        if status.modify_volume_status is not None and status.modify_volume_status.target_volume_attributes_class_name:
+            yield status.modify_volume_status.target_volume_attributes_class_name
+
+
+def _of_user(_: View, obj: PersistentVolumeClaim | PersistentVolume) -> Iterator[Key]:
+    return (Key("", name) for name in classes_of(obj))
+
+
 def _of_pod(view: View, pod: Pod) -> Iterator[Key]:
     return (Key(pod.metadata.namespace, name) for name in claims_of(pod))
 
@@ -78,3 +112,7 @@ def _ended(old: Pod, new: Pod) -> bool:
 
 CLAIMS = AsyncController("pvc-protection", protect_claim, PERSISTENTVOLUMECLAIM, watches=(Watch(POD, _of_pod, _ended),))
 VOLUMES = AsyncController("pv-protection", protect_volume, PERSISTENTVOLUME)
+CLASSES = AsyncController(
+    "vac-protection", protect_class, VOLUMEATTRIBUTESCLASS,
+    watches=(Watch(PERSISTENTVOLUMECLAIM, _of_user), Watch(PERSISTENTVOLUME, _of_user)),
+)  # fmt: skip

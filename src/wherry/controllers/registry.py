@@ -64,6 +64,7 @@ CONTROLLERS: tuple[AnyController, ...] = (
     persistentvolume.CONTROLLER,
     protection.CLAIMS,
     protection.VOLUMES,
+    protection.CLASSES,
     localprovisioner.DEFAULTS,
     localprovisioner.PROVISION,
     localprovisioner.RECLAIM,

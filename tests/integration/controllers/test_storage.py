@@ -16,6 +16,7 @@ from wherry.api.core.persistentvolume import PERSISTENTVOLUME
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
 from wherry.api.core.pod import POD
 from wherry.api.storage.storageclass import STORAGECLASS
+from wherry.api.storage.volumeattributesclass import VOLUMEATTRIBUTESCLASS
 from wherry.api.types.core import (
     HostPathVolumeSource,
     Namespace,
@@ -30,6 +31,7 @@ from wherry.api.types.core import (
     Volume,
     VolumeResourceRequirements,
 )
+from wherry.api.types.storage import VolumeAttributesClass
 from wherry.controllers import localprovisioner, nodeipam, persistentvolume, persistentvolumeclaim, protection
 from wherry.controllers.settings import Settings
 from wherry.machinery.meta import Key, ObjectMeta
@@ -41,6 +43,7 @@ STORAGE = (
     persistentvolume.CONTROLLER,
     protection.CLAIMS,
     protection.VOLUMES,
+    protection.CLASSES,
     localprovisioner.PROVISION,
     localprovisioner.RECLAIM,
 )
@@ -181,3 +184,21 @@ async def test_the_default_class_is_made_once() -> None:
         await asyncio.sleep(10)
         assert cluster.all(STORAGECLASS) == ()
         task.cancel()
+
+
+async def test_a_class_of_attributes_goes_when_nobody_names_it() -> None:
+    name = Key("", "gold")
+    async with storage(0.0) as cluster:
+        await cluster.create(VOLUMEATTRIBUTESCLASS, VolumeAttributesClass(metadata=ObjectMeta(name="gold")))
+        spec = PersistentVolumeClaimSpec(volume_attributes_class_name="gold", storage_class_name="none")
+        meta = ObjectMeta(name="data", namespace="default")
+        await cluster.create(PERSISTENTVOLUMECLAIM, PersistentVolumeClaim(metadata=meta, spec=spec))
+        await asyncio.sleep(5)
+        held = await cluster.get(VOLUMEATTRIBUTESCLASS, name)
+        assert held.metadata.finalizers == ("kubernetes.io/vac-protection",)
+        await cluster.delete(VOLUMEATTRIBUTESCLASS, name)
+        await asyncio.sleep(5)
+        assert len(cluster.all(VOLUMEATTRIBUTESCLASS)) == 1
+        await cluster.delete(PERSISTENTVOLUMECLAIM, DATA)
+        await asyncio.sleep(5)
+        assert cluster.all(VOLUMEATTRIBUTESCLASS) == ()

@@ -15,7 +15,7 @@ from wherry.machinery import codec
 from wherry.machinery.errors import BadRequest
 from wherry.machinery.fields import ANY, FieldSet, StructTypes, TypeInfo, paths
 from wherry.machinery.meta import ManagedFieldsEntry
-from wherry.machinery.patch.managed import Entries, Writer, after_update, manager_name, sent_or_live
+from wherry.machinery.patch.managed import Entries, Writer, after_update, in_order, manager_name, sent_or_live
 from wherry.machinery.patch.ownership import Mistyped, changes, owned
 from wherry.machinery.time import Time, time_at
 
@@ -210,3 +210,16 @@ def test_where_a_write_starts_from() -> None:
     assert manager_name("me", "kubectl/v1") == "me"
     assert len(manager_name("x" * 300, "")) == 128
     assert Writer("m", "v1", Time("")).ignored == {}
+
+
+def test_trees_are_sorted_whoever_made_them() -> None:
+    info = TYPES(Deployment)
+    made: dict[str, Any] = {
+        "spec": {"replicas": 1}, "metadata": {"labels": {"b": "1", "a": "1"}, "annotations": {"x": "1"}}
+    }  # fmt: skip
+    entries = after_update(info, None, made, (), writer("m"))
+    later = {**made, "metadata": {**made["metadata"], "labels": {"b": "1", "a": "1", "0": "1"}}}
+    for (one,) in (entries, after_update(info, made, later, entries, writer("m"))):
+        text = msgspec.json.encode(one.fields_v1)
+        assert text == msgspec.json.encode(one.fields_v1, order="sorted")
+        assert in_order(one.fields_v1) is one.fields_v1

@@ -11,7 +11,7 @@ from wherry.api.core.volume_defaults import default_claim_spec
 from wherry.api.core.volume_modes import CLASS_ANNOTATION, class_of_claim, short_modes
 from wherry.api.declare import declare
 from wherry.api.defaulting import fill
-from wherry.api.types.core import PersistentVolumeClaim
+from wherry.api.types.core import PersistentVolumeClaim, PersistentVolumeClaimStatus
 from wherry.machinery.quantity import compare
 from wherry.machinery.resource import Column
 from wherry.machinery.validation import forbidden, invalid
@@ -31,6 +31,11 @@ COLUMNS: tuple[Column[PersistentVolumeClaim], ...] = (
 def default(claim: PersistentVolumeClaim) -> PersistentVolumeClaim:
     """Pending, for a file system."""
     return replace(claim, spec=default_claim_spec(claim.spec), status=fill(claim.status, phase="Pending"))
+
+
+def prepare(new: PersistentVolumeClaim, old: PersistentVolumeClaim | None) -> PersistentVolumeClaim:
+    """A new one is Pending, whatever its sender says."""
+    return new if old is not None else replace(new, status=PersistentVolumeClaimStatus(phase="Pending"))
 
 
 def validate(new: PersistentVolumeClaim, old: PersistentVolumeClaim | None) -> Errors:
@@ -79,5 +84,10 @@ def validate_status(new: PersistentVolumeClaim, old: PersistentVolumeClaim | Non
 
 
 PERSISTENTVOLUMECLAIM = declare(
-    PersistentVolumeClaim, columns=COLUMNS, default=default, validate=validate, validate_status=validate_status
+    PersistentVolumeClaim,
+    columns=COLUMNS,
+    default=default,
+    prepare=prepare,
+    validate=validate,
+    validate_status=validate_status,
 )

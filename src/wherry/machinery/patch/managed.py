@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import is_
 from typing import Any, Final
 
 import msgspec
@@ -132,9 +133,17 @@ def entry_of(writer: Writer, operation: str, fields: FieldSet) -> ManagedFieldsE
         api_version=writer.api_version,
         time=writer.time,
         fields_type="FieldsV1",
-        fields_v1=fields,
+        fields_v1=in_order(fields),
         subresource=writer.subresource,
     )
+
+
+def in_order(fields: FieldSet) -> FieldSet:
+    """The same tree with its keys sorted: clients compare it byte by byte. What is sorted already is handed back."""
+    names = sorted(fields)
+    below = {name: in_order(child) if (child := fields[name]) else child for name in names}
+    same = all(map(is_, below.values(), (fields[name] for name in names)))
+    return fields if same and names == list(fields) else below
 
 
 def order(entry: ManagedFieldsEntry) -> tuple[str, str, str, str, str]:
@@ -164,7 +173,7 @@ def _joined(group: list[ManagedFieldsEntry]) -> ManagedFieldsEntry:
     fields: FieldSet = {}
     for entry in group:
         fields = union(fields, entry.fields_v1 or {})
-    return msgspec.structs.replace(group[-1], manager="ancient-changes", subresource="", fields_v1=fields)
+    return msgspec.structs.replace(group[-1], manager="ancient-changes", subresource="", fields_v1=in_order(fields))
 
 
 # --- what differs at all ----------------------------------------------------------------------------------------------
