@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
+import msgspec
 import pytest
 
 from tests.integration.apiserver.conftest import Answered, Http
@@ -293,3 +296,31 @@ async def test_reading_is_not_enough_to_run_commands(http: Http) -> None:
         answer = await eve("GET", path, Connection="Upgrade", Upgrade="websocket")
         assert (answer.code, 'cannot create resource "nodes/proxy"' in answer.message) == (403, True)
         assert (await eve("GET", "/api/v1/nodes/n/proxy/pods")).code == 404
+
+
+async def test_a_secret_may_hold_a_token_without_end(http: Http) -> None:
+    body = {
+        "metadata": {"name": "old", "annotations": {"kubernetes.io/service-account.name": "default"}},
+        "type": "kubernetes.io/service-account-token",
+    }
+    assert (await http("POST", SECRETS, body)).code == 201
+    data: dict[str, str] = {}
+    url = f"{http.running.url}{SECRETS}?watch=1&fieldSelector=metadata.name%3Dold"
+    async with asyncio.timeout(20), http.session.get(url) as watched:
+        while "token" not in data:
+            data = msgspec.json.decode(await watched.content.readline())["object"].get("data", {})
+    assert base64.b64decode(data["namespace"]) == b"demo"
+    assert base64.b64decode(data["ca.crt"]) == http.running.authority.certificate.read_bytes()
+    token = {"Authorization": f"Bearer {base64.b64decode(data['token']).decode()}"}
+    me = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    async with as_user(http, "") as client:
+        who = await client("POST", me, {}, **token)
+        assert who.body["status"]["userInfo"]["username"] == "system:serviceaccount:demo:default"
+        mark = {"metadata": {"labels": {"kubernetes.io/legacy-token-invalid-since": "2026-01-01"}}}
+        await http("PATCH", f"{SECRETS}/old", mark, MERGE)
+        assert (await client("POST", me, {}, **token)).code == 401
+        unmark = {"metadata": {"labels": {"kubernetes.io/legacy-token-invalid-since": None}}}
+        await http("PATCH", f"{SECRETS}/old", unmark, MERGE)
+        assert (await client("POST", me, {}, **token)).code == 201
+        await http("DELETE", f"{SECRETS}/old")
+        assert (await client("POST", me, {}, **token)).code == 401
