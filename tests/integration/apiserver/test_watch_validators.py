@@ -3,6 +3,8 @@
 Writers write; watchers of several kinds (all, by label, slow, reconnecting at random) note what they are told; the log
 is compacted every 50 ms. Afterwards each watcher's notes are compared with the log's replay: Filter, Ordered, Unique,
 Atomic (a revision is one event), Bookmarkable, Resumable, Reliable, PrevKV and IsCreate (types tell what was before).
+Seen to fail when a label that changes is told as MODIFIED to those who could not see the object before, and when a
+bookmark is one revision ahead of what was told.
 https://github.com/etcd-io/etcd/blob/main/tests/robustness/validate/watch.go
 """
 
