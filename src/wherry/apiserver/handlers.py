@@ -31,7 +31,7 @@ from wherry.apiserver.verbs.list import ListOptions, list_, reached, revision_of
 from wherry.apiserver.verbs.patch import PatchRequest, patch
 from wherry.apiserver.verbs.update import put
 from wherry.apiserver.verbs.watch import watch
-from wherry.apiserver.views import VIEWS, shown_as, stored_as
+from wherry.apiserver.views import VIEWS, selected, shown_as, stored_as
 from wherry.machinery import codec
 from wherry.machinery.errors import APIError, BadRequest, NotFound
 from wherry.machinery.meta import DeleteOptions
@@ -186,7 +186,7 @@ async def list_many(api: Api, request: Request, info: RequestInfo, resource: Res
     """GET of a collection."""
     options = list_options(request.query)
     stored = stored_as(resource)
-    selection = select(stored, options.labels, options.fields)
+    selection = selected(resource, options.labels, options.fields)
     found = await list_(api, stored, info.namespace, selection, options)
     items = found.page.items if stored is resource else [shown_as(resource, entry) for entry in found.page.items]
     if resource.custom is not None:
@@ -216,7 +216,7 @@ async def watch_many(api: Api, request: Request, info: RequestInfo, resource: Re
     if info.name and resource.kind != "Namespace":
         fields = f"metadata.name={info.name}" + (f",{fields}" if fields else "")
     stored = stored_as(resource)
-    selection = select(stored, options.labels, fields)
+    selection = selected(resource, options.labels, fields)
     namespace = info.namespace if resource.namespaced else ""
     form = output.WatchForm(resource, accepted(request), include(request), VIEWS.get(resource))
     return await watch(api, stored, namespace, selection, options, form)
@@ -234,6 +234,7 @@ async def create_one(api: Api, request: Request, info: RequestInfo, resource: Re
     ctx.warnings.extend(sent.warnings)
     review = REVIEWS.get(str(resource))
     if review is not None:
+        negotiate(request.headers.get("Accept", ""), whole=True)
         return Response(codec.encode(await review(api, ctx, sent.obj)), 201, warnings=tuple(ctx.warnings))
     obj = sent.obj if ctx.view is None else ctx.view.store(sent.obj, None)
     entry = await create(api, ctx, obj)
@@ -332,7 +333,7 @@ async def delete_many(api: Api, request: Request, info: RequestInfo, resource: R
     options = await delete_options(request)
     query = list_options(request.query)
     listing.check_list(query)
-    selection = select(stored_as(resource), query.labels, query.fields)
+    selection = selected(resource, query.labels, query.fields)
     ctx = context(request, info, resource)
     ctx.dry_run = bool(options.dry_run)
     items = await delete_collection(api, ctx, options, selection.predicate)

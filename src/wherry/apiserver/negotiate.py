@@ -38,15 +38,16 @@ PLAIN = Wanted()
 
 
 @lru_cache(maxsize=256)
-def negotiate(accept: str) -> Wanted:
-    """The first thing in Accept that can be served. Raises NotAcceptable."""
+def negotiate(accept: str, *, whole: bool = False) -> Wanted:
+    """The first thing in Accept that can be served. `whole`: there are no forms to choose from, as in answers that have
+    no metadata. Raises NotAcceptable."""
     if not accept:
         return PLAIN
     for choice in accept.split(","):
         media, *params = (part.strip() for part in choice.split(";"))
         given = dict(p.partition("=")[::2] for p in params)
         wanted = _wanted(media.lower(), given)
-        if wanted is not None:
+        if wanted is not None and not (whole and wanted.form != "object"):
             return wanted
     raise NotAcceptable(MEDIA)
 

@@ -7,8 +7,9 @@ https://kubernetes.io/docs/reference/using-api/deprecation-policy/#rules-for-dep
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -17,13 +18,16 @@ from wherry.api.autoscaling.horizontalpodautoscaler import HORIZONTALPODAUTOSCAL
 from wherry.api.autoscaling.horizontalpodautoscaler_v1 import HORIZONTALPODAUTOSCALER_V1
 from wherry.api.core.event import EVENT
 from wherry.api.events.event import EVENT as NEW_EVENT
+from wherry.apiserver.select import Selection, select
 from wherry.machinery import codec
 from wherry.machinery.resource import Resource
+from wherry.machinery.selectors import parse_fields
 from wherry.store.entry import Entry, Kind
 
 Json = dict[str, Any]
 Up = Callable[[Json], Json]
 Down = Callable[[Json, Json], Json]
+_SPECIAL = re.compile(r"[\\,=]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,17 @@ class View:
     stored: Resource[Any]
     up: Up
     down: Down
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Top-level fields that have another name here: shown -> stored."""
+
+    def fields(self, text: str) -> str:
+        """A field selector of this view as one of the stored kind. Raises ValueError."""
+        terms = []
+        for path, operator, value in parse_fields(text):
+            first, dot, rest = path.partition(".")
+            escaped = _SPECIAL.sub(r"\\\g<0>", value)
+            terms.append(f"{self.names.get(first, first)}{dot}{rest}{operator}{escaped}")
+        return ",".join(terms)
 
     def show(self, entry: Entry[Any]) -> Entry[Any]:
         """A stored entry as this view shows it."""
@@ -132,7 +147,7 @@ def _scaler_down(raw: Json, old: Json) -> Json:
 
 
 VIEWS: Mapping[Resource[Any], View] = {
-    NEW_EVENT: View(NEW_EVENT, EVENT, _event_up, _event_down),
+    NEW_EVENT: View(NEW_EVENT, EVENT, _event_up, _event_down, _EVENT_BACK),
     HORIZONTALPODAUTOSCALER_V1: View(HORIZONTALPODAUTOSCALER_V1, HORIZONTALPODAUTOSCALER, _scaler_up, _scaler_down),
 }
 
@@ -147,3 +162,12 @@ def shown_as(resource: Resource[Any], entry: Entry[Any]) -> Entry[Any]:
     """A stored entry in the form of a served resource."""
     view = VIEWS.get(resource)
     return entry if view is None else view.show(entry)
+
+
+def selected(resource: Resource[Any], labels: str, fields: str) -> Selection:
+    """The selectors of a request on a served resource, as they select what is stored. Raises BadRequest."""
+    view = VIEWS.get(resource)
+    if view is None:
+        return select(resource, labels, fields)
+    select(resource, labels, fields)  # refuses what this version does not know
+    return select(view.stored, labels, view.fields(fields))

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from wherry.api.core.event import EVENT
 from wherry.api.events.event import EVENT as NEW_EVENT
 from wherry.controllers.settings import Settings
@@ -125,8 +127,13 @@ async def _collect(graph: Graph, ctx: Context, resource: Resource[Any], obj: Obj
         if owners.gone or owners.waiting:
             await _keep_only(ctx, resource, obj, owners.solid)
         return
-    has_own = next(graph.dependents(ctx.view, obj), None) is not None
-    propagation = "Foreground" if owners.waiting and has_own else "Background"
+    own = [dependent for _, dependent in graph.dependents(ctx.view, obj)]
+    propagation = "Foreground" if owners.waiting and own else "Background"
+    if propagation == "Foreground" and any(map(_waits, own)):
+        # its dependent waits for its own dependents already: very likely a circle, which nobody must hold up
+        refs = obj.metadata.owner_references
+        if any(ref.block_owner_deletion for ref in refs):
+            await _keep_only(ctx, resource, obj, tuple(replace(ref, block_owner_deletion=False) for ref in refs))
     await ctx.api.delete(resource, key_of(obj), uid=obj.metadata.uid, propagation=propagation)
 
 

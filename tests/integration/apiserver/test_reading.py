@@ -214,3 +214,28 @@ async def test_openapi(http: Http) -> None:
     assert "io.k8s.api.core.v1.Container" in schemas
     whole = await http("GET", "/openapi/v2")
     assert "/apis/apps/v1/namespaces/{namespace}/deployments/{name}" in whole.body["paths"]
+
+
+async def test_answers_without_metadata_have_no_other_forms(http: Http) -> None:
+    review = {"spec": {"nonResourceAttributes": {"path": "/", "verb": "get"}}}
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    table = TABLE.partition(",")[0]
+    assert (await http("POST", path, review, Accept=table)).code == 406
+    assert (await http("POST", path, review, Accept=TABLE)).body["status"]["allowed"] is True
+
+
+async def test_events_are_selected_by_their_names_in_either_version(http: Http) -> None:
+    event = {
+        "metadata": {"name": "e", "namespace": "demo"},
+        "involvedObject": {"kind": "Pod", "name": "a=b,c", "namespace": "demo"},
+        "reportingComponent": "tester",
+        "reportingInstance": "t",
+    }
+    assert (await http("POST", "/api/v1/namespaces/demo/events", event)).code == 201
+    new = "/apis/events.k8s.io/v1/namespaces/demo/events?fieldSelector="
+    old = "/api/v1/namespaces/demo/events?fieldSelector="
+    assert names((await http("GET", f"{new}reportingController%3Dtester")).body) == ["e"]
+    assert names((await http("GET", f"{new}reportingController%21%3Dtester")).body) == []
+    assert names((await http("GET", f"{new}regarding.name%3Da%5C%3Db%5C%2Cc")).body) == ["e"]
+    assert names((await http("GET", f"{old}reportingComponent%3Dtester")).body) == ["e"]
+    assert (await http("GET", f"{new}reportingComponent%3Dtester")).code == 400

@@ -83,6 +83,22 @@ async def test_foreground_removes_the_owner_last(lag: float) -> None:
     assert ends == ["ConfigMap", "Pod", "ReplicaSet"]
 
 
+@pytest.mark.parametrize("lag", [0.0, 2.0])
+async def test_a_circle_of_owners_goes(lag: float) -> None:
+    """Each waits for the next. (Seeded fault: leave blockOwnerDeletion as it is, and they wait for ever.)"""
+    cluster = Cluster(LoopClock(), lag)
+    async with running(cluster, COLLECTOR):
+        pods = [await cluster.create(POD, Pod(metadata=ObjectMeta(name=f"p{n}", namespace="d"))) for n in range(3)]
+        for n, pod in enumerate(pods):
+            refs = (reference(POD, pods[n - 1]),)
+            await cluster.replace(POD, replace(pod, metadata=replace(pod.metadata, owner_references=refs)))
+        await asyncio.sleep(30)
+        assert len(cluster.all(POD)) == 3
+        await cluster.delete(POD, Key("d", "p0"), propagation="Foreground")
+        await asyncio.sleep(60)
+    assert cluster.all(POD) == ()
+
+
 async def test_orphan_leaves_the_dependents() -> None:
     cluster = Cluster(LoopClock(), 1.0)
     async with running(cluster, COLLECTOR):

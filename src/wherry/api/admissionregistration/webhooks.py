@@ -184,7 +184,7 @@ def check_client(path: str, config: WebhookClientConfig | ConversionClientConfig
         if not own.namespace:
             yield required(f"{path}.service.namespace", "service namespace is required")
         yield from numbered(f"{path}.service.port", 443 if own.port is None else own.port, port_number)
-        if own.path is not None and not own.path.startswith("/"):
+        if own.path and not own.path.startswith("/"):
             yield invalid(f"{path}.service.path", own.path, "must start with a '/'")
 
 

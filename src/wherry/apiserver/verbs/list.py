@@ -120,7 +120,7 @@ async def list_(
     if window.unreadable:
         unreadable.check(window, resource, namespace, selection.name)
     if options.token:
-        return _continued(window, namespace, selection, options)
+        return _continued(window, namespace, selection, options, api.windows.log.compacted)
     revision = revision_of(options.revision)
     if revision:
         await reached(window, revision)
@@ -128,6 +128,8 @@ async def list_(
     if not exact and not options.limit:
         return Listed(_whole(window, namespace, selection), "")
     try:
+        if exact and revision is not None and revision < api.windows.log.compacted:
+            raise Compacted(api.windows.log.compacted)
         page = window.list(namespace, selection.predicate, limit=options.limit, revision=revision if exact else None)
     except Compacted:
         raise Gone("The resourceVersion for the provided list is too old.") from None
@@ -157,7 +159,11 @@ async def reached(window: Window[Any], revision: int) -> None:
         ) from None
 
 
-def _continued(window: Window[Any], namespace: str, selection: Selection, options: ListOptions) -> Listed:
+def _continued(
+    window: Window[Any], namespace: str, selection: Selection, options: ListOptions, compacted: int
+) -> Listed:  # fmt: skip
+    """The next page. A revision before `compacted` is gone for everybody, though a quiet window could still show it:
+    clients count on tokens that expire."""
     token = _read_token(options.token)
     if options.revision and options.revision != "0":
         raise BadRequest("specifying resource version is not allowed when using continue")
@@ -166,6 +172,8 @@ def _continued(window: Window[Any], namespace: str, selection: Selection, option
     if not start.startswith(scope) or ".." in token.start.split("/") or token.start.startswith("/"):
         raise BadRequest(f"continue key is not valid: {token.start!r}")
     try:
+        if 0 <= token.revision < compacted:
+            raise Compacted(compacted)
         page = window.list(
             namespace,
             selection.predicate,
