@@ -244,3 +244,28 @@ def test_no_json_path() -> None:
     with pytest.raises(BadJsonPath):
         compile_path(".a[x")
     assert [as_text(v) for v in ("a", 1.0, {"b": [True]})] == ["a", "1", '{"b":[true]}']
+
+
+NUMBERS = [*range(-4, 5), -2.5, 0.5, 1.5]
+EDGES: list[tuple[str, dict[str, Any], list[Any]]] = [
+    ("number", {"minimum": n, "exclusiveMinimum": e}, NUMBERS) for n in (-3, 0, 1.5) for e in (False, True)
+]
+EDGES += [("number", {"maximum": n, "exclusiveMaximum": e}, NUMBERS) for n in (-3, 0, 1.5) for e in (False, True)]
+EDGES += [("number", {"multipleOf": n}, NUMBERS) for n in (2, 3, 0.5)]
+EDGES += [("integer", {"minimum": 1, "maximum": 2}, NUMBERS), ("boolean", {}, [True, 1, 0, "x"])]
+EDGES += [("string", {word: 2}, ["", "x", "xx", "xxx", "ä" * 2]) for word in ("minLength", "maxLength")]
+EDGES += [("string", {"pattern": "^x|y$"}, ["x", "ax", "ay", "ya"]), ("string", {"enum": ["a", "b"]}, ["a", "c"])]
+EDGES += [("array", {word: 1}, [[], [1], [1, 2]]) for word in ("minItems", "maxItems")]
+EDGES += [("object", {word: 1}, [{}, {"a": 1}, {"a": 1, "b": 2}]) for word in ("minProperties", "maxProperties")]
+EDGES += [("object", {"required": ["a"], "additionalProperties": False, "properties": {"a": {}}},
+           [{}, {"a": 1}, {"a": 1, "b": 2}])]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "limits", "values"), EDGES)
+def test_limits_hold_at_their_edges(kind: str, limits: dict[str, Any], values: list[Any]) -> None:
+    schema = {"type": kind, **limits}
+    oracle = jsonschema.Draft4Validator(schema)
+    found = {repr(value): not validate(Check(schema), value) for value in values}
+    if kind == "number":  # whole numbers are compared with limits cut to whole ones, as upstream does
+        values = [v for v in values if isinstance(v, float) or float(next(iter(limits.values()))).is_integer()]
+    assert {repr(v): found[repr(v)] for v in values} == {repr(v): oracle.is_valid(v) for v in values}
