@@ -41,6 +41,7 @@ from wherry.controllers import (
     statefulset,
     storageversionmigration,
     tainteviction,
+    tokencleaner,
 )
 from wherry.controllers.settings import Settings
 from wherry.reconcile.controller import AnyController
@@ -69,6 +70,7 @@ CONTROLLERS: tuple[AnyController, ...] = (
     localprovisioner.PROVISION,
     localprovisioner.RECLAIM,
     tainteviction.CONTROLLER,
+    tokencleaner.CONTROLLER,
     ingress.CONTROLLER,
     ingress.DEFAULT,
     certificates.APPROVING,
