@@ -33,7 +33,7 @@ _HOUR = 3600.0
 _DAY = 24 * _HOUR
 
 
-def signing(settings: Settings) -> Controller:
+def controller(settings: Settings) -> Controller:
     """The controller that signs what is approved; without `settings.sign` it does nothing."""
     sign = settings.sign
 

@@ -92,7 +92,7 @@ CONFIGURED: tuple[Callable[[Settings], AnyController], ...] = (
     podgc.controller,
     resourcequota.controller,
     loadbalancer.controller,
-    certificates.signing,
+    certificates.controller,
     clustertrustbundle.controller,
     storageversionmigration.controller,
     horizontalpodautoscaler.controller,

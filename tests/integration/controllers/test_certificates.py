@@ -45,7 +45,7 @@ async def http(tmp_path: Path) -> AsyncIterator[Http]:
         key = tmp_path / "pki" / "ca.key"
         authority = Authority(Pair(running.authority.certificate, key), "test-ca", SystemClock())
         settings = Settings(sign=Signer(authority, SystemClock()).sign)
-        some = (certificates.signing(settings), certificates.APPROVING, certificates.CLEANING)
+        some = (certificates.controller(settings), certificates.APPROVING, certificates.CLEANING)
         client = running.client(known("system:kube-controller-manager", "system:masters"))
         connector = aiohttp.TCPConnector(ssl=running.tls())
         async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as group:
