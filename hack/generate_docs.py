@@ -46,8 +46,8 @@ type, dry run, field validation, tables and protobuf are the same for all kinds 
 
 Every kind that can be stored is created with random contents, read back, listed, changed and deleted by
 `tests/integration/apiserver/test_every_kind.py`: stored or refused with the right Status, never a 500. Beside that,
-the last column names the golden cases of the kind (in, defaulted, refused with the exact message) and the tests that
-work with it.
+the last column names the golden cases of the kind (in, defaulted, refused with the exact message) and the folders of
+the tests that work with it.
 """
 
 MAP_HEAD = """# Where is it? Kind by kind
@@ -103,8 +103,9 @@ def _row(resource: Resource[Any]) -> str:
 
 
 def _links(resource: Resource[Any]) -> Iterator[str]:
-    for path in tests_of(resource):
-        yield f"[{path.stem.removeprefix('test_')}](../{path.relative_to(ROOT)})"
+    """The folders of its tests: single files would make this page stale with every other change."""
+    for folder in sorted({path.parent.relative_to(ROOT / "tests") for path in tests_of(resource)}):
+        yield f"[{folder}](../tests/{folder})"
 
 
 # --- docs/map.md ---

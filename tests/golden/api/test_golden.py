@@ -3,7 +3,7 @@
 `tests/golden/api/<kind>/<file>.yaml` holds a list of cases:
   case:      what it is about
   object:    the manifest; `merge` of the file's first document's `base` is put under it
-  old:       the object before, where the case is an update (defaulted first)
+  old:       the object before, where the case is an update (as made, with this status)
   door:      the subresource written to, where it is one ("status", "approval", ...)
   becomes:   dotted paths -> values after default and prepare (a path that is absent: null)
   refused:   every error, as `path: message`, in any order; absent or empty: accepted
@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from wherry.api.registry import RESOURCES
 from wherry.machinery.codec import from_dict, to_dict
@@ -65,6 +66,13 @@ def checks(resource: Resource[Any], door: str) -> Callable[[Any, Any], Iterable[
     return resource.checks.get(door, resource.validate_status if door == "status" else resource.validate)
 
 
+def before(resource: Resource[Any], base: Any, case: Any) -> Any:
+    """The object as it was: created once, with the status that has been written since."""
+    given = resource.default(from_dict(resource.type, merged(base, case)))
+    made = resource.prepare(given, None)
+    return replace(made, status=given.status) if "status" in case else made
+
+
 @pytest.mark.parametrize(("base", "case"), list(cases()))
 def test_case(base: dict[str, Any], case: dict[str, Any]) -> None:
     manifest = merged(base, case.get("object", {}))
@@ -73,7 +81,7 @@ def test_case(base: dict[str, Any], case: dict[str, Any]) -> None:
     def ready(obj: Any, old: Any) -> Any:
         return resource.prepare(resource.default(from_dict(resource.type, obj)), old)
 
-    old = ready(merged(base, case["old"]), None) if "old" in case else None
+    old = before(resource, base, case["old"]) if "old" in case else None
     new = ready(manifest, old)
     assert resource.default(new) == new, "defaulting twice changes nothing"
     check = checks(resource, case.get("door", ""))
