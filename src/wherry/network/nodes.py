@@ -85,6 +85,9 @@ def create(node: str, number: int, namespace: str = "") -> NodeNetns:
         peer = ["name", "eth0", "mtu", mtu, "netns", place.netns]
         links.ip(["link", "add", link, "mtu", mtu, "type", "veth", "peer", *peer])
     links.ip(["link", "set", link, "master", BRIDGE, "up"])
+    # where the kernel hands bridged packets to the rules (bridge-nf-call-iptables), one that node 1 translates back to
+    # the node it came from never leaves the bridge: it has to go out where it came in
+    links.ip(["link", "set", link, "type", "bridge_slave", "hairpin", "on"])
     links.ensure(["address", "add", f"{place.address}/{NETWORK.prefixlen}", "dev", "eth0"], place.netns)
     links.ip(["link", "set", "eth0", "up"], place.netns)
     links.ip(["route", "replace", "default", "via", str(machine_address())], place.netns)

@@ -6,7 +6,7 @@ https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from wherry.api.core.pod_resources import qos_class
@@ -53,7 +53,7 @@ class Node:
 def refusal(pod: Pod, others: Iterable[Pod], node: Node) -> Problem | None:
     """Why the node does not take the pod, or None. `others`: pods it has taken already."""
     others = tuple(one for one in others if one.status.phase not in ("Succeeded", "Failed"))
-    return _pressure(pod, node) or _kind(pod, node) or _room(pod, others, node) or _sysctls(pod)
+    return _pressure(pod, node) or _kind(pod, node) or _room(pod, others, node) or _ports(pod, others) or _sysctls(pod)
 
 
 def _pressure(pod: Pod, node: Node) -> Problem | None:
@@ -95,6 +95,29 @@ def _room(pod: Pod, others: tuple[Pod, ...], node: Node) -> Problem | None:
         return None
     name, numbers = lacking
     return Problem(f"OutOf{name}", f"Node didn't have enough resource: {numbers}")
+
+
+def _ports(pod: Pod, others: tuple[Pod, ...]) -> Problem | None:
+    """Host ports that another pod of this node has: only pods that no scheduler placed come to that."""
+    wanted = list(_host_ports(pod))
+    taken = [port for one in others for port in _host_ports(one)] if wanted else []
+    if any(_clash(mine, theirs) for mine in wanted for theirs in taken):
+        text = "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
+        return Problem("NodePorts", text)
+    return None
+
+
+def _host_ports(pod: Pod) -> Iterator[tuple[str, int, str]]:
+    """Protocol, port, address ("" is any)."""
+    sidecars = (one for one in pod.spec.init_containers if one.restart_policy == "Always")
+    for container in (*pod.spec.containers, *sidecars):
+        for port in container.ports:
+            if port.host_port:
+                yield port.protocol or "TCP", port.host_port, "" if port.host_ip in ("", "0.0.0.0") else port.host_ip
+
+
+def _clash(mine: tuple[str, int, str], theirs: tuple[str, int, str]) -> bool:
+    return mine[:2] == theirs[:2] and (mine[2] == theirs[2] or "" in (mine[2], theirs[2]))
 
 
 def _sysctls(pod: Pod) -> Problem | None:

@@ -73,3 +73,21 @@ def test_what_the_machine_cannot_do() -> None:
     strict = pod(securityContext={"supplementalGroupsPolicy": "Strict"})
     assert reason(strict, node=Node(NODE.allocatable, 2, strict_groups=False)) == "SupplementalGroupsPolicyNotSupported"
     assert reason(strict) == ""
+
+
+def test_host_ports_are_taken_once() -> None:
+    def on(uid: str, port: int, ip: str = "", protocol: str = "TCP", phase: str = "") -> Pod:
+        ports = [{"containerPort": 80, "hostPort": port, "hostIP": ip, "protocol": protocol}]
+        one = pod(containers=[container("c", ports=ports)])
+        return msgspec.structs.replace(
+            one,
+            metadata=msgspec.structs.replace(one.metadata, uid=uid),
+            status=msgspec.structs.replace(one.status, phase=phase),
+        )
+
+    assert reason(on("a", 8080), on("b", 8080)) == "NodePorts"
+    assert reason(on("a", 8080, "10.0.0.1"), on("b", 8080)) == "NodePorts"
+    assert reason(on("a", 8080, "10.0.0.1"), on("b", 8080, "10.0.0.2")) == ""
+    assert reason(on("a", 8080), on("b", 8080, protocol="UDP")) == ""
+    assert reason(on("a", 8080), on("b", 8081)) == ""
+    assert reason(on("a", 8080), on("b", 8080, phase="Failed")) == ""
