@@ -4,18 +4,23 @@
 package conformance
 
 import (
+	"context"
 	"flag"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/onsi/ginkgo/v2"
-	"k8s.io/kubernetes/test/e2e"
+	"github.com/onsi/gomega"
+	"k8s.io/component-base/logs"
+	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/test/e2e/framework"
 	"k8s.io/kubernetes/test/e2e/framework/config"
 	"k8s.io/kubernetes/test/e2e/framework/testfiles"
 	manifests "k8s.io/kubernetes/test/e2e/testing-manifests"
 	fixtures "k8s.io/kubernetes/test/fixtures"
 
+	_ "k8s.io/kubernetes/test/e2e" // what is done before and after all specs
 	_ "k8s.io/kubernetes/test/e2e/framework/debug/init"
 	_ "k8s.io/kubernetes/test/e2e/framework/metrics/init"
 	_ "k8s.io/kubernetes/test/e2e/framework/node/init"
@@ -46,6 +51,19 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+var limit = flag.Duration("spec-limit", 20*time.Minute, "How long a spec may take; some would wait for ever.")
+
+// TestConformance does what e2e.RunE2ETests does, with a limit for each spec.
 func TestConformance(t *testing.T) {
-	e2e.RunE2ETests(t)
+	logs.InitLogs()
+	defer logs.FlushLogs()
+	klog.EnableContextualLogging(true)
+	gomega.RegisterFailHandler(framework.Fail)
+	suite, reporter := framework.CreateGinkgoConfig()
+	limited := ginkgo.AroundNode(func(ctx context.Context, body func(context.Context)) {
+		ctx, cancel := context.WithTimeout(ctx, *limit)
+		defer cancel()
+		body(ctx)
+	})
+	ginkgo.RunSpecs(t, "Kubernetes e2e suite", suite, reporter, limited)
 }
