@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -190,7 +191,7 @@ async def list_many(api: Api, request: Request, info: RequestInfo, resource: Res
     found = await list_(api, stored, info.namespace, selection, options)
     items = found.page.items if stored is resource else [shown_as(resource, entry) for entry in found.page.items]
     if resource.custom is not None:
-        items = await resource.custom.show(items)
+        items = await selection.shown(resource, items)
     return output.many(resource, items, found.meta, accepted(request), api.clock.now(), include(request))
 
 
@@ -336,7 +337,8 @@ async def delete_many(api: Api, request: Request, info: RequestInfo, resource: R
     selection = selected(resource, query.labels, query.fields)
     ctx = context(request, info, resource)
     ctx.dry_run = bool(options.dry_run)
-    items = await delete_collection(api, ctx, options, selection.predicate)
+    late = None if selection.late is None else partial(selection.shown, resource)
+    items = await delete_collection(api, ctx, options, selection.predicate, late)
     items = [shown_as(resource, entry) for entry in items]
     if resource.custom is not None:
         items = await resource.custom.show(items)

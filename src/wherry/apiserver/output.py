@@ -120,7 +120,7 @@ class WatchForm:
 
     def __init__(self, resource: Resource[Any], wanted: Wanted, include: str, view: View | None = None) -> None:
         self._view = view
-        self._resource = resource
+        self._resource = self.resource = resource
         self._wanted = wanted
         self._include = include
         self._named = False

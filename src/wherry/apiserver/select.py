@@ -5,7 +5,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from wherry.machinery import selectors
 from wherry.machinery.errors import BadRequest
 from wherry.machinery.resource import Resource
+from wherry.machinery.selectors import LabelQuery
 from wherry.store.entry import Entry
 
 Predicate = Callable[[Entry[Any]], bool]
@@ -20,10 +21,18 @@ Predicate = Callable[[Entry[Any]], bool]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """`predicate` None lets everything through; `name` is set when metadata.name is pinned to one value."""
+    """`predicate` None lets everything through; `name` is set when metadata.name is pinned to one value. `late` is what
+    remains to be asked of entries once a webhook has converted them to the version of the request."""
 
     predicate: Predicate | None = None
     name: str = ""
+    late: Predicate | None = None
+
+    async def shown(self, resource: Resource[Any], entries: Sequence[Entry[Any]]) -> list[Entry[Any]]:
+        """Chosen entries of a custom resource in its version, without those that do not match there. Raises
+        InternalError when they cannot be converted."""
+        found: list[Entry[Any]] = await resource.custom.show(entries)
+        return found if self.late is None else [entry for entry in found if self.late(entry)]
 
 
 EVERYTHING = Selection()
@@ -36,16 +45,21 @@ def select(resource: Resource[Any], labels: str, fields: str) -> Selection:
     return _select(resource, labels, fields)
 
 
-@lru_cache(maxsize=2048)
-def _select(resource: Resource[Any], labels: str, fields: str) -> Selection:
+def _read(labels: str, fields: str) -> tuple[LabelQuery, list[tuple[str, str, str]]]:
+    """Both selectors, understood. Raises BadRequest."""
     try:
         query = selectors.parse_labels(labels)
     except ValueError as error:
         raise BadRequest(f"unable to parse requirement: {error}") from None
     try:
-        terms = selectors.parse_fields(fields)
+        return query, list(selectors.parse_fields(fields))
     except ValueError as error:
         raise BadRequest(str(error)) from None
+
+
+@lru_cache(maxsize=2048)
+def _select(resource: Resource[Any], labels: str, fields: str) -> Selection:
+    query, terms = _read(labels, fields)
     known = {"metadata.name", "metadata.namespace", *(resource.fields or {})}
     for path, _, _ in terms:
         if path not in known:
@@ -59,6 +73,8 @@ def _select(resource: Resource[Any], labels: str, fields: str) -> Selection:
         return Selection(None if by_label is None else lambda entry: by_label(entry.labels), name)
     wanted = tuple((path, operator == "=", value) for path, operator, value in terms)
     custom = resource.custom
+    if custom is not None and custom.converter.asks:
+        return _converted(by_label, wanted, name)
 
     def shown(entry: Entry[Any]) -> Mapping[str, str]:
         """Of a custom resource: those of the version that is asked for, where it can be seen without asking anybody."""
@@ -72,3 +88,19 @@ def _select(resource: Resource[Any], labels: str, fields: str) -> Selection:
         return by_label is None or by_label(entry.labels)
 
     return Selection(predicate, name)
+
+
+def _converted(by_label: LabelQuery | None, wanted: tuple[tuple[str, bool, str], ...], name: str) -> Selection:
+    """Names are the same in every version; other fields are known only once somebody has been asked."""
+    early = [term for term in wanted if term[0].startswith("metadata.")]
+    rest = [term for term in wanted if not term[0].startswith("metadata.")]
+
+    def predicate(entry: Entry[Any]) -> bool:
+        own = {"metadata.name": entry.name, "metadata.namespace": entry.namespace}
+        fits = all((own[path] == value) is equal for path, equal, value in early)
+        return fits and (by_label is None or by_label(entry.labels))
+
+    def late(entry: Entry[Any]) -> bool:
+        return all((entry.fields.get(path, "") == value) is equal for path, equal, value in rest)
+
+    return Selection(predicate, name, late if rest else None)

@@ -153,6 +153,49 @@ async def test_a_watch_is_converted_in_order(http: Http) -> None:
         assert seen[-1] == ("DELETED", "a", "19")
 
 
+async def test_fields_are_selected_in_the_version_of_the_request(http: Http) -> None:
+    """What is stored has no `big`: lists, watches and deletes look at what the webhook makes of it."""
+    async with webhook_server(http.running.authority) as hook:
+        hook.answers["/convert"] = _convert
+        wanted = _by_webhook(hook)
+        wanted["spec"]["versions"][1]["selectableFields"] = [{"jsonPath": ".spec.big"}]
+        await defined(http, wanted)
+        query = "?fieldSelector=spec.big%3Dxl"
+        seen: list[tuple[str, str]] = []
+
+        async def follow() -> None:
+            async with http.session.get(http.running.url + foos(version="v2") + query + "&watch=true") as response:
+                async for line in response.content:
+                    event = msgspec.json.decode(line)
+                    seen.append((event["type"], event["object"]["metadata"]["name"]))
+
+        async def told(count: int) -> None:
+            async def done() -> bool:
+                return len(seen) >= count
+
+            await eventually(done)
+
+        async with asyncio.TaskGroup() as group:
+            await http("POST", foos(), foo("a", spec={"size": "xl"}))
+            watching = group.create_task(follow())
+            await told(1)
+            for name, size in (("b", "s"), ("c", "xl")):
+                await http("POST", foos(), foo(name, spec={"size": size}))
+            listed = await http("GET", foos(version="v2") + query)
+            assert [item["metadata"]["name"] for item in listed.body["items"]] == ["a", "c"]
+            await http("PATCH", foos("b"), {"spec": {"size": "xl"}}, MERGE)
+            await http("PATCH", foos("a"), {"spec": {"size": "s"}}, MERGE)
+            gone = await http("DELETE", foos(version="v2") + query)
+            assert [item["metadata"]["name"] for item in gone.body["items"]] == ["b", "c"]
+            await told(6)
+            watching.cancel()
+        assert seen == [
+            ("ADDED", "a"), ("ADDED", "c"), ("ADDED", "b"), ("DELETED", "a"), ("DELETED", "b"), ("DELETED", "c")
+        ]  # fmt: skip
+        left = await http("GET", foos())
+        assert [item["metadata"]["name"] for item in left.body["items"]] == ["a"]
+
+
 async def test_a_webhook_that_fails(http: Http) -> None:
     async with webhook_server(http.running.authority) as hook:
         await defined(http, _by_webhook(hook))

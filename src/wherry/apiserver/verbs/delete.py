@@ -7,6 +7,7 @@ meanwhile is never lost. https://kubernetes.io/docs/concepts/architecture/garbag
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -156,12 +157,16 @@ def _gc_finalizers(obj: T, options: DeleteOptions) -> tuple[str, ...]:
 
 
 async def delete_collection(
-    api: Api, ctx: Context[T], options: DeleteOptions, predicate: Predicate[T] | None
-) -> list[Entry[T]]:
-    """Delete every matching object; what they were. Objects that vanish meanwhile are no error."""
+    api: Api, ctx: Context[T], options: DeleteOptions, predicate: Predicate[T] | None,
+    late: Callable[[list[Entry[T]]], Awaitable[list[Entry[T]]]] | None = None,
+) -> list[Entry[T]]:  # fmt: skip
+    """Delete every matching object; what they were. Objects that vanish meanwhile are no error. `late` chooses among
+    those that `predicate` has let through."""
     check_options(options)
-    page = api.window(ctx.resource).list(ctx.namespace, predicate)
-    for entry in page.items:
+    items = api.window(ctx.resource).list(ctx.namespace, predicate).items
+    if late is not None:
+        items = await late(items)
+    for entry in items:
         each = Context(
             ctx.user, ctx.resource, entry.namespace, entry.name, operation="DELETE", dry_run=ctx.dry_run,
             manager=ctx.manager, warnings=ctx.warnings,
@@ -172,4 +177,4 @@ async def delete_collection(
             continue
         except APIError:
             raise
-    return page.items
+    return items

@@ -92,7 +92,7 @@ class _Watching:
         if custom is None or not custom.converter.asks:
             await self._run(sink, since, ended)
             return
-        line = InOrder(sink, self._form, self._api.clock.now)
+        line = InOrder(sink, self._form, self._api.clock.now, self._selection.late)
         async with asyncio.TaskGroup() as group:
             telling = group.create_task(line.run(ended.set))
             try:
@@ -142,7 +142,7 @@ class _Watching:
         batch: list[bytes] = []
         items = page.items
         if self._form.custom is not None:
-            items = await self._form.custom.show(items)
+            items = await self._selection.shown(self._form.resource, items)
         for entry in items:
             batch.append(_added(entry) if self.plain else self._form.line("ADDED", entry, now))
             if len(batch) >= _YIELD_EVERY:

@@ -13,9 +13,10 @@ from typing import Any
 
 from wherry.apiserver.http import Sink
 from wherry.apiserver.output import WatchForm
+from wherry.apiserver.select import Predicate
 from wherry.machinery import codec
 from wherry.machinery.errors import APIError
-from wherry.store.entry import Event
+from wherry.store.entry import Entry, Event, EventType
 
 _WAITING = 10_000
 
@@ -23,7 +24,11 @@ _WAITING = 10_000
 class InOrder:
     """A Sink that lines up: bytes go through as they are, events once they are converted. `run` does it."""
 
-    def __init__(self, sink: Sink, form: WatchForm, now: Callable[[], float]) -> None:
+    def __init__(
+        self, sink: Sink, form: WatchForm, now: Callable[[], float], late: Predicate | None = None
+    ) -> None:  # fmt: skip
+        """`late`: which objects the watcher wants, judged in its own version."""
+        self._late = late
         self._sink = sink
         self._form = form
         self._now = now
@@ -75,7 +80,18 @@ class InOrder:
             return self._sink.push(item)
         try:
             (entry,) = await self._form.custom.show((item.entry,))
+            kind = item.type if self._late is None else await self._judged(item, entry, self._late)
         except APIError as error:
             self._sink.push(b'{"type":"ERROR","object":%b}\n' % codec.encode(error.status()))
             return False
-        return self._sink.push(self._form.line(item.type, entry, self._now()))
+        return kind is None or self._sink.push(self._form.line(kind, entry, self._now()))
+
+    async def _judged(self, event: Event[Any], entry: Entry[Any], late: Predicate) -> EventType | None:
+        """What the event is to a watcher who sees only what matches; None: nothing."""
+        fits = late(entry)
+        if event.type != "MODIFIED" or event.previous is None:
+            return event.type if fits else None
+        (before,) = await self._form.custom.show((event.previous,))
+        if late(before):
+            return "MODIFIED" if fits else "DELETED"
+        return "ADDED" if fits else None
