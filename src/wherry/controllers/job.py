@@ -1,7 +1,7 @@
 """Job controller: run pods until enough of them have succeeded, or too many have failed.
 
-Wakes on: Job; Pod (through controller reference, also of Jobs that are gone).
-Writes:   Pod (create, delete, finalizer), Job/status, Job (delete after ttlSecondsAfterFinished); Events
+Wakes on: Job; Pod (through controller reference, also of Jobs that are gone, and through selectors).
+Writes:   Pod (create, delete, adopt, release, finalizer), Job/status, Job (delete after its time to live); Events
           SuccessfulCreate, FailedCreate, SuccessfulDelete, Completed, Suspended, Resumed, and the reason of a failure.
 Upstream: https://kubernetes.io/docs/concepts/workloads/controllers/job/
 
@@ -14,7 +14,9 @@ Invariants (checked in tests/unit/controllers/test_job.py):
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -29,9 +31,11 @@ from wherry.controllers.job_tally import FINALIZER, Tally, indexed, only_failed_
 from wherry.controllers.job_verdict import Verdict, judge_job
 from wherry.machinery import conditions
 from wherry.machinery.meta import Key, controller_of, key_of
+from wherry.machinery.selectors import matches
 from wherry.machinery.time import seconds, time_at
-from wherry.reconcile.actions import Action, Create, Delete, Emit, Replace, Requeue
+from wherry.reconcile.actions import Action, Adopt, Create, Delete, Emit, Replace, Requeue
 from wherry.reconcile.controller import Controller
+from wherry.reconcile.ownership import claim, strays
 from wherry.reconcile.view import Index, View
 
 BURST = 500
@@ -47,12 +51,16 @@ def plan(view: View, key: Key) -> Iterator[Action]:
             yield _released(pod)
     if job is None or (job.spec.managed_by or OURS) != OURS:
         return
-    pods = view.owned(POD, job)
     if is_finished(job):
-        yield from (_released(pod) for pod in pods if FINALIZER in pod.metadata.finalizers)
+        yield from (_released(pod) for pod in view.owned(POD, job) if FINALIZER in pod.metadata.finalizers)
         yield from _expire(job, view.now)
         return
-    found = tally(job, pods)
+    claimed = claim(view, POD, job, JOB, partial(_selects, job))
+    yield from map(_untracked, claimed.actions)
+    if any(isinstance(action, Adopt) for action in claimed.actions):
+        return  # who is there is counted before anybody is made
+    yield from (_tracked(pod) for pod in claimed.ours if _is_stray(pod))
+    found = tally(job, claimed.ours)
     verdict = judge_job(found, view.now)
     if verdict is not None:
         yield from _remove(job, found.active)
@@ -72,6 +80,31 @@ def is_finished(job: Job) -> bool:
 
 
 # --- Pods ---
+
+
+def _selects(job: Job, labels: Mapping[str, str]) -> bool:
+    return job.spec.selector is not None and matches(job.spec.selector, labels)
+
+
+def _untracked(action: Action) -> Action:
+    """A pod that is let go is not counted any more either."""
+    if not isinstance(action, Replace):
+        return action
+    meta = action.obj.metadata
+    kept = tuple(name for name in meta.finalizers if name != FINALIZER)
+    return dataclasses.replace(action, obj=replace(action.obj, metadata=replace(meta, finalizers=kept)))
+
+
+def _is_stray(pod: Pod) -> bool:
+    """Adopted, and not marked to be counted yet."""
+    meta = pod.metadata
+    alive = pod.status.phase not in ("Succeeded", "Failed") and meta.deletion_timestamp is None
+    return alive and FINALIZER not in meta.finalizers
+
+
+def _tracked(pod: Pod) -> Replace:
+    meta = pod.metadata
+    return Replace(POD, replace(pod, metadata=replace(meta, finalizers=(*meta.finalizers, FINALIZER))))
 
 
 def _run(job: Job, found: Tally, now: float) -> Iterator[Action]:
@@ -250,4 +283,4 @@ def _job_name(pod: Pod) -> Iterator[str]:
 _PODS = Index(POD, _job_name)
 
 
-CONTROLLER = Controller("job", JOB, plan, owns=(POD,))
+CONTROLLER = Controller("job", JOB, plan, owns=(POD,), watches=(strays(POD, JOB, _selects),))

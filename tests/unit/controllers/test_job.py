@@ -238,6 +238,22 @@ def test_finished_jobs_expire() -> None:
     assert view.get(JOB, SUM) is None
 
 
+def test_adopts_what_it_selects_and_lets_go_of_what_it_does_not() -> None:
+    view = world(job(parallelism=2, completions=4))
+    settle(view)
+    first, second = active(view)
+    view.put(POD, replace(first, metadata=replace(first.metadata, owner_references=(), finalizers=())))
+    view.put(POD, replace(second, metadata=replace(second.metadata, labels={})))
+    settle(view)
+    pods = {pod.metadata.name: pod for pod in view.list(POD)}
+    adopted, released = pods[first.metadata.name], pods[second.metadata.name]
+    assert [ref.uid for ref in adopted.metadata.owner_references] == ["j-1"]
+    assert adopted.metadata.finalizers == first.metadata.finalizers
+    assert released.metadata.owner_references == ()
+    assert released.metadata.finalizers == ()
+    assert len(active(view)) == 3  # the one that was let go, and two of ours
+
+
 def test_pods_of_a_job_that_is_gone_are_let_go() -> None:
     view = world(job())
     settle(view)
