@@ -41,8 +41,10 @@ host-test: setup host ## as root: real containers, namespaces, packet rules
 
 test: $(if $(ROOT_USER),host) check $(if $(ROOT_USER),host-test conformance-smoke) ## check, and as root the host tests and the conformance smoke
 
-clients: setup host ## kubectl and other clients against a running cluster
-	pytest -q -m host tests/host/shows/test_kubectl.py $(wildcard tests/clients)
+clients: setup host ## kubectl, Helm, Python and Go clients and operators against a running cluster
+	@command -v go >/dev/null || { echo "Helm and some clients are Go programs: install Go 1.26 or newer (go.dev/dl)"; exit 1; }
+	pytest -q -m host tests/host/shows/test_kubectl.py
+	pytest -q -m host tests/clients
 
 conformance: setup host ## upstream's conformance suite against a cluster of two nodes (FOCUS=, SKIP=, PROCS=)
 	@$(CONFORMANCE) run

@@ -111,11 +111,13 @@ class Module:
         """Whether the named type is a struct of ours."""
         return self.reference(ref) not in ("Any", "int | str", "Time", "MicroTime", "Quantity")
 
-    def field(self, json_name: str, fact: dict[str, Any]) -> str:
-        """One field's line."""
+    def field(self, json_name: str, fact: dict[str, Any], *, shown: bool = False) -> str:
+        """One field's line. `shown`: a struct is written even when there is nothing in it."""
         name, kind = snake(json_name), self.python_type(fact)
         rename = camel(name) != json_name
         default, factory = self.default(kind, fact)
+        if shown and default == f"{kind}()":
+            default, factory = "", kind
         if factory or rename:
             parts = [f"default_factory={factory}" if factory else f"default={default}"]
             parts += [f'name="{json_name}"'] if rename else []
@@ -166,7 +168,12 @@ class Module:
                 fields.pop(given, None)
         else:
             base = "Model"
-        lines += [self.field(name, sub) for name, sub in fields.items()]
+        # Clients count on a status in whatever has one; elsewhere empty structs, which Go writes too, would only cost.
+        shown = short.endswith("Status") and definition.removesuffix("Status") in self.kinds
+        lines += [
+            self.field(name, sub, shown=shown or (name == "status" and definition in self.kinds))
+            for name, sub in fields.items()
+        ]
         body = "\n".join(lines)
         return f'class {short}({base}, frozen=True):\n    """{definition}"""\n\n{body}\n'
 

@@ -86,13 +86,20 @@ class Authority:
                 x509.DNSName("localhost"),
                 x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
             ]
-            alternatives += [x509.DNSName(host) for host in hosts]
+            alternatives += [_alternative(host) for host in hosts]
             builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         stem = common_name.replace(":", "-")
         pair = Pair(self.folder / f"{stem}.crt", self.folder / f"{stem}.key")
         pair.certificate.write_bytes(_pem(builder.sign(self._key, hashes.SHA256())))
         pair.key.write_bytes(private_pem(key))
         return pair
+
+
+def _alternative(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _pem(certificate: x509.Certificate) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from msgspec import NODEFAULT
 from msgspec.structs import fields, replace
 
 from wherry.machinery.errors import BadRequest
@@ -88,7 +89,8 @@ def _clear_status(resource: Resource[T], obj: T) -> T:
 
 @cache
 def _empty_status(kind: type[Any]) -> Any:
-    return next(f.default for f in fields(kind) if f.name == "status")
+    status = next(f for f in fields(kind) if f.name == "status")
+    return status.default if status.default_factory is NODEFAULT else status.default_factory()
 
 
 def for_update(resource: Resource[T], new: T, old: T, subresource: str) -> T:

@@ -254,7 +254,7 @@ class ValidatingAdmissionPolicy(Object, frozen=True):
     kind: str = field(default_factory=lambda: "ValidatingAdmissionPolicy")
     api_version: str = field(default_factory=lambda: "admissionregistration.k8s.io/v1")
     spec: ValidatingAdmissionPolicySpec = ValidatingAdmissionPolicySpec()
-    status: ValidatingAdmissionPolicyStatus = ValidatingAdmissionPolicyStatus()
+    status: ValidatingAdmissionPolicyStatus = field(default_factory=ValidatingAdmissionPolicyStatus)
 
 
 class ValidatingAdmissionPolicyBinding(Object, frozen=True):

@@ -201,7 +201,7 @@ class CustomResourceDefinitionSpec(Model, frozen=True):
 class CustomResourceDefinitionStatus(Model, frozen=True):
     """io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionStatus"""
 
-    accepted_names: CustomResourceDefinitionNames = CustomResourceDefinitionNames()
+    accepted_names: CustomResourceDefinitionNames = field(default_factory=CustomResourceDefinitionNames)
     conditions: tuple[CustomResourceDefinitionCondition, ...] = field(default_factory=no_items)
     observed_generation: int = 0
     stored_versions: tuple[str, ...] = field(default_factory=no_items)
@@ -213,4 +213,4 @@ class CustomResourceDefinition(Object, frozen=True):
     kind: str = field(default_factory=lambda: "CustomResourceDefinition")
     api_version: str = field(default_factory=lambda: "apiextensions.k8s.io/v1")
     spec: CustomResourceDefinitionSpec = CustomResourceDefinitionSpec()
-    status: CustomResourceDefinitionStatus = CustomResourceDefinitionStatus()
+    status: CustomResourceDefinitionStatus = field(default_factory=CustomResourceDefinitionStatus)

@@ -50,4 +50,4 @@ class APIService(Object, frozen=True):
     kind: str = field(default_factory=lambda: "APIService")
     api_version: str = field(default_factory=lambda: "apiregistration.k8s.io/v1")
     spec: APIServiceSpec = APIServiceSpec()
-    status: APIServiceStatus = APIServiceStatus()
+    status: APIServiceStatus = field(default_factory=APIServiceStatus)

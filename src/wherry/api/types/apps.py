@@ -210,7 +210,7 @@ class ReplicaSet(Object, frozen=True):
     kind: str = field(default_factory=lambda: "ReplicaSet")
     api_version: str = field(default_factory=lambda: "apps/v1")
     spec: ReplicaSetSpec = ReplicaSetSpec()
-    status: ReplicaSetStatus = ReplicaSetStatus()
+    status: ReplicaSetStatus = field(default_factory=ReplicaSetStatus)
 
 
 class StatefulSetSpec(Model, frozen=True):
@@ -235,7 +235,7 @@ class DaemonSet(Object, frozen=True):
     kind: str = field(default_factory=lambda: "DaemonSet")
     api_version: str = field(default_factory=lambda: "apps/v1")
     spec: DaemonSetSpec = DaemonSetSpec()
-    status: DaemonSetStatus = DaemonSetStatus()
+    status: DaemonSetStatus = field(default_factory=DaemonSetStatus)
 
 
 class Deployment(Object, frozen=True):
@@ -244,7 +244,7 @@ class Deployment(Object, frozen=True):
     kind: str = field(default_factory=lambda: "Deployment")
     api_version: str = field(default_factory=lambda: "apps/v1")
     spec: DeploymentSpec = DeploymentSpec()
-    status: DeploymentStatus = DeploymentStatus()
+    status: DeploymentStatus = field(default_factory=DeploymentStatus)
 
 
 class StatefulSet(Object, frozen=True):
@@ -253,4 +253,4 @@ class StatefulSet(Object, frozen=True):
     kind: str = field(default_factory=lambda: "StatefulSet")
     api_version: str = field(default_factory=lambda: "apps/v1")
     spec: StatefulSetSpec = StatefulSetSpec()
-    status: StatefulSetStatus = StatefulSetStatus()
+    status: StatefulSetStatus = field(default_factory=StatefulSetStatus)

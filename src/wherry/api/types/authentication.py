@@ -54,7 +54,7 @@ class TokenReviewSpec(Model, frozen=True):
 class SelfSubjectReviewStatus(Model, frozen=True):
     """io.k8s.api.authentication.v1.SelfSubjectReviewStatus"""
 
-    user_info: UserInfo = UserInfo()
+    user_info: UserInfo = field(default_factory=UserInfo)
 
 
 class TokenReviewStatus(Model, frozen=True):
@@ -63,7 +63,7 @@ class TokenReviewStatus(Model, frozen=True):
     audiences: tuple[str, ...] = ()
     authenticated: bool = False
     error: str = ""
-    user: UserInfo = UserInfo()
+    user: UserInfo = field(default_factory=UserInfo)
 
 
 class TokenRequest(Object, frozen=True):
@@ -72,7 +72,7 @@ class TokenRequest(Object, frozen=True):
     kind: str = field(default_factory=lambda: "TokenRequest")
     api_version: str = field(default_factory=lambda: "authentication.k8s.io/v1")
     spec: TokenRequestSpec = TokenRequestSpec()
-    status: TokenRequestStatus = TokenRequestStatus()
+    status: TokenRequestStatus = field(default_factory=TokenRequestStatus)
 
 
 class SelfSubjectReview(Object, frozen=True):
@@ -80,7 +80,7 @@ class SelfSubjectReview(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "SelfSubjectReview")
     api_version: str = field(default_factory=lambda: "authentication.k8s.io/v1")
-    status: SelfSubjectReviewStatus = SelfSubjectReviewStatus()
+    status: SelfSubjectReviewStatus = field(default_factory=SelfSubjectReviewStatus)
 
 
 class TokenReview(Object, frozen=True):
@@ -89,4 +89,4 @@ class TokenReview(Object, frozen=True):
     kind: str = field(default_factory=lambda: "TokenReview")
     api_version: str = field(default_factory=lambda: "authentication.k8s.io/v1")
     spec: TokenReviewSpec = TokenReviewSpec()
-    status: TokenReviewStatus = TokenReviewStatus()
+    status: TokenReviewStatus = field(default_factory=TokenReviewStatus)

@@ -109,7 +109,7 @@ class LocalSubjectAccessReview(Object, frozen=True):
     kind: str = field(default_factory=lambda: "LocalSubjectAccessReview")
     api_version: str = field(default_factory=lambda: "authorization.k8s.io/v1")
     spec: SubjectAccessReviewSpec = SubjectAccessReviewSpec()
-    status: SubjectAccessReviewStatus = SubjectAccessReviewStatus()
+    status: SubjectAccessReviewStatus = field(default_factory=SubjectAccessReviewStatus)
 
 
 class SubjectAccessReview(Object, frozen=True):
@@ -118,7 +118,7 @@ class SubjectAccessReview(Object, frozen=True):
     kind: str = field(default_factory=lambda: "SubjectAccessReview")
     api_version: str = field(default_factory=lambda: "authorization.k8s.io/v1")
     spec: SubjectAccessReviewSpec = SubjectAccessReviewSpec()
-    status: SubjectAccessReviewStatus = SubjectAccessReviewStatus()
+    status: SubjectAccessReviewStatus = field(default_factory=SubjectAccessReviewStatus)
 
 
 class SelfSubjectAccessReview(Object, frozen=True):
@@ -127,7 +127,7 @@ class SelfSubjectAccessReview(Object, frozen=True):
     kind: str = field(default_factory=lambda: "SelfSubjectAccessReview")
     api_version: str = field(default_factory=lambda: "authorization.k8s.io/v1")
     spec: SelfSubjectAccessReviewSpec = SelfSubjectAccessReviewSpec()
-    status: SubjectAccessReviewStatus = SubjectAccessReviewStatus()
+    status: SubjectAccessReviewStatus = field(default_factory=SubjectAccessReviewStatus)
 
 
 class SelfSubjectRulesReview(Object, frozen=True):
@@ -136,4 +136,4 @@ class SelfSubjectRulesReview(Object, frozen=True):
     kind: str = field(default_factory=lambda: "SelfSubjectRulesReview")
     api_version: str = field(default_factory=lambda: "authorization.k8s.io/v1")
     spec: SelfSubjectRulesReviewSpec = SelfSubjectRulesReviewSpec()
-    status: SubjectRulesReviewStatus = SubjectRulesReviewStatus()
+    status: SubjectRulesReviewStatus = field(default_factory=SubjectRulesReviewStatus)

@@ -54,7 +54,7 @@ class Scale(Object, frozen=True):
     kind: str = field(default_factory=lambda: "Scale")
     api_version: str = field(default_factory=lambda: "autoscaling/v1")
     spec: ScaleSpec = ScaleSpec()
-    status: ScaleStatus = ScaleStatus()
+    status: ScaleStatus = field(default_factory=ScaleStatus)
 
 
 class HorizontalPodAutoscaler(Object, frozen=True):
@@ -63,4 +63,4 @@ class HorizontalPodAutoscaler(Object, frozen=True):
     kind: str = field(default_factory=lambda: "HorizontalPodAutoscaler")
     api_version: str = field(default_factory=lambda: "autoscaling/v1")
     spec: HorizontalPodAutoscalerSpec = HorizontalPodAutoscalerSpec()
-    status: HorizontalPodAutoscalerStatus = HorizontalPodAutoscalerStatus()
+    status: HorizontalPodAutoscalerStatus = field(default_factory=HorizontalPodAutoscalerStatus)

@@ -143,7 +143,7 @@ class Job(Object, frozen=True):
     kind: str = field(default_factory=lambda: "Job")
     api_version: str = field(default_factory=lambda: "batch/v1")
     spec: JobSpec = JobSpec()
-    status: JobStatus = JobStatus()
+    status: JobStatus = field(default_factory=JobStatus)
 
 
 class CronJobSpec(Model, frozen=True):
@@ -165,4 +165,4 @@ class CronJob(Object, frozen=True):
     kind: str = field(default_factory=lambda: "CronJob")
     api_version: str = field(default_factory=lambda: "batch/v1")
     spec: CronJobSpec = CronJobSpec()
-    status: CronJobStatus = CronJobStatus()
+    status: CronJobStatus = field(default_factory=CronJobStatus)

@@ -79,7 +79,7 @@ class CertificateSigningRequest(Object, frozen=True):
     kind: str = field(default_factory=lambda: "CertificateSigningRequest")
     api_version: str = field(default_factory=lambda: "certificates.k8s.io/v1")
     spec: CertificateSigningRequestSpec = CertificateSigningRequestSpec()
-    status: CertificateSigningRequestStatus = CertificateSigningRequestStatus()
+    status: CertificateSigningRequestStatus = field(default_factory=CertificateSigningRequestStatus)
 
 
 class ClusterTrustBundle(Object, frozen=True):
@@ -96,4 +96,4 @@ class PodCertificateRequest(Object, frozen=True):
     kind: str = field(default_factory=lambda: "PodCertificateRequest")
     api_version: str = field(default_factory=lambda: "certificates.k8s.io/v1")
     spec: PodCertificateRequestSpec = PodCertificateRequestSpec()
-    status: PodCertificateRequestStatus = PodCertificateRequestStatus()
+    status: PodCertificateRequestStatus = field(default_factory=PodCertificateRequestStatus)

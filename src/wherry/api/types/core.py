@@ -1908,7 +1908,7 @@ class ServiceStatus(Model, frozen=True):
     """io.k8s.api.core.v1.ServiceStatus"""
 
     conditions: tuple[Condition, ...] = ()
-    load_balancer: LoadBalancerStatus = LoadBalancerStatus()
+    load_balancer: LoadBalancerStatus = field(default_factory=LoadBalancerStatus)
 
 
 class Namespace(Object, frozen=True):
@@ -1917,7 +1917,7 @@ class Namespace(Object, frozen=True):
     kind: str = field(default_factory=lambda: "Namespace")
     api_version: str = field(default_factory=lambda: "v1")
     spec: NamespaceSpec = NamespaceSpec()
-    status: NamespaceStatus = NamespaceStatus()
+    status: NamespaceStatus = field(default_factory=NamespaceStatus)
 
 
 class PreferredSchedulingTerm(Model, frozen=True):
@@ -1933,7 +1933,7 @@ class PersistentVolume(Object, frozen=True):
     kind: str = field(default_factory=lambda: "PersistentVolume")
     api_version: str = field(default_factory=lambda: "v1")
     spec: PersistentVolumeSpec = PersistentVolumeSpec()
-    status: PersistentVolumeStatus = PersistentVolumeStatus()
+    status: PersistentVolumeStatus = field(default_factory=PersistentVolumeStatus)
 
 
 class PersistentVolumeClaimSpec(Model, frozen=True):
@@ -1963,7 +1963,7 @@ class Pod(Object, frozen=True):
     kind: str = field(default_factory=lambda: "Pod")
     api_version: str = field(default_factory=lambda: "v1")
     spec: PodSpec = PodSpec()
-    status: PodStatus = PodStatus()
+    status: PodStatus = field(default_factory=PodStatus)
 
 
 class WeightedPodAffinityTerm(Model, frozen=True):
@@ -1979,7 +1979,7 @@ class ReplicationController(Object, frozen=True):
     kind: str = field(default_factory=lambda: "ReplicationController")
     api_version: str = field(default_factory=lambda: "v1")
     spec: ReplicationControllerSpec = ReplicationControllerSpec()
-    status: ReplicationControllerStatus = ReplicationControllerStatus()
+    status: ReplicationControllerStatus = field(default_factory=ReplicationControllerStatus)
 
 
 class ResourceQuota(Object, frozen=True):
@@ -1988,7 +1988,7 @@ class ResourceQuota(Object, frozen=True):
     kind: str = field(default_factory=lambda: "ResourceQuota")
     api_version: str = field(default_factory=lambda: "v1")
     spec: ResourceQuotaSpec = ResourceQuotaSpec()
-    status: ResourceQuotaStatus = ResourceQuotaStatus()
+    status: ResourceQuotaStatus = field(default_factory=ResourceQuotaStatus)
 
 
 class NodeStatus(Model, frozen=True):
@@ -1999,11 +1999,11 @@ class NodeStatus(Model, frozen=True):
     capacity: Mapping[str, Quantity] = field(default_factory=dict)
     conditions: tuple[NodeCondition, ...] = ()
     config: NodeConfigStatus | None = None
-    daemon_endpoints: NodeDaemonEndpoints = NodeDaemonEndpoints()
+    daemon_endpoints: NodeDaemonEndpoints = field(default_factory=NodeDaemonEndpoints)
     declared_features: tuple[str, ...] = ()
     features: NodeFeatures | None = None
     images: tuple[ContainerImage, ...] = ()
-    node_info: NodeSystemInfo = NodeSystemInfo()
+    node_info: NodeSystemInfo = field(default_factory=NodeSystemInfo)
     phase: str = ""
     runtime_handlers: tuple[NodeRuntimeHandler, ...] = ()
     volumes_attached: tuple[AttachedVolume, ...] = ()
@@ -2016,7 +2016,7 @@ class Service(Object, frozen=True):
     kind: str = field(default_factory=lambda: "Service")
     api_version: str = field(default_factory=lambda: "v1")
     spec: ServiceSpec = ServiceSpec()
-    status: ServiceStatus = ServiceStatus()
+    status: ServiceStatus = field(default_factory=ServiceStatus)
 
 
 class PersistentVolumeClaim(Object, frozen=True):
@@ -2025,7 +2025,7 @@ class PersistentVolumeClaim(Object, frozen=True):
     kind: str = field(default_factory=lambda: "PersistentVolumeClaim")
     api_version: str = field(default_factory=lambda: "v1")
     spec: PersistentVolumeClaimSpec = PersistentVolumeClaimSpec()
-    status: PersistentVolumeClaimStatus = PersistentVolumeClaimStatus()
+    status: PersistentVolumeClaimStatus = field(default_factory=PersistentVolumeClaimStatus)
 
 
 class PersistentVolumeClaimTemplate(Model, frozen=True):
@@ -2049,4 +2049,4 @@ class Node(Object, frozen=True):
     kind: str = field(default_factory=lambda: "Node")
     api_version: str = field(default_factory=lambda: "v1")
     spec: NodeSpec = NodeSpec()
-    status: NodeStatus = NodeStatus()
+    status: NodeStatus = field(default_factory=NodeStatus)

@@ -159,7 +159,7 @@ class PriorityLevelConfiguration(Object, frozen=True):
     kind: str = field(default_factory=lambda: "PriorityLevelConfiguration")
     api_version: str = field(default_factory=lambda: "flowcontrol.apiserver.k8s.io/v1")
     spec: PriorityLevelConfigurationSpec = PriorityLevelConfigurationSpec()
-    status: PriorityLevelConfigurationStatus = PriorityLevelConfigurationStatus()
+    status: PriorityLevelConfigurationStatus = field(default_factory=PriorityLevelConfigurationStatus)
 
 
 class FlowSchema(Object, frozen=True):
@@ -168,4 +168,4 @@ class FlowSchema(Object, frozen=True):
     kind: str = field(default_factory=lambda: "FlowSchema")
     api_version: str = field(default_factory=lambda: "flowcontrol.apiserver.k8s.io/v1")
     spec: FlowSchemaSpec = FlowSchemaSpec()
-    status: FlowSchemaStatus = FlowSchemaStatus()
+    status: FlowSchemaStatus = field(default_factory=FlowSchemaStatus)

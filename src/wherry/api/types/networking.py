@@ -190,7 +190,7 @@ class IngressClass(Object, frozen=True):
 class IngressStatus(Model, frozen=True):
     """io.k8s.api.networking.v1.IngressStatus"""
 
-    load_balancer: IngressLoadBalancerStatus = IngressLoadBalancerStatus()
+    load_balancer: IngressLoadBalancerStatus = field(default_factory=IngressLoadBalancerStatus)
 
 
 class IngressServiceBackend(Model, frozen=True):
@@ -214,7 +214,7 @@ class ServiceCIDR(Object, frozen=True):
     kind: str = field(default_factory=lambda: "ServiceCIDR")
     api_version: str = field(default_factory=lambda: "networking.k8s.io/v1")
     spec: ServiceCIDRSpec = ServiceCIDRSpec()
-    status: ServiceCIDRStatus = ServiceCIDRStatus()
+    status: ServiceCIDRStatus = field(default_factory=ServiceCIDRStatus)
 
 
 class Ingress(Object, frozen=True):
@@ -223,4 +223,4 @@ class Ingress(Object, frozen=True):
     kind: str = field(default_factory=lambda: "Ingress")
     api_version: str = field(default_factory=lambda: "networking.k8s.io/v1")
     spec: IngressSpec = IngressSpec()
-    status: IngressStatus = IngressStatus()
+    status: IngressStatus = field(default_factory=IngressStatus)

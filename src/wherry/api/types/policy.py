@@ -45,4 +45,4 @@ class PodDisruptionBudget(Object, frozen=True):
     kind: str = field(default_factory=lambda: "PodDisruptionBudget")
     api_version: str = field(default_factory=lambda: "policy/v1")
     spec: PodDisruptionBudgetSpec = PodDisruptionBudgetSpec()
-    status: PodDisruptionBudgetStatus = PodDisruptionBudgetStatus()
+    status: PodDisruptionBudgetStatus = field(default_factory=PodDisruptionBudgetStatus)

@@ -372,7 +372,7 @@ class ResourceClaim(Object, frozen=True):
     kind: str = field(default_factory=lambda: "ResourceClaim")
     api_version: str = field(default_factory=lambda: "resource.k8s.io/v1")
     spec: ResourceClaimSpec = ResourceClaimSpec()
-    status: ResourceClaimStatus = ResourceClaimStatus()
+    status: ResourceClaimStatus = field(default_factory=ResourceClaimStatus)
 
 
 class ResourceClaimTemplateSpec(Model, frozen=True):
@@ -388,7 +388,7 @@ class DeviceTaintRule(Object, frozen=True):
     kind: str = field(default_factory=lambda: "DeviceTaintRule")
     api_version: str = field(default_factory=lambda: "resource.k8s.io/v1")
     spec: DeviceTaintRuleSpec = DeviceTaintRuleSpec()
-    status: DeviceTaintRuleStatus = DeviceTaintRuleStatus()
+    status: DeviceTaintRuleStatus = field(default_factory=DeviceTaintRuleStatus)
 
 
 class ResourceSlice(Object, frozen=True):

@@ -152,7 +152,7 @@ class CSINode(Object, frozen=True):
     kind: str = field(default_factory=lambda: "CSINode")
     api_version: str = field(default_factory=lambda: "storage.k8s.io/v1")
     spec: CSINodeSpec = CSINodeSpec()
-    status: CSINodeStatus = CSINodeStatus()
+    status: CSINodeStatus = field(default_factory=CSINodeStatus)
 
 
 class VolumeAttachmentSpec(Model, frozen=True):
@@ -169,4 +169,4 @@ class VolumeAttachment(Object, frozen=True):
     kind: str = field(default_factory=lambda: "VolumeAttachment")
     api_version: str = field(default_factory=lambda: "storage.k8s.io/v1")
     spec: VolumeAttachmentSpec = VolumeAttachmentSpec()
-    status: VolumeAttachmentStatus = VolumeAttachmentStatus()
+    status: VolumeAttachmentStatus = field(default_factory=VolumeAttachmentStatus)

@@ -27,4 +27,4 @@ class StorageVersionMigration(Object, frozen=True):
     kind: str = field(default_factory=lambda: "StorageVersionMigration")
     api_version: str = field(default_factory=lambda: "storagemigration.k8s.io/v1")
     spec: StorageVersionMigrationSpec = StorageVersionMigrationSpec()
-    status: StorageVersionMigrationStatus = StorageVersionMigrationStatus()
+    status: StorageVersionMigrationStatus = field(default_factory=StorageVersionMigrationStatus)

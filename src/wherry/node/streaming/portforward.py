@@ -14,6 +14,7 @@ from aiohttp import WSMsgType, web
 
 from wherry.aio.connection import Dialled
 from wherry.node.streaming.remote import RemoteSession
+from wherry.node.streaming.remotecommand import payload
 from wherry.node.streaming.spdy import Data, Reset
 
 TUNNEL = "SPDY/3.1+portforward.k8s.io"
@@ -62,8 +63,9 @@ async def channels(socket: web.WebSocketResponse, remote: RemoteSession, ports: 
 
     async def up() -> None:
         async for message in socket:
-            if message.type is WSMsgType.BINARY and message.data and message.data[0] in to_stream:
-                remote.spdy.send(to_stream[message.data[0]], message.data[1:])
+            data = payload(message)
+            if data and data[0] in to_stream:
+                remote.spdy.send(to_stream[data[0]], data[1:])
                 await remote.flush()
         remote.close()
 

@@ -2,7 +2,8 @@
 
 Channel bytes: 0 stdin, 1 stdout, 2 stderr, 3 error (a v1 Status in JSON), 4 terminal size, 255 close (v5 only, so
 that a client can end stdin). Binary protocols carry the channel as a byte; `base64.` ones carry it as a digit and the
-rest in base64. https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4006-transition-spdy-to-websockets
+rest in base64. The protocol alone says which: clients send either in frames that are marked as text or as binary.
+https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4006-transition-spdy-to-websockets
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 
 from wherry.node.streaming.remote import RemoteSession
 from wherry.node.streaming.spdy import Data, Reset
@@ -93,13 +94,9 @@ def _plain_error(data: bytes) -> bytes:
 
 
 async def _to_runtime(socket: web.WebSocketResponse, remote: RemoteSession, streams: Mapping[int, int]) -> None:
+    decode = _from_base64 if "base64" in (socket.ws_protocol or "") else bytes
     async for message in socket:
-        if message.type is WSMsgType.BINARY:
-            frame = message.data
-        elif message.type is WSMsgType.TEXT:
-            frame = _from_base64(message.data)
-        else:
-            continue
+        frame = decode(payload(message))
         if not frame:
             continue
         channel, data = frame[0], frame[1:]
@@ -112,11 +109,18 @@ async def _to_runtime(socket: web.WebSocketResponse, remote: RemoteSession, stre
     remote.close()
 
 
-def _from_base64(text: str) -> bytes:
-    if not text or not text[0].isdigit():
+def payload(message: WSMessage) -> bytes:
+    """The bytes of a frame, however it is marked; none of one that carries no data."""
+    if message.type is WSMsgType.TEXT:
+        return str(message.data).encode()
+    return bytes(message.data) if message.type is WSMsgType.BINARY else b""
+
+
+def _from_base64(text: bytes) -> bytes:
+    if not text[:1].isdigit():
         return b""
     try:
-        return bytes((int(text[0]),)) + base64.b64decode(text[1:], validate=True)
+        return bytes((int(text[:1]),)) + base64.b64decode(text[1:], validate=True)
     except binascii.Error:
         return b""
 
