@@ -6,7 +6,7 @@ set -euo pipefail
 packages=(containerd runc containernetworking-plugins nftables libnftables1 iproute2 conntrack catatonit
   util-linux mount procps curl ca-certificates buildah haproxy)
 if [[ ${1:-} == --dev ]]; then
-  packages+=(git make python3-venv busybox-static bash-static mmdebstrap docker-registry)
+  packages+=(git make python3-venv busybox-static bash-static mmdebstrap docker-registry bind9-dnsutils)
 fi
 
 missing=()
