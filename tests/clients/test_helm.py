@@ -84,7 +84,7 @@ def test_a_release_from_install_to_uninstall(helm: Helm, cluster: Cluster, rest:
 
     helm("uninstall", "blog", "--wait", "--timeout=90s")
     assert cluster.kubectl("logs", "-n", namespace, "job/blog-pre-delete") == "pre-delete of blog, revision 1\n"
-    assert json.loads(helm("list", "--all", "-o", "json")) == []
+    assert json.loads(helm("list", "-o", "json")) == []
     for path in (f"{apps}/deployments/blog", f"{core}/services/blog", f"{BANNERS}/namespaces/{namespace}/banners/blog"):
         assert absent(rest, path), path
     assert rest.get(CRD)["spec"]["group"] == "clients.wherry.test"
