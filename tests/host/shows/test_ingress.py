@@ -94,7 +94,7 @@ class Site:
 
     def get(self, host: str, path: str, **headers: str) -> tuple[int, str]:
         """Status and first word of the answer."""
-        connection = http.client.HTTPConnection(self.cluster.address, 80, timeout=20)
+        connection = http.client.HTTPConnection(self.cluster.address, 80, timeout=90)
         try:
             connection.request("GET", path, headers={"Host": host, **headers})
             answer = connection.getresponse()
@@ -213,7 +213,7 @@ def test_certificates_are_renewed_while_they_are_served(site: Site) -> None:
 def test_requests_wait_for_an_application_that_wakes_up(site: Site) -> None:
     site.web("one")
     site.kubectl("scale", "deployment/one", "--replicas=0")
-    site.apply(ingress("h", "h.test", [("/", "Prefix", "one")], annotations={"wherry.dev/hold-seconds": "30"}))
+    site.apply(ingress("h", "h.test", [("/", "Prefix", "one")], annotations={"wherry.dev/hold-seconds": "60"}))
     site.apply(ingress("n", "n.test", [("/", "Prefix", "one")]))
     site.until("n.test", "/", (503, "<html><body><h1>503"))
     answers: list[tuple[int, str]] = []

@@ -90,6 +90,17 @@ def test_the_older_claim_stands() -> None:
     assert look(younger).routes[Place("a.test", "prefix", "/")].options == Options(timeout=5, body=2048)
 
 
+def test_those_who_may_wait_are_not_sent_to_pods_that_go() -> None:
+    services = {Key("d", "web"): service()}
+    going = slice_of(endpoint("10.244.0.2", ready=False, serving=True, terminating=True))
+    plain = ingress("a", ("a.test", "/", "Prefix"))
+    waiting = ingress("b", ("b.test", "/", "Prefix"), annotations={"wherry.dev/hold-seconds": "9"})
+    found = picture([plain, waiting], services, {Key("d", "web"): [going]})
+    assert {b.options.hold: endpoints for b, endpoints in found.endpoints.items()} == {
+        0: (Endpoint("10.244.0.2", 8080),), 9: ()
+    }  # fmt: skip
+
+
 def test_certificates_by_host() -> None:
     secured = ingress("a", ("a.test", "/", "Prefix"), spec={"tls": (IngressTLS(secret_name="s"),)})
     found = look(secured)

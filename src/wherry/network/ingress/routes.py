@@ -105,7 +105,9 @@ def picture(
                 found.blame(ingress, f"{place.host or '*'}{place.path} is served by {found.routes[place].name} already")
                 continue
             if backend not in found.endpoints:
-                found.endpoints[backend] = _endpoints(services[backend.service], backend.port, slices)
+                usable, closing = _endpoints(services[backend.service], backend.port, slices)
+                # who may wait waits, rather than being sent to a pod that is going
+                found.endpoints[backend] = usable if usable or options.hold else closing
         _secure(ingress, found)
     return found
 
@@ -163,7 +165,8 @@ def _port(service: Service, wanted: ServiceBackendPort) -> str | None:
 
 def _endpoints(
     service: Service, port: str, slices: Mapping[Key, Iterable[EndpointSlice]]
-) -> tuple[Endpoint, ...]:  # fmt: skip
+) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:  # fmt: skip
+    """Those that are ready, and those that still serve while they go."""
     name = next(one.name for one in service.spec.ports if str(one.port) == port)
     usable: set[Endpoint] = set()
     closing: set[Endpoint] = set()
@@ -175,7 +178,7 @@ def _endpoints(
                     usable.add(Endpoint(ip, number))
                 elif endpoint.conditions.serving:
                     closing.add(Endpoint(ip, number))
-    return tuple(sorted(usable or closing))
+    return tuple(sorted(usable)), tuple(sorted(closing))
 
 
 def _secure(ingress: Ingress, found: Picture) -> None:
