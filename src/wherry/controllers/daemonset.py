@@ -74,7 +74,7 @@ def plan(view: View, key: Key) -> Iterator[Action]:
     found = claim(view, POD, ds, DAEMONSET, compile_selector(ds.spec.selector))
     yield from found.actions
     limit = ds.spec.revision_history_limit
-    subject = Subject(DAEMONSET, ds, ds.spec.template, ds.spec.selector, ds.status.collision_count, limit)
+    subject = Subject(DAEMONSET, ds, ds.spec.template, ds.spec.selector, ds.status.collision_count, limit, POD_HASH)
     past = history(view, subject)
     if past.collided:
         status = replace(ds.status, collision_count=(ds.status.collision_count or 0) + 1)

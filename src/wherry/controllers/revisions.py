@@ -44,7 +44,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose history it is. `limit`: how many old revisions are kept."""
+    """Whose history it is. `limit`: how many old revisions are kept; `label`: what holds a revision's hash."""
 
     resource: Resource[Any]
     owner: Object
@@ -52,6 +52,7 @@ class Subject:
     selector: LabelSelector | None
     collisions: int | None
     limit: int | None
+    label: str = HASH
 
 
 def history(view: View, subject: Subject) -> History:
@@ -89,7 +90,7 @@ def _new(subject: Subject, number: int) -> ControllerRevision:
         metadata=ObjectMeta(
             name=f"{owner.name[:223]}-{hash_}",
             namespace=owner.namespace,
-            labels={**subject.template.metadata.labels, HASH: hash_},
+            labels={**subject.template.metadata.labels, subject.label: hash_},
             owner_references=(reference(subject.resource, subject.owner),),
         ),
         data=data,
@@ -98,8 +99,9 @@ def _new(subject: Subject, number: int) -> ControllerRevision:
 
 
 def hash_of(revision: ControllerRevision) -> str:
-    """Its hash, as pods of DaemonSets carry it."""
-    return revision.metadata.labels.get(HASH, "")
+    """The hash of a DaemonSet's revision, as its pods carry it."""
+    labels = revision.metadata.labels
+    return labels.get(POD_HASH) or labels.get(HASH, "")
 
 
 def superfluous(found: History, live: Iterable[str], limit: int | None) -> Sequence[Delete]:

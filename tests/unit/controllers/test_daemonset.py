@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.support.view import FakeView
+from wherry.api.apps.controllerrevision import CONTROLLERREVISION
 from wherry.api.apps.daemonset import DAEMONSET
 from wherry.api.core.node import NODE
 from wherry.api.core.pod import POD
@@ -87,6 +88,26 @@ def test_one_on_every_node_that_fits() -> None:
     got = view.get(DAEMONSET, LOG)
     assert got is not None
     assert (got.status.desired_number_scheduled, got.status.number_ready, got.status.number_available) == (2, 2, 2)
+
+
+def test_revisions_and_pods_carry_the_same_hash_under_the_same_label() -> None:
+    view = world(log(), node("a"))
+    work(view)
+    (revision,) = view.list(CONTROLLERREVISION)
+    (pod,) = view.list(POD)
+    assert revision.metadata.labels["controller-revision-hash"] == pod.metadata.labels["controller-revision-hash"] != ""
+
+
+def test_a_revision_that_carries_its_hash_as_older_versions_labelled_it_stays() -> None:
+    view = world(log(), node("a"))
+    work(view)
+    (revision,) = view.list(CONTROLLERREVISION)
+    labels = {**LABELS, "controller.kubernetes.io/hash": revision.metadata.labels["controller-revision-hash"]}
+    old = replace(revision, metadata=replace(revision.metadata, labels=labels))
+    view.put(CONTROLLERREVISION, old)
+    before = view.list(POD)
+    work(view)
+    assert (view.list(POD), view.list(CONTROLLERREVISION)) == (before, (old,))
 
 
 def test_taints_of_running_pods() -> None:
