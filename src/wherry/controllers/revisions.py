@@ -7,11 +7,12 @@ https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/controlle
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from wherry.api.apps.controllerrevision import CONTROLLERREVISION
 from wherry.api.types.apps import ControllerRevision
@@ -83,7 +84,7 @@ def template_of(revision: ControllerRevision) -> PodTemplateSpec | None:
 
 
 def _new(subject: Subject, number: int) -> ControllerRevision:
-    data = {"spec": {"template": {**to_dict(subject.template), "$patch": "replace"}}}
+    data = {"spec": {"template": {"$patch": "replace", **_written(subject.template, to_dict(subject.template))}}}
     hash_ = template_hash(subject.template, subject.collisions)
     owner = subject.owner.metadata
     return ControllerRevision(
@@ -96,6 +97,20 @@ def _new(subject: Subject, number: int) -> ControllerRevision:
         data=data,
         revision=number,
     )
+
+
+def _written(value: Any, plain: Any) -> Any:
+    """`plain`, the JSON of `value`, as Go writes it: keys in order, and structs though empty. Clients compare bytes."""
+    match value:
+        case Struct():
+            inner = {f.encode_name: getattr(value, f.name) for f in fields(value)}
+            there = {name: plain.get(name, {}) for name, v in inner.items() if name in plain or isinstance(v, Struct)}
+            return {name: _written(inner[name], there[name]) for name in sorted(there)}
+        case tuple() | list():
+            return [_written(one, other) for one, other in zip(value, plain, strict=True)]
+        case Mapping():
+            return {name: _written(value[name], plain[name]) for name in sorted(plain)}
+    return plain
 
 
 def hash_of(revision: ControllerRevision) -> str:

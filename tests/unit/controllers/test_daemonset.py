@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -96,6 +98,22 @@ def test_revisions_and_pods_carry_the_same_hash_under_the_same_label() -> None:
     (revision,) = view.list(CONTROLLERREVISION)
     (pod,) = view.list(POD)
     assert revision.metadata.labels["controller-revision-hash"] == pod.metadata.labels["controller-revision-hash"] != ""
+
+
+def test_a_revision_holds_the_template_byte_for_byte_as_clients_in_go_write_it() -> None:
+    view = world(log(), node("a"))
+    work(view)
+    (revision,) = view.list(CONTROLLERREVISION)
+    container = (
+        '{"image":"v1","imagePullPolicy":"Always","name":"c","resources":{},'
+        '"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File"}'
+    )
+    spec = (
+        f'{{"containers":[{container}],"dnsPolicy":"ClusterFirst","restartPolicy":"Always",'
+        '"schedulerName":"default-scheduler","securityContext":{},"terminationGracePeriodSeconds":30}'
+    )
+    template = f'{{"$patch":"replace","metadata":{{"labels":{{"app":"log"}}}},"spec":{spec}}}'
+    assert json.dumps(revision.data, separators=(",", ":")) == f'{{"spec":{{"template":{template}}}}}'
 
 
 def test_a_revision_that_carries_its_hash_as_older_versions_labelled_it_stays() -> None:
