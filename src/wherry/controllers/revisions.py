@@ -110,7 +110,8 @@ def _written(value: Any, plain: Any) -> Any:
             return [_written(one, other) for one, other in zip(value, plain, strict=True)]
         case Mapping():
             return {name: _written(value[name], plain[name]) for name in sorted(plain)}
-    return plain
+        case _:
+            return plain
 
 
 def hash_of(revision: ControllerRevision) -> str:
