@@ -65,6 +65,7 @@ def test_a_deployment_and_its_pods(api: Any, namespace: str) -> None:
             gone.add(one.name)
         if gone == names:
             break
+    web.wait("delete", timeout=30)
     assert not web.exists()
 
 

@@ -30,7 +30,8 @@ func main() {
 	scheme := runtime.NewScheme()
 	must(clientgoscheme.AddToScheme(scheme))
 	must(register(scheme))
-	lease, renew, retry := 4*time.Second, 3*time.Second, 500*time.Millisecond
+	// Long enough for a server that is killed and comes back.
+	lease, renew, retry := 12*time.Second, 10*time.Second, time.Second
 	manager, err := ctrl.NewManager(ctrl.GetConfigOrDie(), ctrl.Options{
 		Scheme:                        scheme,
 		Cache:                         cache.Options{DefaultNamespaces: map[string]cache.Config{*namespace: {}}},
