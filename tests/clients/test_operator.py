@@ -135,8 +135,9 @@ def site(name: str, *, labels: Json | None = None, **spec: Any) -> Json:
     return {"apiVersion": f"{GROUP}/v1", "kind": "Site", "metadata": meta, "spec": {"image": TOOLS, **spec}}
 
 
-def ready(item: Json, leader: str) -> bool:
+def ready(items: dict[str, Json], key: str, leader: str) -> bool:
     """Whether the operator's leader says that a Site is ready as it is now."""
+    item = items.get(key, {})
     status = item.get("status", {})
     return status.get("leader") == leader and any(
         one["status"] == "True" and one["observedGeneration"] == item["metadata"]["generation"]
@@ -162,7 +163,7 @@ def test_an_operator(operator: Operator, cluster: Cluster, rest: Rest, namespace
             follower.wait(lambda _: operator.holder() not in ("", led), 30, "another leader")
             with Follower(rest, sites) as seen:
                 rest.call("POST", sites, site("late", text="hello"))
-                seen.wait(lambda items: ready(items[f"{namespace}/late"], "second"), 60, "led by the second")
+                seen.wait(lambda items: ready(items, f"{namespace}/late", "second"), 60, "led by the second")
                 leave(operator, rest, sites, seen)
             second.send_signal(signal.SIGTERM)
             assert second.wait(30) == 0
@@ -175,7 +176,7 @@ def follow_a_site(operator: Operator, rest: Rest, sites: str, namespace: str) ->
     with Follower(rest, sites) as seen:
         made = rest.call("POST", sites, site("one", text="hello"))
         assert made["spec"]["replicas"] == 1
-        seen.wait(lambda items: ready(items[f"{namespace}/one"], "first"), 60, "ready")
+        seen.wait(lambda items: ready(items, f"{namespace}/one", "first"), 60, "ready")
         assert "patched" in operator.patch("one", {"spec": {"replicas": 2}})
         seen.wait(lambda items: items[f"{namespace}/one"]["status"]["ready"] == 2, 60, "two ready")
         rest.call("DELETE", f"/api/v1/namespaces/{namespace}/configmaps/one")
@@ -235,7 +236,7 @@ def survive_the_server(cluster: Cluster, rest: Rest, sites: str) -> None:
     with Follower(rest, sites) as seen:
         rest.call("POST", sites, site("after", text="hello"))
         name = f"{sites.split('/')[-2]}/after"
-        seen.wait(lambda items: ready(items[name], "first"), 60, "ready after the server's death")
+        seen.wait(lambda items: ready(items, name, "first"), 60, "ready after the server's death")
 
 
 def leave(operator: Operator, rest: Rest, sites: str, seen: Follower) -> None:
