@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wherry.machinery.quantity import (
@@ -102,9 +102,15 @@ def test_arithmetic() -> None:
     assert (compare("1", "1000m"), compare("1Gi", "1G"), compare("1", "2")) == (0, 1, -1)
 
 
+@pytest.mark.parametrize("text", ["-8388608Ti", "-8589934592Gi"])
+def test_what_is_too_far_below_zero_is_capped_as_above_it(text: str) -> None:
+    assert str(parse_quantity(text)) == "-9223372036854775807"
+
+
 SUFFIXES = ("", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "e3", "E-2", "e0")
 
 
+@example(-8388608, 0, "Ti")
 @given(st.integers(-(10**9), 10**9), st.integers(0, 6), st.sampled_from(SUFFIXES))
 def test_the_canonical_form_loses_nothing(digits: int, places: int, suffix: str) -> None:
     text = f"{Decimal(digits).scaleb(-places):f}{suffix}"
@@ -112,5 +118,5 @@ def test_the_canonical_form_loses_nothing(digits: int, places: int, suffix: str)
     written = parse_quantity(text)
     assert parse_quantity(str(written)) == written
     assert amount(written) == amount(text)
-    if suffix in ("", "Ki", "Mi", "Gi", "Ti") and amount(written) < 2**63 - 1:
+    if suffix in ("", "Ki", "Mi", "Gi", "Ti") and 1 - 2**63 < amount(written) < 2**63 - 1:  # the rest is capped
         assert amount(written) == Fraction(digits, 10**places) * Fraction(factors[suffix])
