@@ -20,14 +20,15 @@ from wherry.aio.clock import Clock
 from wherry.apiserver.authn import configuration as authentication
 from wherry.apiserver.authn.authenticator import Anonymous
 from wherry.apiserver.authn.bearer import Source
-from wherry.apiserver.authn.configuration import Format
 from wherry.apiserver.authn.oidc import Oidc
 from wherry.apiserver.authn.requestheader import RequestHeader
 from wherry.apiserver.authn.webhook import WebhookTokens
 from wherry.apiserver.authz import configuration as authorization
 from wherry.apiserver.authz.webhook import WebhookAuthorizer
+from wherry.apiserver.configuration import Format
 from wherry.apiserver.reviewers import Reviewer
 from wherry.app.config import ConfigError
+from wherry.machinery.durations import duration_seconds
 
 OWN_VERSION = "wherry/v1"
 
@@ -132,8 +133,9 @@ def _own(access: Access, document: Mapping[str, Any]) -> None:
         raise ValueError(f"apiVersion: {config.api_version!r} is not known; write {OWN_VERSION}")
     if config.token_webhook is not None:
         hook = config.token_webhook
-        reviewer = Reviewer(Path(hook.kubeconfig), authorization.duration(hook.timeout))
-        access.bearers = (*access.bearers, WebhookTokens(reviewer, authorization.duration(hook.cache_ttl)))
+        reviewer = Reviewer(Path(hook.kubeconfig), _length("tokenWebhook.timeout", hook.timeout))
+        lifetime = _length("tokenWebhook.cacheTTL", hook.cache_ttl)
+        access.bearers = (*access.bearers, WebhookTokens(reviewer, lifetime))
     access.tokens = config.service_account_tokens
     for index, name in enumerate(access.tokens.keys):
         if not Path(name).is_file():
@@ -148,3 +150,13 @@ def _own(access: Access, document: Mapping[str, Any]) -> None:
             Path(proxies.ca_file), proxies.allowed_names, proxies.username_headers, proxies.uid_headers,
             proxies.group_headers, proxies.extra_header_prefixes,
         )  # fmt: skip
+
+
+def _length(key: str, text: str) -> float:
+    try:
+        seconds = duration_seconds(text)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}; write it like 30s or 5m") from None
+    if seconds < 0:
+        raise ValueError(f"{key}: {text} is negative; write it like 30s or 5m")
+    return seconds

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from wherry.api.types.autoscaling_v2 import CrossVersionObjectReference, MetricIdentifier
 from wherry.controllers.autoscale_replicas import MetricsError, Sample, thousandths
 from wherry.machinery import selectors
+from wherry.machinery.durations import duration_seconds
 from wherry.machinery.errors import APIError
 from wherry.machinery.time import seconds
 from wherry.reconcile.context import Tracked
@@ -45,7 +46,7 @@ async def resource_samples(
             if not container or one["name"] == container
         ]
         if uses and None not in uses:
-            moment, window = _moment(item), _duration(item.get("window"))
+            moment, window = _moment(item), _window(item)
             samples[item["metadata"]["name"]] = Sample(sum(map(thousandths, uses)), moment, window)
     return samples
 
@@ -125,13 +126,8 @@ def _moment(item: Mapping[str, Any]) -> float:
         return 0.0
 
 
-def _duration(text: object) -> float:
-    """Go's way to write seconds and fractions of them: `10s`, `10.5s`, `1m0s`."""
-    total, number = 0.0, ""
-    for letter in str(text or ""):
-        if letter.isdigit() or letter == ".":
-            number += letter
-        elif letter in "hms" and number:
-            total += float(number) * {"h": 3600, "m": 60, "s": 1}[letter]
-            number = ""
-    return total or DEFAULT_WINDOW
+def _window(item: Mapping[str, Any]) -> float:
+    try:
+        return duration_seconds(item.get("window") or "") or DEFAULT_WINDOW
+    except ValueError:
+        return DEFAULT_WINDOW

@@ -3,7 +3,6 @@ and everything is there again after a restart."""
 
 import asyncio
 import base64
-import socket
 import ssl
 from pathlib import Path
 
@@ -29,19 +28,6 @@ from wherry.machinery.resource import Resource
 pytestmark = pytest.mark.looptime(False)
 WORD = b"a very secret password"
 ADMIN = known("test", MASTERS)
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    """A cluster's configuration with its keys made, on a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    config = Config(root=str(tmp_path / "root"), port=port, listen="127.0.0.1", hostname="n1")
-    config.state.mkdir()
-    for folder in (config.server, config.logs):
-        folder.mkdir()
-    Pki(config.pki, SystemClock()).ensure(("localhost",), ("127.0.0.1",))
-    return config
 
 
 def on_disk(config: Config) -> bytes:

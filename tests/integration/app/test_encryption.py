@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import aiohttp
 import apsw
@@ -30,19 +28,6 @@ pytestmark = pytest.mark.looptime(False)
 ADMIN = known("test", MASTERS)
 WORD = b"a very secret password"
 SECRETS = "/api/v1/namespaces/default/secrets"
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    """A cluster's configuration with its keys made, on a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    config = Config(root=str(tmp_path / "root"), port=port, listen="127.0.0.1", hostname="n1")
-    config.state.mkdir()
-    for folder in (config.server, config.logs):
-        folder.mkdir()
-    Pki(config.pki, SystemClock()).ensure(("localhost",), ("127.0.0.1",))
-    return config
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from wherry.api.admissionregistration.expressions import check_conditions
 from wherry.api.checks import Errors, named, numbered, required_name, selector, unique, unsupported
 from wherry.api.defaulting import each, fill, within
+from wherry.api.review_versions import REVIEW_VERSIONS, check_review_versions
 from wherry.api.types.admissionregistration import (
     MatchResources,
     MutatingWebhook,
@@ -24,13 +25,12 @@ from wherry.api.types.admissionregistration import (
 )
 from wherry.api.types.apiextensions import WebhookClientConfig as ConversionClientConfig
 from wherry.machinery.meta import LabelSelector
-from wherry.machinery.names import dns_1035_label, dns_subdomain, path_segment, port_number
+from wherry.machinery.names import dns_subdomain, path_segment, port_number
 from wherry.machinery.validation import duplicate, forbidden, invalid, required
 
 W = TypeVar("W", MutatingWebhook, ValidatingWebhook)
 R = TypeVar("R", RuleWithOperations, NamedRuleWithOperations)
 
-REVIEW_VERSIONS = ("v1", "v1beta1")
 OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
 SCOPES = ("*", "Cluster", "Namespaced")
 
@@ -105,7 +105,12 @@ def _hook(path: str, hook: Any) -> Errors:
     yield from selector(f"{path}.objectSelector", hook.object_selector)
     yield from _choice(f"{path}.reinvocationPolicy", getattr(hook, "reinvocation_policy", None), ("IfNeeded", "Never"))
     yield from check_client(f"{path}.clientConfig", hook.client_config)
-    yield from _review_versions(f"{path}.admissionReviewVersions", hook.admission_review_versions)
+    yield from check_review_versions(
+        f"{path}.admissionReviewVersions",
+        hook.admission_review_versions,
+        known=True,
+        missing=f"must specify one of {', '.join(REVIEW_VERSIONS)}",
+    )
 
 
 def _full_name(path: str, name: str) -> Errors:
@@ -121,19 +126,6 @@ def _full_name(path: str, name: str) -> Errors:
 def _choice(path: str, value: str | None, allowed: tuple[str, ...]) -> Errors:
     if value is not None and value not in allowed:
         yield unsupported(path, value, allowed)
-
-
-def _review_versions(path: str, versions: tuple[str, ...]) -> Errors:
-    if not versions:
-        yield required(path, f"must specify one of {', '.join(REVIEW_VERSIONS)}")
-        return
-    for index, version in enumerate(versions):
-        if version in versions[:index]:
-            yield invalid(f"{path}[{index}]", version, "duplicate version")
-        else:
-            yield from named(f"{path}[{index}]", version, dns_1035_label)
-    if not set(versions) & set(REVIEW_VERSIONS):
-        yield invalid(path, versions, f"must include at least one of {', '.join(REVIEW_VERSIONS)}")
 
 
 def check_rule(path: str, rule: RuleWithOperations | NamedRuleWithOperations) -> Errors:

@@ -14,7 +14,8 @@ from wherry.api.admissionregistration.webhooks import check_client
 from wherry.api.apiextensions.approval import ANNOTATION, approval_state
 from wherry.api.apiextensions.schema_validation import schema
 from wherry.api.apiextensions.version_validation import columns, deprecation, selectable, subresources
-from wherry.api.checks import Errors, immutable, named, one_of
+from wherry.api.checks import Errors, immutable, one_of
+from wherry.api.review_versions import REVIEW_VERSIONS, check_review_versions
 from wherry.api.types.apiextensions import (
     CustomResourceConversion,
     CustomResourceDefinition,
@@ -28,7 +29,6 @@ from wherry.machinery.codec import to_dict
 from wherry.machinery.names import dns_1035_label, dns_subdomain
 from wherry.machinery.validation import forbidden, invalid, required
 
-REVIEW_VERSIONS = ("v1", "v1beta1")
 _STAYS = (
     "missing from spec.versions; {0} was previously a storage version, and must remain in spec.versions until a "
     "storage migration ensures no data remains persisted in {0} and removes {0} from status.storedVersions"
@@ -182,26 +182,13 @@ def _conversion(own: CustomResourceConversion | None, old: CustomResourceConvers
         yield required(f"{path}.webhookClientConfig", "required when strategy is set to Webhook")
     else:
         yield from check_client(f"{path}.webhookClientConfig", config)
-    yield from _review_versions(f"{path}.conversionReviewVersions", versions, _recognised(old))
+    yield from check_review_versions(f"{path}.conversionReviewVersions", versions, known=_recognised(old))
 
 
 def _recognised(old: CustomResourceConversion | None) -> bool:
     """Whether one of the versions must be known to the server."""
     versions = () if old is None or old.webhook is None else old.webhook.conversion_review_versions
     return not versions or bool(set(versions) & set(REVIEW_VERSIONS))
-
-
-def _review_versions(path: str, versions: Sequence[str], known: bool) -> Errors:  # noqa: FBT001 - private
-    if not versions:
-        yield required(path)
-        return
-    for index, version in enumerate(versions):
-        if version in versions[:index]:
-            yield invalid(f"{path}[{index}]", version, "duplicate version")
-        else:
-            yield from named(f"{path}[{index}]", version, dns_1035_label)
-    if known and not set(versions) & set(REVIEW_VERSIONS):
-        yield invalid(path, versions, f"must include at least one of {', '.join(REVIEW_VERSIONS)}")
 
 
 # --- status and approval ----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from wherry.api.checks import Errors
-from wherry.machinery.structural.patterns import BadPattern, pattern
+from wherry.machinery.patterns import BadPattern, pattern
 from wherry.machinery.structural.schema import EITHER, EMBEDDED, KEEP, LIST_KEYS, LIST_TYPE, MAP_TYPE, RULES
 from wherry.machinery.validation import forbidden, invalid, required
 

@@ -12,6 +12,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from wherry.machinery.durations import duration_seconds
+
 MONTHS = {
     name: i
     for i, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)
@@ -27,8 +29,6 @@ DESCRIPTORS = {
     "@hourly": "0 * * * *",
 }
 _YEARS_AHEAD = 5
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_PART = re.compile(r"(\d+\.?\d*|\.\d+)(h|ms|m|s|us|µs|ns)", re.ASCII)
 _ZONE_PART = re.compile(r"(?!-)[A-Za-z.\-_0-9+]{1,14}", re.ASCII)
 
 
@@ -116,18 +116,12 @@ def _descriptor(text: str) -> Schedule:
         return parse(DESCRIPTORS[text])
     if text.startswith("@every "):
         length = text.removeprefix("@every ")
-        seconds = _duration(length)
-        if seconds is None:
-            raise ValueError(f'failed to parse duration {text}: time: invalid duration "{length}"')
+        try:
+            seconds = duration_seconds(length)
+        except ValueError as error:
+            raise ValueError(f"failed to parse duration {text}: time: {error}") from None
         return Schedule(every=max(int(seconds), 1))
     raise ValueError(f"unrecognized descriptor: {text}")
-
-
-def _duration(text: str) -> float | None:
-    parts = _PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        return None
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def _field(text: str, kind: _Field) -> frozenset[int]:

@@ -13,18 +13,14 @@ from urllib.parse import urlsplit
 import msgspec
 
 from wherry.apiserver.authn.authenticator import Anonymous
+from wherry.apiserver.configuration import Format, decoded, unknown_version
 from wherry.machinery.cel.errors import CompileError
 from wherry.machinery.cel.program import Program, compile_expression
 from wherry.machinery.cel.types import BOOL, DYN, STRING, ListOf, MapOf, Type
 
-VERSIONS = ("apiserver.config.k8s.io/v1", "apiserver.config.k8s.io/v1beta1")
 _CLAIMS: Mapping[str, Type] = {"claims": MapOf(STRING, DYN)}
 _USER: Mapping[str, Type] = {"user": DYN}
 _TEXTS = (STRING, ListOf(STRING), DYN, ListOf(DYN))
-
-
-class Format(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """Keys as in YAML."""
 
 
 class Issuer(Format, frozen=True):
@@ -116,19 +112,11 @@ class AuthenticationConfiguration(Format, frozen=True):
 
 def read(raw: Mapping[str, Any]) -> AuthenticationConfiguration:
     """The configuration in a YAML document. Raises ValueError: `key: what is wrong; what to do`."""
-    try:
-        found = msgspec.convert(raw, AuthenticationConfiguration)
-    except msgspec.ValidationError as error:
-        raise ValueError(f"{error}; see the Kubernetes reference of AuthenticationConfiguration") from None
-    problem = next(_problems(found), None)
-    if problem is not None:
-        raise ValueError(problem)
-    return found
+    return decoded(raw, AuthenticationConfiguration, _problems)
 
 
 def _problems(config: AuthenticationConfiguration) -> Iterator[str]:
-    if config.api_version not in VERSIONS:
-        yield f"apiVersion: {config.api_version!r} is not known; write {VERSIONS[0]}"
+    yield from unknown_version(config.api_version)
     urls = [jwt.issuer.url for jwt in config.jwt]
     for index, jwt in enumerate(config.jwt):
         at = f"jwt[{index}]"

@@ -4,7 +4,6 @@ with one. https://kubernetes.io/docs/reference/access-authn-authz/authorization/
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,15 @@ from typing import Any
 import msgspec
 
 from wherry.aio.clock import Clock
-from wherry.apiserver.authn.configuration import Format
 from wherry.apiserver.authz.webhook import WebhookAuthorizer
+from wherry.apiserver.configuration import Format, decoded, unknown_version
 from wherry.apiserver.reviewers import Reviewer
 from wherry.machinery.cel.errors import CompileError
 from wherry.machinery.cel.program import Program, compile_expression
 from wherry.machinery.cel.types import BOOL, DYN
+from wherry.machinery.durations import duration_seconds
 
-VERSIONS = ("apiserver.config.k8s.io/v1", "apiserver.config.k8s.io/v1beta1")
 TYPES = ("Node", "RBAC", "Webhook")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Connection(Format, frozen=True):
@@ -69,29 +66,13 @@ class AuthorizationConfiguration(Format, frozen=True):
     authorizers: tuple[OneAuthorizer, ...] = ()
 
 
-def duration(text: str) -> float:
-    """Seconds of `1h30m`, `10s`, `500ms`. Raises ValueError."""
-    parts = _PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"{text!r} is no duration; write it like 30s or 5m")
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
-
-
 def read(raw: Mapping[str, Any]) -> AuthorizationConfiguration:
     """The configuration in a YAML document. Raises ValueError: `key: what is wrong; what to do`."""
-    try:
-        found = msgspec.convert(raw, AuthorizationConfiguration)
-    except msgspec.ValidationError as error:
-        raise ValueError(f"{error}; see the Kubernetes reference of AuthorizationConfiguration") from None
-    problem = next(_problems(found), None)
-    if problem is not None:
-        raise ValueError(problem)
-    return found
+    return decoded(raw, AuthorizationConfiguration, _problems)
 
 
 def _problems(config: AuthorizationConfiguration) -> Iterator[str]:
-    if config.api_version not in VERSIONS:
-        yield f"apiVersion: {config.api_version!r} is not known; write {VERSIONS[0]}"
+    yield from unknown_version(config.api_version)
     types = [one.type for one in config.authorizers]
     for kind in ("Node", "RBAC"):
         if types.count(kind) != 1:
@@ -128,9 +109,9 @@ def _webhook(at: str, webhook: Webhook) -> Iterator[str]:
         ("unauthorizedTTL", webhook.unauthorized_ttl),
     ):  # fmt: skip
         try:
-            seconds = duration(text)
+            seconds = duration_seconds(text)
         except ValueError as error:
-            yield f"{at}.{key}: {error}"
+            yield f"{at}.{key}: {error}; write it like 30s or 5m"
             continue
         if seconds <= 0 or (key == "timeout" and seconds > 30):
             yield f"{at}.{key}: {text} is out of range; must be over 0s" + (", at most 30s" if key == "timeout" else "")
@@ -161,10 +142,10 @@ def _made(at: str, name: str, webhook: Webhook, clock: Clock) -> WebhookAuthoriz
             raise ValueError(f"{at}.matchConditions[{index}].expression: {error}; correct the expression") from None
     return WebhookAuthorizer(
         name,
-        Reviewer(Path(webhook.connection_info.kube_config_file), duration(webhook.timeout)),
+        Reviewer(Path(webhook.connection_info.kube_config_file), duration_seconds(webhook.timeout)),
         clock,
-        duration(webhook.authorized_ttl) if webhook.cache_authorized_requests else 0.0,
-        duration(webhook.unauthorized_ttl) if webhook.cache_unauthorized_requests else 0.0,
+        duration_seconds(webhook.authorized_ttl) if webhook.cache_authorized_requests else 0.0,
+        duration_seconds(webhook.unauthorized_ttl) if webhook.cache_unauthorized_requests else 0.0,
         deny=webhook.failure_policy == "Deny",
         conditions=conditions,
     )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wherry.api.flowcontrol.mandatory import CATCH_ALL, EXEMPT, FLOW_SCHEMAS, PRIORITY_LEVELS
 from wherry.api.types.flowcontrol import (
-    ExemptPriorityLevelConfiguration,
     FlowDistinguisherMethod,
     FlowSchema,
     FlowSchemaSpec,
@@ -30,8 +30,7 @@ from wherry.api.types.flowcontrol import (
 from wherry.machinery.meta import ObjectMeta
 
 AUTOUPDATE = "apf.kubernetes.io/autoupdate-spec"
-CATCH_ALL = "catch-all"
-MANDATORY = frozenset({"exempt", CATCH_ALL})
+MANDATORY = frozenset(FLOW_SCHEMAS)
 _EVERYTHING = ResourcePolicyRule(
     verbs=("*",), api_groups=("*",), resources=("*",), namespaces=("*",), cluster_scope=True
 )
@@ -44,26 +43,22 @@ def _meta(name: str) -> ObjectMeta:
 
 
 def _level(name: str, shares: int, lendable: int, queues: int, hand: int) -> PriorityLevelConfiguration:
-    queuing = QueuingConfiguration(queues=queues, hand_size=hand, queue_length_limit=50) if queues else None
+    queuing = QueuingConfiguration(queues=queues, hand_size=hand, queue_length_limit=50)
     limited = LimitedPriorityLevelConfiguration(
         nominal_concurrency_shares=shares,
         lendable_percent=lendable,
-        limit_response=LimitResponse(type="Queue" if queuing else "Reject", queuing=queuing),
+        limit_response=LimitResponse(type="Queue", queuing=queuing),
     )
     spec = PriorityLevelConfigurationSpec(type="Limited", limited=limited)
     return PriorityLevelConfiguration(metadata=_meta(name), spec=spec)
 
 
-def _exempt() -> PriorityLevelConfiguration:
-    own = ExemptPriorityLevelConfiguration(nominal_concurrency_shares=0, lendable_percent=0)
-    return PriorityLevelConfiguration(
-        metadata=_meta("exempt"), spec=PriorityLevelConfigurationSpec(type="Exempt", exempt=own)
-    )
+def _mandatory_level(name: str) -> PriorityLevelConfiguration:
+    return PriorityLevelConfiguration(metadata=_meta(name), spec=PRIORITY_LEVELS[name])
 
 
 LEVELS = (
-    _exempt(),
-    _level(CATCH_ALL, 5, 0, 0, 0),
+    *(_mandatory_level(name) for name in PRIORITY_LEVELS),
     _level("system", 30, 33, 64, 6),
     _level("node-high", 40, 25, 64, 6),
     _level("leader-election", 10, 0, 16, 4),
@@ -108,10 +103,14 @@ def _schema(
     return FlowSchema(metadata=_meta(name), spec=spec)
 
 
+def _mandatory_schema(name: str) -> FlowSchema:
+    return FlowSchema(metadata=_meta(name), spec=FLOW_SCHEMAS[name])
+
+
 SCHEMAS = (
-    _schema("exempt", "exempt", 1, "", _groups("system:masters")),
+    _mandatory_schema(EXEMPT),
     _schema(
-        "probes", "exempt", 2, "", _groups(*_EVERYBODY),
+        "probes", EXEMPT, 2, "", _groups(*_EVERYBODY),
         ((), (NonResourcePolicyRule(verbs=("get",), non_resource_urls=("/healthz", "/readyz", "/livez")),)),
     ),
     _schema(
@@ -140,5 +139,5 @@ SCHEMAS = (
     _schema("kube-system-service-accounts", "workload-high", 900, "ByNamespace", _SYSTEM_ACCOUNTS),
     _schema("service-accounts", "workload-low", 9000, "ByUser", _groups("system:serviceaccounts")),
     _schema("global-default", "global-default", 9900, "ByUser", _groups(*_EVERYBODY)),
-    _schema(CATCH_ALL, CATCH_ALL, 10000, "ByUser", _groups(*_EVERYBODY)),
+    _mandatory_schema(CATCH_ALL),
 )  # fmt: skip

@@ -15,10 +15,11 @@ from typing import Any
 
 from wherry.aio.clock import Clock
 from wherry.api.flowcontrol.flowschema import FLOWSCHEMA
+from wherry.api.flowcontrol.mandatory import CATCH_ALL
 from wherry.api.flowcontrol.prioritylevelconfiguration import PRIORITYLEVELCONFIGURATION
 from wherry.api.types.flowcontrol import FlowSchema, PriorityLevelConfiguration
 from wherry.apiserver.authn.user import User
-from wherry.apiserver.flowcontrol.bootstrap import CATCH_ALL, LEVELS, SCHEMAS
+from wherry.apiserver.flowcontrol.bootstrap import LEVELS, SCHEMAS
 from wherry.apiserver.flowcontrol.level import Full, Level
 from wherry.apiserver.flowcontrol.rules import distinguisher, in_order, matches
 from wherry.apiserver.routes import RequestInfo

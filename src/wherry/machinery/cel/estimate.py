@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from wherry.machinery.cel import costs
 from wherry.machinery.cel.ast import Call, Fold, Ident, ListNode, Literal, MapNode, Node, Select, Struct
-from wherry.machinery.cel.estimate_calls import Argument, Calls, cost_of_call
+from wherry.machinery.cel.estimate_arguments import Argument, Calls
+from wherry.machinery.cel.estimate_calls import cost_of_call
 from wherry.machinery.cel.macros import ACCU
 from wherry.machinery.cel.ranges import EMPTY, NOTHING, ONE, UNKNOWN, Range, fixed
 from wherry.machinery.cel.types import Type

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import ceil
-from typing import NamedTuple, Protocol
 
 from wherry.machinery.cel import costs
-from wherry.machinery.cel.ast import Call, Literal, Node
+from wherry.machinery.cel.ast import Call, Literal
+from wherry.machinery.cel.estimate_arguments import Argument, Calls, Priced
+from wherry.machinery.cel.estimate_lists import LISTS, sorted_cost
 from wherry.machinery.cel.ranges import NOTHING, ONE, UNKNOWN, Range, fixed
-from wherry.machinery.cel.types import UNBOUNDED, Type
+from wherry.machinery.cel.types import UNBOUNDED
 
 _CHARACTER = costs.PER_CHARACTER
 _NOMINAL = frozenset(
@@ -20,55 +21,6 @@ _NOMINAL = frozenset(
     | {"getHost", "getPort", "getEscapedPath", "getQuery"}
 )
 _CONSTANT_EQUAL = frozenset({"net.IP", "net.CIDR", "kubernetes.Quantity", "kubernetes.Semver"})
-Priced = tuple[Range, Range | None]
-
-
-class Argument(NamedTuple):
-    """An argument: where its value comes from (a path from a variable, or ()), and its size if that is known."""
-
-    node: Node
-    path: tuple[str, ...]
-    size: Range | None
-
-
-class Sizes(Protocol):
-    """What the estimator knows."""
-
-    def bound(self, path: tuple[str, ...]) -> Range | None:
-        """The size that a variable's type allows at a path."""
-
-    def join_entries(self, node: Call, one: Node, other: Node) -> None:
-        """The result may hold what either holds."""
-
-
-class Calls(NamedTuple):
-    """One call: its target and arguments, and what the arguments cost by themselves."""
-
-    sizes: Sizes
-    target: Argument | None
-    args: Sequence[Argument]
-    arg_costs: Sequence[Range]
-
-    def before(self) -> Range:
-        """The arguments' own costs."""
-        total = NOTHING
-        for cost in self.arg_costs:
-            total = total.plus(cost)
-        return total
-
-    def size(self, argument: Argument) -> Range:
-        """The size of an argument."""
-        if argument.size is not None:
-            return argument.size
-        return self.sizes.bound(argument.path) or UNKNOWN
-
-    def items(self, argument: Argument) -> tuple[Type, Range] | None:
-        """The type and size of the items of a list."""
-        parameters = argument.node.type.parameters
-        if not parameters:
-            return None
-        path = (*argument.path, "@items") if argument.path else ()
-        return parameters[0], self.sizes.bound(path) or UNKNOWN
 
 
 def cost_of_call(node: Call, overload: str, calls: Calls) -> Priced:
@@ -84,11 +36,11 @@ def cost_of_call(node: Call, overload: str, calls: Calls) -> Priced:
 
 
 def _library(function: str, overload: str, calls: Calls) -> Priced | None:
-    listed = _LISTS.get(overload)
+    listed = LISTS.get(overload)
     if listed is not None:
         return listed(calls)
     if overload.endswith(("_sort", "_sortByAssociatedKeys")):
-        return _sorted(calls.args[0] if calls.args else calls.target, calls)
+        return sorted_cost(calls.args[0] if calls.args else calls.target, calls)
     if function == "_==_":
         return _equality(calls)
     if function in _NOMINAL or overload == "cidr_ip":
@@ -263,79 +215,6 @@ _BY_NAME: dict[str, Callable[[Calls, str], Priced | None]] = {
     "containsCIDR": _contains_cidr,
     **dict.fromkeys(("quantity", "isQuantity", "semver", "isSemver"), _parsed),
     "validate": _validated,
-}
-
-
-# --- Lists and sets ---
-
-
-def _allocating(factor: float, size: Range) -> Priced:
-    return size.scaled(factor).plus(ONE).plus(fixed(costs.MAKE_LIST)), size
-
-
-def _number(argument: Argument, otherwise: int) -> int:
-    node = argument.node
-    value = node.value if isinstance(node, Literal) else None
-    return value if isinstance(value, int) and value >= 0 else otherwise
-
-
-def _slice(calls: Calls) -> Priced | None:
-    if calls.target is None:
-        return None
-    size = calls.size(calls.target)
-    start, end = _number(calls.args[0], 0), _number(calls.args[1], size.most)
-    return _allocating(1, fixed((end - start) & UNBOUNDED))
-
-
-def _range(calls: Calls) -> Priced | None:
-    return _allocating(1, fixed(_number(calls.args[0], UNBOUNDED)))
-
-
-def _flatten(calls: Calls) -> Priced | None:
-    if calls.target is None:
-        return None
-    depth = _number(calls.args[0], UNBOUNDED) if calls.args else 1
-    return _allocating(float(depth), calls.size(calls.target))
-
-
-def _reverse(calls: Calls) -> Priced | None:
-    return None if calls.target is None else _allocating(1, calls.size(calls.target))
-
-
-def _distinct(calls: Calls) -> Priced | None:
-    if calls.target is None:
-        return None
-    size = calls.size(calls.target)
-    return _allocating(2.0, size.times(size))
-
-
-def _sorted(keys: Argument | None, calls: Calls) -> Priced | None:
-    if keys is None:
-        return None
-    size = calls.size(keys)
-    parameters = keys.node.type.parameters
-    texts = bool(parameters) and parameters[0].kind in ("string", "bytes")
-    return _allocating(2.0 + (_CHARACTER if texts else 0), size.times(size))
-
-
-def _sets(factor: int) -> Callable[[Calls], Priced | None]:
-    def cost(calls: Calls) -> Priced | None:
-        one, other = calls.size(calls.args[0]), calls.size(calls.args[1])
-        return one.times(other).scaled(factor).plus(ONE), None
-
-    return cost
-
-
-_LISTS: dict[str, Callable[[Calls], Priced | None]] = {
-    "list_slice": _slice,
-    "lists_range": _range,
-    "list_flatten": _flatten,
-    "list_flatten_int": _flatten,
-    "list_reverse": _reverse,
-    "list_distinct": _distinct,
-    "list_sets_contains_list": _sets(1),
-    "list_sets_intersects_list": _sets(1),
-    "list_sets_equivalent_list": _sets(2),
 }
 
 

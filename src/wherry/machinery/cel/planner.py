@@ -8,24 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from wherry.machinery.cel import attributes, costs, folds, operators
+from wherry.machinery.cel import attributes, closures, folds
 from wherry.machinery.cel.ast import Call, Entry, Fold, Ident, ListNode, Literal, MapNode, Node, Select, Struct
 from wherry.machinery.cel.checker import Names
 from wherry.machinery.cel.dispatch import Dispatch
 from wherry.machinery.cel.errors import CompileError, EvaluationError
 from wherry.machinery.cel.frame import Frame, Run
 from wherry.machinery.cel.functions import Overload
-from wherry.machinery.cel.library.standard import contains
 from wherry.machinery.cel.macros import ACCU
-from wherry.machinery.cel.values import Lazy, Record, TypeValue
+from wherry.machinery.cel.values import TypeValue
 
 _CONVERSIONS = frozenset({"bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"})
-_DIRECT = frozenset(
-    {"_+_", "_-_", "_*_", "_/_", "_%_", "-_", "!_", "_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "@in"}
-)
-_BY_OVERLOAD = frozenset({"sort", "@sortByAssociatedKeys", "flatten", "string", "bytes"})
-"""Functions that upstream prices by their overloads: while it isn't known which is meant, they cost one unit."""
-_PRIMITIVE = (bool, int, float, str)
 
 
 class Step(NamedTuple):
@@ -62,7 +55,7 @@ class Planner:
             return Step(folds.local(slot, charge))
         if node.name not in self._names.variables:
             return _constant(TypeValue(self._names.types[node.name]))
-        return Step(_variable(node.name, charge))
+        return Step(closures.variable(node.name, charge))
 
     # --- Attributes ---
 
@@ -86,7 +79,7 @@ class Planner:
             return (attributes.index_step if node.function == "_[_]" else attributes.optional_index_step)(base, at)
         if isinstance(node, Call) and node.function == "_?_:_":
             return self._run(node)
-        return _charged(self._run(node), charge)
+        return closures.charged(self._run(node), charge)
 
     # --- Calls ---
 
@@ -99,15 +92,15 @@ class Planner:
         if node.function in _CONVERSIONS and args[0].constant:
             return _converted(overloads, args[0].value)
         if node.function == "@in" and args[1].constant and _primitive(args[1].value):
-            return Step(_membership(args[0].run, args[1].value))
-        return Step(_called(node.function, overloads, tuple(arg.run for arg in args)))
+            return Step(closures.membership(args[0].run, args[1].value))
+        return Step(closures.called(node.function, overloads, tuple(arg.run for arg in args)))
 
     def _logic(self, node: Call) -> Run:
-        return _either(self._run(node.args[0]), self._run(node.args[1]), decisive=node.function == "_||_")
+        return closures.either(self._run(node.args[0]), self._run(node.args[1]), decisive=node.function == "_||_")
 
     def _conditional(self, node: Call) -> Run:
         condition, then, other = node.args
-        return _choice(self._run(condition), self._branch(then), self._branch(other))
+        return closures.choice(self._run(condition), self._branch(then), self._branch(other))
 
     def _branch(self, node: Node) -> Run:
         return self._attribute(node, 0) if _is_attribute(node) else self._run(node)
@@ -126,12 +119,12 @@ class Planner:
         steps = [self.plan(item) for item in node.items]
         if all(step.constant for step in steps) and not node.optional:
             return _constant([step.value for step in steps])
-        return Step(_make_list([(index in node.optional, step.run) for index, step in enumerate(steps)]))
+        return Step(closures.make_list([(index in node.optional, step.run) for index, step in enumerate(steps)]))
 
     def map(self, node: MapNode) -> Step:
         keys = [self.plan(entry.key) for entry in node.entries]
         values = [self.plan(entry.value) for entry in node.entries]
-        run = _make_map([
+        run = closures.make_map([
             (key.run, entry.optional, value.run)
             for key, entry, value in zip(keys, node.entries, values, strict=True)
         ])  # fmt: skip
@@ -143,7 +136,7 @@ class Planner:
         return Step(run)
 
     def struct(self, node: Struct) -> Step:
-        return Step(_make_struct(node.name, [self._field(entry) for entry in node.fields]))
+        return Step(closures.make_struct(node.name, [self._field(entry) for entry in node.fields]))
 
     def _field(self, entry: Entry) -> tuple[str, bool, Run]:
         return entry.key, entry.optional, self._run(entry.value)
@@ -183,7 +176,7 @@ class Planner:
 
     def _step(self, node: Node, accu: int) -> Run:
         if isinstance(node, Call) and node.function == "_?_:_" and _grows(node.args[1]):
-            return _choice(self._run(node.args[0]), self._step(node.args[1], accu), folds.local(accu, 0))
+            return closures.choice(self._run(node.args[0]), self._step(node.args[1], accu), folds.local(accu, 0))
         if _grows(node) and isinstance(node, Call):
             if node.function == "_+_" and isinstance(node.args[1], ListNode):
                 return folds.appending(accu, self._run(node.args[1].items[0]))
@@ -257,10 +250,7 @@ def _json_name(node: Select) -> str:
 
 
 def _primitive(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, _PRIMITIVE) for one in value)
-
-
-# --- Closures ---
+    return isinstance(value, list) and all(isinstance(one, closures.PRIMITIVE) for one in value)
 
 
 def _constant(value: Any) -> Step:
@@ -272,212 +262,3 @@ def _converted(overloads: list[Overload], value: Any) -> Step:
         return _constant(Dispatch(overloads).find([value]).run(value))
     except EvaluationError as error:
         raise CompileError(f"program instantiation failed: {error}") from None
-
-
-def _variable(name: str, charge: int) -> Run:
-    def run(frame: Frame) -> Any:
-        frame.cost += charge
-        try:
-            value = frame.bindings[name]
-        except KeyError:
-            raise EvaluationError(f"no such attribute(s): {name}") from None
-        return value.get() if value.__class__ is Lazy else value
-
-    return run
-
-
-def _charged(inner: Run, charge: int) -> Run:
-    def run(frame: Frame) -> Any:
-        value = inner(frame)
-        frame.cost += charge
-        return value
-
-    return run
-
-
-def _membership(item: Run, group: list[Any]) -> Run:
-    texts = frozenset(group) if all(one.__class__ is str for one in group) else None
-
-    def run(frame: Frame) -> bool:
-        value = item(frame)
-        if texts is not None and value.__class__ is str:
-            return value in texts
-        return bool(contains(value, group))
-
-    return run
-
-
-def _choice(condition: Run, then: Run, other: Run) -> Run:
-    def run(frame: Frame) -> Any:
-        value = condition(frame)
-        if value is True:
-            return then(frame)
-        if value is False:
-            return other(frame)
-        raise operators.no_overload()
-
-    return run
-
-
-def _either(left: Run, right: Run, *, decisive: bool) -> Run:
-    """&& and ||: the decisive value wins over an error on the other side."""
-
-    def run(frame: Frame) -> Any:
-        failed: EvaluationError | None = None
-        try:
-            value: Any = left(frame)
-            if value is decisive:
-                return decisive
-            if value.__class__ is not bool:
-                failed = operators.no_overload()
-        except EvaluationError as error:
-            failed = error
-        value = right(frame) if failed is None else _quietly(right, frame)
-        if value is decisive:
-            return decisive
-        if failed is not None:
-            raise failed
-        if value.__class__ is not bool:
-            raise operators.no_overload()
-        return not decisive
-
-    return run
-
-
-def _quietly(run: Run, frame: Frame) -> Any:
-    try:
-        return run(frame)
-    except EvaluationError:
-        return None
-
-
-def _give_up(frame: Frame, rest: Run) -> None:
-    """What upstream still works out, and charges for, when the left side has failed."""
-    _quietly(rest, frame)
-    frame.cost += 1
-
-
-def _called(function: str, overloads: list[Overload], args: tuple[Run, ...]) -> Run:
-    cost = overloads[0].cost if len(overloads) == 1 else None
-    if function in _DIRECT:
-        if len(args) == 1:
-            return _unary(overloads[0], args[0])
-        return _plain_binary(overloads[0], args) if cost is None else _priced_binary(overloads[0], args)
-    return _dispatched(Dispatch(overloads), args, named=len(overloads) == 1 or function not in _BY_OVERLOAD)
-
-
-def _unary(overload: Overload, arg: Run) -> Run:
-    operation = overload.run
-
-    def run(frame: Frame) -> Any:
-        try:
-            value = arg(frame)
-        finally:
-            frame.cost += 1
-        return operation(value)
-
-    return run
-
-
-def _plain_binary(overload: Overload, args: tuple[Run, ...]) -> Run:
-    operation = overload.run
-    left, right = args
-
-    def run(frame: Frame) -> Any:
-        try:
-            one = left(frame)
-        except EvaluationError:
-            _give_up(frame, right)
-            raise
-        try:
-            other = right(frame)
-        finally:
-            frame.cost += 1
-        return operation(one, other)
-
-    return run
-
-
-def _priced_binary(overload: Overload, args: tuple[Run, ...]) -> Run:
-    operation, cost = overload.run, overload.cost
-    left, right = args
-    assert cost is not None
-
-    def run(frame: Frame) -> Any:
-        try:
-            one = left(frame)
-        except EvaluationError:
-            _give_up(frame, right)
-            raise
-        try:
-            values = (one, right(frame))
-        except EvaluationError:
-            frame.cost += 1
-            raise
-        frame.cost += cost(values, None)
-        if frame.cost > frame.limit:
-            frame.check()
-        return operation(*values)
-
-    return run
-
-
-def _dispatched(dispatch: Dispatch, args: tuple[Run, ...], *, named: bool) -> Run:
-    def run(frame: Frame) -> Any:
-        values = [arg(frame) for arg in args]
-        overload = dispatch.find(values)
-        result = overload.run(*values)
-        frame.cost += 1 if overload.cost is None or not named else overload.cost(values, result)
-        if frame.cost > frame.limit:
-            frame.check()
-        return result
-
-    return run
-
-
-def _make_list(parts: list[tuple[bool, Run]]) -> Run:
-    plain = [run for optional, run in parts if not optional]
-
-    def run(frame: Frame) -> list[Any]:
-        if len(plain) == len(parts):
-            items = [part(frame) for part in plain]
-        else:
-            found = [attributes.chosen(frame, optional, part) for optional, part in parts]
-            items = [one.value for one in found if one.present]
-        frame.cost += costs.MAKE_LIST
-        return items
-
-    return run
-
-
-def _make_map(parts: list[tuple[Run, bool, Run]]) -> Run:
-    def run(frame: Frame) -> dict[Any, Any]:
-        found: dict[Any, Any] = {}
-        for key_of, optional, value_of in parts:
-            key = key_of(frame)
-            value = attributes.chosen(frame, optional, value_of)
-            if value.present:
-                _put(found, key, value.value)
-        frame.cost += costs.MAKE_MAP
-        return found
-
-    return run
-
-
-def _put(found: dict[Any, Any], key: Any, value: Any) -> None:
-    if not isinstance(key, _PRIMITIVE):
-        raise EvaluationError("unsupported key type")
-    found[key] = value
-
-
-def _make_struct(name: str, parts: list[tuple[str, bool, Run]]) -> Run:
-    def run(frame: Frame) -> Record:
-        found: dict[str, Any] = {}
-        for field, optional, value_of in parts:
-            value = attributes.chosen(frame, optional, value_of)
-            if value.present:
-                found[field] = value.value
-        frame.cost += costs.MAKE_OBJECT
-        return Record(name, found)
-
-    return run

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
+from wherry.machinery import patterns
 from wherry.machinery.cel.errors import EvaluationError
 
 _WORDS = {
@@ -18,23 +18,13 @@ _WORDS = {
 }
 
 
-@lru_cache(maxsize=512)
 def pattern(text: str) -> Any:
     """The compiled pattern. Raises EvaluationError."""
-    import re2
-
-    options = re2.Options()
-    options.log_errors = False
     try:
-        return re2.compile(text, options)
-    except re2.error as error:
-        raise EvaluationError(_worded(error)) from None
-
-
-def _worded(error: Exception) -> str:
-    raw = error.args[0] if error.args else b""
-    what, _, where = (raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)).partition(": ")
-    return f"error parsing regexp: {_WORDS.get(what, what)}: `{where}`"
+        return patterns.pattern(text)
+    except patterns.BadPattern as error:
+        what, _, where = str(error).partition(": ")
+        raise EvaluationError(f"error parsing regexp: {_WORDS.get(what, what)}: `{where}`") from None
 
 
 def matches(text: str, regex: str) -> bool:

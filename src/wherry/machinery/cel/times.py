@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from wherry.machinery.cel.errors import EvaluationError
 from wherry.machinery.cel.values import SECOND, Duration, Timestamp
+from wherry.machinery.durations import nanoseconds
 
 MIN_INT, MAX_INT = -(1 << 63), (1 << 63) - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -14,10 +15,6 @@ EARLIEST = -62135596800 * SECOND
 LATEST = 253402300799 * SECOND + 999_999_999
 
 _RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII)
-_PART = re.compile(r"(\d*)(?:\.(\d*))?([a-zµμ]+)", re.ASCII)
-_UNITS = {
-    "ns": 1, "us": 1000, "µs": 1000, "μs": 1000, "ms": 1_000_000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND
-}  # fmt: skip
 
 
 def parse_timestamp(text: str) -> Timestamp:
@@ -59,26 +56,13 @@ def parse_date(text: str) -> Timestamp:
 
 def parse_duration(text: str) -> Duration:
     """Go's notation: `1h30m`, `-1.5s`, `0`. Raises EvaluationError."""
-    nanos = _nanos(text)
-    if nanos is None or not MIN_INT <= nanos <= MAX_INT:
+    try:
+        nanos = nanoseconds(text)
+    except ValueError:
+        nanos = MAX_INT + 1
+    if not MIN_INT <= nanos <= MAX_INT:
         raise EvaluationError("duration conversion error: invalid duration")
     return Duration(nanos)
-
-
-def _nanos(text: str) -> int | None:
-    sign, rest = (-1, text[1:]) if text[:1] == "-" else (1, text[1:] if text[:1] == "+" else text)
-    if rest == "0":
-        return 0
-    total, position = 0, 0
-    while position < len(rest):
-        part = _PART.match(rest, position)
-        if part is None or not (part[1] or part[2]) or part[3] not in _UNITS:
-            return None
-        unit = _UNITS[part[3]]
-        fraction = part[2] or ""
-        total += int(part[1] or "0") * unit + int(fraction or "0") * unit // 10 ** len(fraction)
-        position = part.end()
-    return sign * total if rest else None
 
 
 def duration_text(value: Duration) -> str:

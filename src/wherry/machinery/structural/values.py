@@ -246,7 +246,7 @@ def _text(check: Check, value: str, path: str, result: Result) -> None:
 
 
 def _matches(wanted: str, value: str) -> bool:
-    from wherry.machinery.structural.patterns import BadPattern, pattern  # RE2 only where there is a pattern
+    from wherry.machinery.patterns import BadPattern, pattern  # RE2 only where there is a pattern
 
     try:
         return pattern(wanted).search(value) is not None
