@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal
 
 from wherry.apiserver.authn.user import User
+from wherry.apiserver.http import Query, Request
+from wherry.apiserver.routes import RequestInfo
+from wherry.apiserver.views import VIEWS, stored_as
 from wherry.machinery.errors import AlreadyExists, Conflict, MethodNotAllowed, NotFound
 from wherry.machinery.meta import T
 from wherry.machinery.resource import Resource
+from wherry.machinery.validation import invalid, not_supported, refuse
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
@@ -95,3 +99,35 @@ def no_such_verb(resource: Resource[Any], verb: str) -> MethodNotAllowed:
     return MethodNotAllowed(
         f'{verb} is not supported on resources of kind "{resource}"', details={"kind": resource.plural}
     )
+
+
+def context_of(
+    request: Request, info: RequestInfo, resource: Resource[Any], query: Query | None = None
+) -> Context[Any]:  # fmt: skip
+    """The Context of a request, with its write options checked. Raises Invalid."""
+    query = query or request.query
+    dry_run = query.all("dryRun")
+    if dry_run and dry_run != ["All"]:
+        raise refuse("meta.k8s.io", "CreateOptions", "", [not_supported("dryRun", dry_run, ("All",))])
+    manager = query.first("fieldManager")
+    if len(manager) > 128:
+        problem = invalid("fieldManager", manager, "may not be more than 128 bytes")
+        raise refuse("meta.k8s.io", "CreateOptions", "", [problem])
+    return Context(
+        user=request.user,
+        resource=stored_as(resource),
+        view=VIEWS.get(resource),
+        namespace=info.namespace if resource.namespaced else "",
+        name=info.name,
+        subresource=info.subresource,
+        dry_run=bool(dry_run),
+        manager=manager or _manager_of(request.headers.get("User-Agent", "")),
+        field_manager=manager,
+        field_validation=query.first("fieldValidation"),
+    )
+
+
+def _manager_of(agent: str) -> str:
+    """For a client that names none: its user agent up to the first slash."""
+    name = agent.partition("/")[0]
+    return name[:128] or "unknown"

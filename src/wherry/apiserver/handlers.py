@@ -14,7 +14,7 @@ import msgspec
 from wherry.api.metrics.usage import GROUP as METRICS
 from wherry.apiserver import output, unreadable
 from wherry.apiserver.api import Api
-from wherry.apiserver.context import Context, no_such_verb
+from wherry.apiserver.context import Context, context_of, no_such_verb
 from wherry.apiserver.decode import decode_object, to_json, untyped
 from wherry.apiserver.http import Answer, Query, Request, Response
 from wherry.apiserver.metering.handlers import measured, measured_one
@@ -37,7 +37,7 @@ from wherry.machinery import codec
 from wherry.machinery.errors import APIError, BadRequest, NotFound
 from wherry.machinery.meta import DeleteOptions
 from wherry.machinery.resource import Resource
-from wherry.machinery.validation import invalid, not_supported, refuse, required
+from wherry.machinery.validation import not_supported, refuse, required
 
 Handler = Callable[[Api, Request, RequestInfo, Resource[Any]], Awaitable[Answer]]
 _VALIDATIONS = ("Ignore", "Warn", "Strict", "")
@@ -82,7 +82,7 @@ async def _call(
     api: Api, request: Request, info: RequestInfo, resource: Resource[Any], call: tuple[str, Call]
 ) -> Answer:  # fmt: skip
     kind, do = call
-    ctx = context(request, info, resource)
+    ctx = context_of(request, info, resource)
     raw = untyped(to_json(await request.read(), request.headers.get("Content-Type", "")), kind)
     if raw.get("kind", kind) != kind:
         raise BadRequest(f"the object provided is unrecognized (must be of type {kind}): got {raw['kind']}")
@@ -91,36 +91,6 @@ async def _call(
     except msgspec.ValidationError as error:
         raise BadRequest(f"{kind} cannot be handled as a {kind}: json: {error}") from None
     return Response(codec.encode(done), 201, warnings=tuple(ctx.warnings))
-
-
-def context(request: Request, info: RequestInfo, resource: Resource[Any], query: Query | None = None) -> Context[Any]:
-    """The Context of a request, with its write options checked. Raises Invalid."""
-    query = query or request.query
-    dry_run = query.all("dryRun")
-    if dry_run and dry_run != ["All"]:
-        raise refuse("meta.k8s.io", "CreateOptions", "", [not_supported("dryRun", dry_run, ("All",))])
-    manager = query.first("fieldManager")
-    if len(manager) > 128:
-        problem = invalid("fieldManager", manager, "may not be more than 128 bytes")
-        raise refuse("meta.k8s.io", "CreateOptions", "", [problem])
-    return Context(
-        user=request.user,
-        resource=stored_as(resource),
-        view=VIEWS.get(resource),
-        namespace=info.namespace if resource.namespaced else "",
-        name=info.name,
-        subresource=info.subresource,
-        dry_run=bool(dry_run),
-        manager=manager or manager_of(request.headers.get("User-Agent", "")),
-        field_manager=manager,
-        field_validation=query.first("fieldValidation"),
-    )
-
-
-def manager_of(agent: str) -> str:
-    """The field manager of a client that names none: its user agent up to the first slash."""
-    name = agent.partition("/")[0]
-    return name[:128] or "unknown"
 
 
 def validation(query: Query) -> str:
@@ -227,7 +197,7 @@ async def create_one(api: Api, request: Request, info: RequestInfo, resource: Re
     """POST to a collection."""
     if info.name:
         raise no_such_verb(resource, "create")
-    ctx = context(request, info, resource)
+    ctx = context_of(request, info, resource)
     body = await request.read()
     if not body:
         raise BadRequest(f"EOF: the request body is empty, expected a {resource.kind}")
@@ -244,7 +214,7 @@ async def create_one(api: Api, request: Request, info: RequestInfo, resource: Re
 
 async def replace_one(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
     """PUT of an object or of its status."""
-    ctx = context(request, info, resource)
+    ctx = context_of(request, info, resource)
     body = await request.read()
     sent = decode_object(resource, body, request.headers.get("Content-Type", ""), validation(request.query))
     ctx.warnings.extend(sent.warnings)
@@ -258,7 +228,7 @@ async def replace_one(api: Api, request: Request, info: RequestInfo, resource: R
 
 async def patch_one(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
     """PATCH of an object or of its status."""
-    ctx = context(request, info, resource)
+    ctx = context_of(request, info, resource)
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind.startswith("application/apply-patch") and not request.query.first("fieldManager"):
         raise refuse("meta.k8s.io", "PatchOptions", "", [required("fieldManager", "is required for apply patch")])
@@ -295,7 +265,7 @@ async def delete_options(request: Request) -> DeleteOptions:
 async def delete_one(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
     """DELETE of one object."""
     options = await delete_options(request)
-    ctx = context(request, info, resource)
+    ctx = context_of(request, info, resource)
     ctx.dry_run = bool(options.dry_run)
     if options.ignore_store_read_error_with_cluster_breaking_potential and await unreadable.delete(api, ctx, info):
         return _status_of(ctx, "")
@@ -335,7 +305,7 @@ async def delete_many(api: Api, request: Request, info: RequestInfo, resource: R
     query = list_options(request.query)
     listing.check_list(query)
     selection = selected(resource, query.labels, query.fields)
-    ctx = context(request, info, resource)
+    ctx = context_of(request, info, resource)
     ctx.dry_run = bool(options.dry_run)
     late = None if selection.late is None else partial(selection.shown, resource)
     items = await delete_collection(api, ctx, options, selection.predicate, late)

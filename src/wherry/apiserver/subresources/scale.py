@@ -12,7 +12,7 @@ import msgspec
 
 from wherry.api.types.autoscaling import Scale
 from wherry.apiserver.api import Api
-from wherry.apiserver.context import Context, conflict
+from wherry.apiserver.context import Context, conflict, context_of
 from wherry.apiserver.decode import convert, decode_object
 from wherry.apiserver.http import Answer, Request, Response
 from wherry.apiserver.routes import RequestInfo
@@ -95,9 +95,7 @@ async def scale(api: Api, request: Request, info: RequestInfo, resource: Resourc
     """GET, PUT or PATCH of a Scale. Raises NotFound, Conflict, Invalid."""
     if info.verb == "get":
         return _answer(resource, api.get(resource, info.namespace, info.name))
-    from wherry.apiserver.handlers import context
-
-    ctx = context(request, info, resource)
+    ctx = context_of(request, info, resource)
     body = await request.read()
     media = request.headers.get("Content-Type", "").partition(";")[0].strip()
     if info.verb == "update":
