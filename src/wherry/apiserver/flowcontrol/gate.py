@@ -19,7 +19,7 @@ from wherry.api.flowcontrol.mandatory import CATCH_ALL
 from wherry.api.flowcontrol.prioritylevelconfiguration import PRIORITYLEVELCONFIGURATION
 from wherry.api.types.flowcontrol import FlowSchema, PriorityLevelConfiguration
 from wherry.apiserver.authn.user import User
-from wherry.apiserver.flowcontrol.bootstrap import LEVELS, SCHEMAS
+from wherry.apiserver.flowcontrol.bootstrap import LEVELS, MANDATORY, SCHEMAS
 from wherry.apiserver.flowcontrol.level import Full, Level
 from wherry.apiserver.flowcontrol.rules import distinguisher, in_order, matches
 from wherry.apiserver.routes import RequestInfo
@@ -145,10 +145,10 @@ class FlowControl:
         """Read the objects; mandatory ones count even while they are missing."""
         self._stale = False
         self._known.clear()
-        schemas = {schema.metadata.name: schema for schema in SCHEMAS if schema.metadata.name in ("exempt", CATCH_ALL)}
+        schemas = {schema.metadata.name: schema for schema in SCHEMAS if schema.metadata.name in MANDATORY}
         schemas |= {entry.name: entry.obj for entry in self._windows.of(FLOWSCHEMA).list().items}
         self._schemas = in_order(schemas.values())
-        configs = {level.metadata.name: level for level in LEVELS if level.metadata.name in ("exempt", CATCH_ALL)}
+        configs = {level.metadata.name: level for level in LEVELS if level.metadata.name in MANDATORY}
         configs |= {entry.name: entry.obj for entry in self._windows.of(PRIORITYLEVELCONFIGURATION).list().items}
         total = sum(map(_shares, configs.values())) or 1
         levels = {name: self.levels.get(name) or Level(name) for name in configs}
