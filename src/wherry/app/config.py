@@ -47,7 +47,7 @@ class Audit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enabled: bool = True
     policy: str = ""
     size: int = 100
-    days: float = 30
+    days: float = 30.0
     files: int = 10
     on_failure: Literal["continue", "refuse"] = "continue"
     webhook: str = ""

@@ -1,7 +1,9 @@
 """HAProxy as a process: started in master-worker mode, asked through its sockets, given a new configuration in place.
 
-It outlives whoever started it; the next agent finds it by its pid file. A new configuration starts new workers on the
-same listening sockets, while the old ones finish what they have: no connection is refused or cut.
+It outlives whoever started it; the next agent finds it by its pid file. A new configuration starts a new worker on the
+same listening sockets, while the old one finishes what it has: no connection is refused or cut. Commands go through
+the master, which knows who the worker is now: the worker's own socket is inherited as well, and the old one still
+answers there for a while after a reload.
 https://docs.haproxy.org/2.6/management.html
 """
 
@@ -20,6 +22,7 @@ PROGRAM = "haproxy"
 _SECONDS = 5.0
 _TOGETHER = 60
 """Commands sent in one line."""
+_WORKER = re.compile(r"^# workers\n([0-9]+) ", re.MULTILINE)
 _SUCCESS = re.compile(r"^(Success|New certificate|Transaction|Committing|Loading succeeded|\s*$)")
 
 
@@ -34,7 +37,7 @@ def installed() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Haproxy:
-    """One HAProxy. All files are in `folder`: haproxy.cfg, run.sock (worker), master.sock, haproxy.pid, haproxy.log."""
+    """One HAProxy. All files are in `folder`: haproxy.cfg, master.sock, haproxy.pid, haproxy.log."""
 
     folder: Path
 
@@ -45,11 +48,6 @@ class Haproxy:
     @property
     def _master(self) -> Path:
         return self.folder / "master.sock"
-
-    @property
-    def worker(self) -> Path:
-        """The runtime API."""
-        return self.folder / "run.sock"
 
     def running(self) -> bool:
         """Whether it runs."""
@@ -66,12 +64,7 @@ class Haproxy:
         for _ in range(100):
             if not process.alive():
                 break
-            if self.worker.exists():
-                try:
-                    await self.ask("show version")
-                except HaproxyError:
-                    await asyncio.sleep(0.05)
-                    continue
+            if await self._worker():
                 return
             await asyncio.sleep(0.05)
         said = (self.folder / "haproxy.log").read_text(errors="replace").strip().splitlines()[-3:]
@@ -91,22 +84,27 @@ class Haproxy:
     async def reload(self) -> None:
         """Take over the configuration as it is in the file now. Raises HaproxyError; the old one then goes on."""
         await self.check()
-        before = self.worker.stat().st_ino if self.worker.exists() else 0
-        await self._say(self._master, "reload")
-        for _ in range(200):
-            if self.worker.exists() and self.worker.stat().st_ino != before:
-                try:
-                    await self.ask("show version")
-                except HaproxyError:
-                    pass
-                else:
-                    return
+        before = await self._worker()
+        await self._say("reload")
+        for _ in range(250):
+            if await self._worker() not in ("", before):
+                return
             await asyncio.sleep(0.02)
-        raise HaproxyError("the new configuration was not taken over within four seconds")
+        raise HaproxyError("the new configuration was not taken over within five seconds")
+
+    async def _worker(self) -> str:
+        """The pid of the worker that serves; "" while there is none that answers (the master starts anew to reload)."""
+        try:
+            found = _WORKER.search(await self._say("show proc"))
+            if found is None or f"Pid: {found[1]}\n" not in await self.ask("show info"):
+                return ""
+        except HaproxyError:
+            return ""
+        return found[1]
 
     async def ask(self, command: str) -> str:
-        """One runtime command; its answer. Raises HaproxyError when nobody answers."""
-        return await self._say(self.worker, command)
+        """Runtime commands for the worker, one line with `;` between; the answer. Raises HaproxyError without one."""
+        return await self._say(f"@1;{command}")
 
     async def tell(self, commands: Sequence[str]) -> None:
         """Runtime commands that answer nothing when all is well. Raises HaproxyError with the first complaint."""
@@ -130,13 +128,13 @@ class Haproxy:
             await asyncio.to_thread(daemons.stop, process, 2.0)
         self._pid_file.unlink(missing_ok=True)
 
-    async def _say(self, socket: Path, command: str) -> str:
+    async def _say(self, command: str) -> str:
         try:
             async with asyncio.timeout(_SECONDS):
-                reader, writer = await asyncio.open_unix_connection(str(socket), limit=1 << 24)
+                reader, writer = await asyncio.open_unix_connection(str(self._master), limit=1 << 24)
                 try:
                     writer.write(command.encode() + b"\n")
-                    await writer.drain()
+                    writer.write_eof()
                     return (await reader.read(-1)).decode(errors="replace")
                 finally:
                     writer.close()
