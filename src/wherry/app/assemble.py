@@ -26,6 +26,7 @@ from wherry.app.config import Config
 from wherry.app.queue_metrics import QueueMetrics
 from wherry.app.sealing import Sealing
 from wherry.client.interface import Client
+from wherry.host import site_authority
 from wherry.host.keys import Pki
 from wherry.host.signer import Signer
 from wherry.reconcile.runner import run_controllers
@@ -131,7 +132,13 @@ async def _controllers(config: Config, pki: Pki, client: Client, clock: Clock, q
         from wherry.controllers.settings import Settings
 
         return controllers(
-            Settings(ca=pki.ca.certificate_pem().decode(), pod_network=config.pod_cidr, sign=Signer(pki.ca, clock).sign)
+            Settings(
+                ca=pki.ca.certificate_pem().decode(),
+                pod_network=config.pod_cidr,
+                sign=Signer(pki.ca, clock).sign,
+                site=partial(site_authority.issue, pki.site_ca),
+                site_ca=pki.site_ca.certificate_pem().decode(),
+            )
         )
 
     await run_controllers(client, clock, await asyncio.to_thread(load), queues.know)

@@ -44,3 +44,22 @@ SIGNER = ClusterRoleBinding(
     subjects=(Subject(api_group=RBAC, kind="User", name="system:kube-controller-manager"),),
 )
 """wherry's controllers are one user; upstream's certificate controller has an account of its own."""
+
+BUNDLES = ClusterRole(
+    metadata=ObjectMeta(name="wherry:trust-bundles"),
+    rules=(
+        PolicyRule(
+            verbs=("attest",),
+            api_groups=("certificates.k8s.io",),
+            resources=("signers",),
+            resource_names=("kubernetes.io/kube-apiserver-serving", "wherry.dev/sites"),
+        ),
+    ),
+)
+"""Whose certificates wherry's controllers publish for pods."""
+
+BUNDLES_BINDING = ClusterRoleBinding(
+    metadata=ObjectMeta(name="wherry:trust-bundles"),
+    role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name="wherry:trust-bundles"),
+    subjects=(Subject(api_group=RBAC, kind="User", name="system:kube-controller-manager"),),
+)

@@ -31,7 +31,7 @@ from wherry.api.types.core import (
 )
 from wherry.app import addresses
 from wherry.app.config import Config
-from wherry.app.grants import NODE_NETWORK, NODE_NETWORK_BINDING, NODE_PROXIER, SIGNER
+from wherry.app.grants import BUNDLES, BUNDLES_BINDING, NODE_NETWORK, NODE_NETWORK_BINDING, NODE_PROXIER, SIGNER
 from wherry.client.interface import Client
 from wherry.machinery.errors import AlreadyExists, APIError, Conflict, NotFound
 from wherry.machinery.meta import Key, ObjectMeta, T
@@ -51,6 +51,8 @@ async def publish(config: Config, client: Client) -> None:
         try:
             await _ensure(client, CLUSTERROLEBINDING, NODE_PROXIER)
             await _ensure(client, CLUSTERROLEBINDING, SIGNER)
+            await _ensure(client, CLUSTERROLE, BUNDLES)
+            await _ensure(client, CLUSTERROLEBINDING, BUNDLES_BINDING)
             await _ensure(client, CLUSTERROLE, NODE_NETWORK)
             await _ensure(client, CLUSTERROLEBINDING, NODE_NETWORK_BINDING)
             await _ensure(client, SERVICE, service(config))

@@ -22,6 +22,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("logs", "wherry.cli.logs"),
     ("audit", "wherry.cli.audit"),
     ("encryption", "wherry.cli.encryption"),
+    ("site-ca", "wherry.cli.site_ca"),
     ("version", "wherry.cli.version"),
     ("server", "wherry.cli.server"),
     ("agent", "wherry.cli.agent"),

@@ -1,8 +1,9 @@
-"""Trust bundle publisher: who has signed the API server's certificate, as a ClusterTrustBundle for pods.
+"""Trust bundle publisher: who has signed the API server's certificate, and who signs those of sites, for pods.
 
-Wakes on: ClusterTrustBundle of the signer kubernetes.io/kube-apiserver-serving; the first namespaces there are.
-Writes:   ClusterTrustBundle `kubernetes.io:kube-apiserver-serving:<hash>` (and no other
-          of this signer).
+Wakes on: ClusterTrustBundle of the signers kubernetes.io/kube-apiserver-serving and wherry.dev/sites; the first
+          namespaces there are.
+Writes:   ClusterTrustBundle `kubernetes.io:kube-apiserver-serving:<hash>` and `wherry.dev:sites:<hash>` (and no other
+          of these signers).
 Upstream: https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#cluster-trust-bundles
 """
 
@@ -24,7 +25,7 @@ from wherry.reconcile.controller import Controller, Watch
 from wherry.reconcile.view import View
 
 SIGNER = "kubernetes.io/kube-apiserver-serving"
-ONLY = Key("", "bundle")
+SITES = "wherry.dev/sites"
 
 
 def bundle_name(signer: str, bundle: str) -> str:
@@ -33,21 +34,22 @@ def bundle_name(signer: str, bundle: str) -> str:
 
 
 def controller(settings: Settings) -> Controller:
-    """The controller that publishes `settings.ca`."""
-    name = bundle_name(SIGNER, settings.ca)
-    spec = ClusterTrustBundleSpec(signer_name=SIGNER, trust_bundle=settings.ca)
+    """The controller that publishes `settings.ca` and `settings.site_ca`; a key is a signer."""
+    bundles = {SIGNER: settings.ca, SITES: settings.site_ca}
 
     def plan(view: View, key: Key) -> Iterator[Action]:
-        """One run for all bundles of the signer."""
-        if not settings.ca:
+        """One run for all bundles of a signer."""
+        signer, bundle = key.name, bundles[key.name]
+        if not bundle:
             return
+        name, spec = bundle_name(signer, bundle), ClusterTrustBundleSpec(signer_name=signer, trust_bundle=bundle)
         found = view.get(CLUSTERTRUSTBUNDLE, Key("", name))
         if found is None:
             yield Create(CLUSTERTRUSTBUNDLE, ClusterTrustBundle(metadata=ObjectMeta(name=name), spec=spec))
         elif found.spec != spec:
             yield Replace(CLUSTERTRUSTBUNDLE, replace(found, spec=spec))
         for other in view.list(CLUSTERTRUSTBUNDLE):
-            if other.spec.signer_name == SIGNER and other.metadata.name != name:
+            if other.spec.signer_name == signer and other.metadata.name != name:
                 yield Delete(CLUSTERTRUSTBUNDLE, key_of(other), other.metadata.uid)
 
     watches = (Watch(CLUSTERTRUSTBUNDLE, _ours), Watch(NAMESPACE, _first))
@@ -55,11 +57,11 @@ def controller(settings: Settings) -> Controller:
 
 
 def _ours(view: View, bundle: ClusterTrustBundle) -> Iterator[Key]:
-    if bundle.spec.signer_name == SIGNER:
-        yield ONLY
+    if bundle.spec.signer_name in (SIGNER, SITES):
+        yield Key("", bundle.spec.signer_name)
 
 
 def _first(view: View, namespace: Namespace) -> Iterator[Key]:
     """Something that every cluster has wakes the first run."""
     if namespace.metadata.name == "default":
-        yield ONLY
+        yield from (Key("", signer) for signer in (SIGNER, SITES))

@@ -38,6 +38,7 @@ from wherry.controllers import (
     serviceaccount,
     serviceaddress,
     servicecidr,
+    sitecertificate,
     statefulset,
     storageversionmigration,
     tainteviction,
@@ -96,6 +97,7 @@ CONFIGURED: tuple[Callable[[Settings], AnyController], ...] = (
     clustertrustbundle.controller,
     storageversionmigration.controller,
     horizontalpodautoscaler.controller,
+    sitecertificate.controller,
 )
 """Those that depend on the cluster's settings."""
 

@@ -25,3 +25,7 @@ class Settings:
     load_balancer: bool = True
     sign: Callable[[bytes, Sequence[str], int | None], bytes] | None = None
     """(request in PEM, usages, seconds or None) -> a certificate of the cluster CA. Raises ValueError."""
+    site: Callable[[Sequence[str]], tuple[bytes, bytes]] | None = None
+    """DNS names -> certificate and key of the site CA, PEM."""
+    site_ca: str = ""
+    """The site CA's certificate, PEM."""

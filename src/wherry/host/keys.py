@@ -2,6 +2,7 @@
 
 Layout under one folder (0700; every file 0600, replaced atomically):
   ca.{crt,key}                  the cluster CA: server, clients, agents
+  site-ca.{crt,key}             the CA of sites, which users may trust: it signs nothing else
   front-proxy-ca.{crt,key}      the CA of the aggregation layer; front-proxy-client.{crt,key} is signed by it
   apiserver.{crt,key}           what the API server shows; re-issued when names or addresses change
   apiserver-agent.{crt,key}     the API server towards agents (CN wherry-apiserver)
@@ -137,6 +138,7 @@ class Pki:
         self.folder = folder
         self.ca = Authority(pair(folder, "ca"), "wherry-ca", clock)
         self.front_proxy_ca = Authority(pair(folder, "front-proxy-ca"), "wherry-front-proxy-ca", clock)
+        self.site_ca = Authority(pair(folder, "site-ca"), "wherry-site-ca", clock)
         self.server = pair(folder, "apiserver")
         self.agent_client = pair(folder, "apiserver-agent")
         self.front_proxy = pair(folder, "front-proxy-client")
@@ -154,6 +156,7 @@ class Pki:
         wrote = [
             self.ca.ensure(),
             self.front_proxy_ca.ensure(),
+            self.site_ca.ensure(),
             self.ca.ensure_issued(self.server, server),
             self.ca.ensure_issued(self.agent_client, Subject("wherry-apiserver")),
             self.ca.ensure_issued(self.admin, Subject("kubernetes-admin", ("system:masters",))),

@@ -210,6 +210,38 @@ def test_certificates_are_renewed_while_they_are_served(site: Site) -> None:
     assert site.certificate("s.test") == wanted
 
 
+def secure_get(site: Site, host: str, context: ssl.SSLContext) -> bytes:
+    """The whole answer to `GET /`; what went wrong, where the certificate is not trusted or nobody answers."""
+    try:
+        with (
+            socket.create_connection((site.cluster.address, 443), timeout=5) as raw,
+            context.wrap_socket(raw, server_hostname=host) as wrapped,
+        ):
+            wrapped.sendall(f"GET / HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+            return b"".join(iter(lambda: wrapped.recv(4096), b""))
+    except OSError as error:
+        return repr(error).encode()
+
+
+def test_a_site_has_a_certificate_at_once(site: Site) -> None:
+    """Nobody made a Secret, and whoever trusts the cluster's authority of sites sees the site."""
+    site.web("one")
+    site.apply(ingress("o", "o.test", [("/", "Prefix", "one")], tls=[{"hosts": ["o.test"], "secretName": "own"}]))
+    context = ssl.create_default_context(cadata=site.cluster.wherry("site-ca"))
+    answer = b""
+    for _ in range(100):
+        answer = secure_get(site, "o.test", context)
+        if answer.startswith(b"HTTP/1.1 200"):
+            break
+        time.sleep(0.1)
+    assert answer.startswith(b"HTTP/1.1 200"), answer
+    assert answer.split(b"\r\n\r\n")[1].startswith(b"one")
+    mark = site.kubectl("get", "secret/own", "-o", r"jsonpath={.metadata.annotations.wherry\.dev/issued-by}")
+    assert mark == "own"
+    site.kubectl("delete", "ingress/o")
+    site.kubectl("wait", "--for=delete", "secret/own", "--timeout=20s")
+
+
 def test_requests_wait_for_an_application_that_wakes_up(site: Site) -> None:
     site.web("one")
     site.kubectl("scale", "deployment/one", "--replicas=0")

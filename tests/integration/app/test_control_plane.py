@@ -4,17 +4,30 @@ and everything is there again after a restart."""
 import asyncio
 import base64
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography import x509
 
 from wherry.aio.clock import SystemClock
+from wherry.api.certificates.clustertrustbundle import CLUSTERTRUSTBUNDLE
 from wherry.api.core.configmap import CONFIGMAP
 from wherry.api.core.endpoints import ENDPOINTS
 from wherry.api.core.secret import SECRET
 from wherry.api.core.service import SERVICE
+from wherry.api.networking.ingress import INGRESS
+from wherry.api.networking.ingressclass import INGRESSCLASS
 from wherry.api.types.core import ConfigMap, Secret
+from wherry.api.types.networking import (
+    Ingress,
+    IngressBackend,
+    IngressServiceBackend,
+    IngressSpec,
+    IngressTLS,
+    ServiceBackendPort,
+)
 from wherry.apiserver.authn.user import MASTERS, known
 from wherry.app import assemble, certificates
 from wherry.app.config import Config
@@ -124,3 +137,34 @@ def test_folders_and_keys_are_made_once(tmp_path: Path) -> None:
         for path in sorted(config.run.rglob("*"), reverse=True):
             path.rmdir()
         config.run.rmdir()
+
+
+async def test_a_site_has_a_certificate_of_the_authority_that_is_published(config: Config) -> None:
+    plane = await assemble.control_plane(config, SystemClock(), frozenset({"api", "controllers"}))
+    backend = IngressBackend(service=IngressServiceBackend(name="shop", port=ServiceBackendPort(number=80)))
+    spec = IngressSpec(default_backend=backend, tls=(IngressTLS(hosts=("shop.test",), secret_name="shop-tls"),))
+    try:
+        client = plane.api.client(ADMIN)
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+            jobs = [group.create_task(job) for job in assemble.supervised(plane, SystemClock())]
+            await _seen(client, INGRESSCLASS, lambda cls: cls.metadata.name == "wherry")
+            await client.create(INGRESS, Ingress(metadata=ObjectMeta(name="shop", namespace="default"), spec=spec))
+            secret = await _seen(client, SECRET, lambda one: one.metadata.name == "shop-tls")
+            bundle = await _seen(client, CLUSTERTRUSTBUNDLE, lambda one: one.spec.signer_name == "wherry.dev/sites")
+            await _seen(
+                client, CLUSTERTRUSTBUNDLE, lambda one: one.spec.signer_name == "kubernetes.io/kube-apiserver-serving"
+            )
+            for job in jobs:
+                job.cancel()
+    finally:
+        await plane.stop()
+    authority = x509.load_pem_x509_certificate(bundle.spec.trust_bundle.encode())
+    x509.load_pem_x509_certificate(secret.data["tls.crt"]).verify_directly_issued_by(authority)
+    assert authority != x509.load_pem_x509_certificate(Pki(config.pki, SystemClock()).ca.certificate_pem())
+
+
+async def _seen(client: Client, resource: Resource[T], wanted: Callable[[T], bool]) -> T:
+    async for event in client.watch(resource):
+        if event.obj is not None and event.type != "DELETED" and wanted(event.obj):
+            return event.obj
+    raise AssertionError("the watch ended")

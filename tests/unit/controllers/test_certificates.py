@@ -26,7 +26,7 @@ def test_the_authority_is_published_and_an_old_one_taken_back() -> None:
     )
     view = FakeView().put(CLUSTERTRUSTBUNDLE, old, OTHER)
     controller = clustertrustbundle.controller(Settings(ca="new"))
-    assert view.settle(controller.plan, clustertrustbundle.ONLY) == 1
+    assert view.settle(controller.plan, Key("", clustertrustbundle.SIGNER)) == 1
     found = {b.metadata.name: b.spec for b in view.list(CLUSTERTRUSTBUNDLE)}
     name = "kubernetes.io:kube-apiserver-serving:11507a0e2f5e69d5dfa40a62"
     assert found == {"other": OTHER.spec, name: ClusterTrustBundleSpec(clustertrustbundle.SIGNER, "new")}
@@ -35,10 +35,10 @@ def test_the_authority_is_published_and_an_old_one_taken_back() -> None:
 def test_a_changed_bundle_is_put_right() -> None:
     controller = clustertrustbundle.controller(Settings(ca="new"))
     view = FakeView()
-    view.settle(controller.plan, clustertrustbundle.ONLY)
+    view.settle(controller.plan, Key("", clustertrustbundle.SIGNER))
     (made,) = view.list(CLUSTERTRUSTBUNDLE)
     view.put(CLUSTERTRUSTBUNDLE, ClusterTrustBundle(metadata=made.metadata, spec=OTHER.spec))
-    view.settle(controller.plan, clustertrustbundle.ONLY)
+    view.settle(controller.plan, Key("", clustertrustbundle.SIGNER))
     assert view.list(CLUSTERTRUSTBUNDLE)[0].spec == made.spec
 
 

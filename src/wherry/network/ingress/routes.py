@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from wherry.api.networking.site_certificates import WISH, WISHES
 from wherry.api.types.core import Service
 from wherry.api.types.discovery import EndpointSlice
 from wherry.api.types.networking import Ingress, IngressBackend, ServiceBackendPort
@@ -19,7 +20,7 @@ from wherry.machinery.meta import Key, key_of
 from wherry.network.services import address, port_number, ready
 
 PREFIX = "wherry.dev/"
-"""Annotations of ours: hold-seconds, timeout-seconds, body-limit, redirect-to-https, backend-protocol."""
+"""Annotations of ours: hold-seconds, timeout-seconds, body-limit, redirect-to-https, backend-protocol, certificate."""
 
 Match = Literal["exact", "prefix"]
 Protocol = Literal["http", "https", "proxy"]
@@ -205,6 +206,9 @@ def _options(ingress: Ingress, found: Picture) -> Options:
     if protocol not in ("http", "https", "proxy"):
         found.blame(ingress, f"{PREFIX}backend-protocol is {protocol!r}, not http, https or proxy")
         protocol = "http"
+    wish = ingress.metadata.annotations.get(WISH, "").lower()
+    if wish not in ("", *WISHES):
+        found.blame(ingress, f"{WISH} is {wish!r}, not own, acme or none")
     return Options(
         hold=_seconds(notes, "hold-seconds", _HOLD_MOST, ingress, found),
         timeout=_seconds(notes, "timeout-seconds", _TIMEOUT_MOST, ingress, found),

@@ -1,0 +1,65 @@
+"""What the Ingresses want in the Secret of a site's certificate. Shared by the two controllers that fill it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from wherry.api.core.namespace import NAMESPACE
+from wherry.api.core.secret import SECRET
+from wherry.api.networking.ingress import INGRESS
+from wherry.api.networking.ingressclass import INGRESSCLASS, served
+from wherry.api.networking.site_certificates import TLS, hosts, public, secrets_of, wish
+from wherry.api.types.core import Secret
+from wherry.api.types.networking import Ingress, IngressClass
+from wherry.machinery.meta import Key
+from wherry.reconcile.controller import Watch
+from wherry.reconcile.view import Index, View
+
+BY_SECRET = Index(INGRESS, lambda ingress: [str(key) for key in secrets_of(ingress)])
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """`names`, sorted; `ingresses` that want them, oldest first. `acme`: whether ACME can and may vouch for them;
+    `public`: whether a public authority could."""
+
+    names: tuple[str, ...]
+    ingresses: tuple[Ingress, ...]
+    acme: bool
+    public: bool
+
+
+def wanted(view: View, key: Key, *, acme: bool) -> Wanted | None:
+    """What belongs into this Secret; None when it is no business of ours. `acme`: whether ACME is in use at all."""
+    found = view.indexed(BY_SECRET, str(key))
+    if not found:
+        return None
+    classes = {one.metadata.name: one for one in view.list(INGRESSCLASS)}
+    ours = [one for one in found if served(one, classes) and one.metadata.deletion_timestamp is None]
+    ours.sort(key=lambda one: (one.metadata.creation_timestamp or "", one.metadata.name))
+    names = sorted(frozenset[str]().union(*(hosts(one, key.name) for one in ours)))
+    wishes = [said for said in map(wish, ours) if said]
+    space = view.get(NAMESPACE, Key("", key.namespace))
+    if not names or "none" in wishes or space is None or space.metadata.deletion_timestamp is not None:
+        return None
+    provable = all(map(public, names))
+    asked = wishes[0] if wishes else "acme"
+    return Wanted(tuple(names), tuple(ours), acme and provable and asked == "acme", provable and asked == "acme")
+
+
+def _of_ingress(view: View, ingress: Ingress) -> Iterator[Key]:
+    yield from secrets_of(ingress)
+
+
+def _of_class(view: View, cls: IngressClass) -> Iterator[Key]:
+    for ingress in view.list(INGRESS):
+        yield from secrets_of(ingress)
+
+
+def _itself(view: View, secret: Secret) -> Iterator[Key]:
+    if secret.type == TLS:
+        yield Key(secret.metadata.namespace, secret.metadata.name)
+
+
+WATCHES = (Watch(INGRESS, _of_ingress), Watch(INGRESSCLASS, _of_class), Watch(SECRET, _itself))
