@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -25,10 +24,10 @@ from wherry.apiserver.select import select
 from wherry.apiserver.shapes import without_nulls
 from wherry.apiserver.subresources.doors import DOORS
 from wherry.apiserver.subresources.table import CALLS, SUBRESOURCES, Call
-from wherry.apiserver.verbs import list as listing
 from wherry.apiserver.verbs.create import create
 from wherry.apiserver.verbs.delete import Deleted, delete, delete_collection
-from wherry.apiserver.verbs.list import ListOptions, list_, reached, revision_of
+from wherry.apiserver.verbs.list import list_, reached
+from wherry.apiserver.verbs.options import ListOptions, revision_of
 from wherry.apiserver.verbs.patch import PatchRequest, patch
 from wherry.apiserver.verbs.update import put
 from wherry.apiserver.verbs.watch import watch
@@ -303,17 +302,18 @@ async def delete_many(api: Api, request: Request, info: RequestInfo, resource: R
     """DELETE of a collection."""
     options = await delete_options(request)
     query = list_options(request.query)
-    listing.check_list(query)
     selection = selected(resource, query.labels, query.fields)
     ctx = context_of(request, info, resource)
     ctx.dry_run = bool(options.dry_run)
-    late = None if selection.late is None else partial(selection.shown, resource)
-    items = await delete_collection(api, ctx, options, selection.predicate, late)
+    found = await list_(api, stored_as(resource), info.namespace, selection, query)
+    items = found.page.items
+    if selection.late is not None:
+        items = await selection.shown(resource, items)
+    await delete_collection(api, ctx, options, items)
     items = [shown_as(resource, entry) for entry in items]
     if resource.custom is not None:
         items = await resource.custom.show(items)
-    meta = {"resourceVersion": str(api.windows.revision)}
-    return output.many(resource, items, meta, accepted(request), api.clock.now())
+    return output.many(resource, items, found.meta, accepted(request), api.clock.now())
 
 
 _VERBS: dict[str, Handler] = {

@@ -7,6 +7,7 @@ port-forward, proxied WebSockets). `server.py` is the only module that knows aio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -18,6 +19,8 @@ from wherry.aio.connection import Connection
 from wherry.machinery.errors import BadRequest
 
 JSON = "application/json"
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_INT64 = 1 << 63
 
 
 class Query:
@@ -56,10 +59,12 @@ class Query:
         values = self._values.get(name)
         if not values or not values[0]:
             return None
-        try:
-            return int(values[0])
-        except ValueError:
-            raise BadRequest(f'strconv.ParseInt: parsing "{values[0]}": invalid syntax') from None
+        text = values[0]
+        if not _INTEGER.fullmatch(text):
+            raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+        if len(text) > 100 or not -_INT64 <= int(text) < _INT64:
+            raise BadRequest(f'strconv.ParseInt: parsing "{text}": value out of range')
+        return int(text)
 
     def __contains__(self, name: str) -> bool:
         return name in self._values

@@ -26,7 +26,7 @@ from wherry.apiserver.decode import decode_object
 from wherry.apiserver.http import Query
 from wherry.apiserver.negotiate import negotiate
 from wherry.apiserver.routes import parse
-from wherry.apiserver.verbs.list import ListOptions, check_list
+from wherry.apiserver.verbs.options import ListOptions, check_list
 from wherry.machinery.errors import APIError
 from wherry.machinery.patch.json import json_patch
 from wherry.machinery.patch.merge import merge_patch

@@ -7,7 +7,8 @@ meanwhile is never lost. https://kubernetes.io/docs/concepts/architecture/garbag
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -15,12 +16,11 @@ from msgspec.structs import replace
 from wherry.apiserver import strategy
 from wherry.apiserver.api import Api
 from wherry.apiserver.context import Context, conflict
-from wherry.machinery.errors import APIError, NotFound
+from wherry.machinery.errors import NotFound
 from wherry.machinery.meta import DeleteOptions, T
 from wherry.machinery.time import seconds, time_at
 from wherry.machinery.validation import forbidden, invalid, not_supported, refuse
 from wherry.store.entry import Entry
-from wherry.store.history import Predicate
 from wherry.store.log import Changed
 
 ORPHAN = "orphan"
@@ -157,24 +157,14 @@ def _gc_finalizers(obj: T, options: DeleteOptions) -> tuple[str, ...]:
 
 
 async def delete_collection(
-    api: Api, ctx: Context[T], options: DeleteOptions, predicate: Predicate[T] | None,
-    late: Callable[[list[Entry[T]]], Awaitable[list[Entry[T]]]] | None = None,
-) -> list[Entry[T]]:  # fmt: skip
-    """Delete every matching object; what they were. Objects that vanish meanwhile are no error. `late` chooses among
-    those that `predicate` has let through."""
+    api: Api, ctx: Context[T], options: DeleteOptions, items: Sequence[Entry[T]]
+) -> None:  # fmt: skip
+    """Delete every one of these. Objects that vanish meanwhile are no error."""
     check_options(options)
-    items = api.window(ctx.resource).list(ctx.namespace, predicate).items
-    if late is not None:
-        items = await late(items)
     for entry in items:
         each = Context(
             ctx.user, ctx.resource, entry.namespace, entry.name, operation="DELETE", dry_run=ctx.dry_run,
             manager=ctx.manager, warnings=ctx.warnings,
         )  # fmt: skip
-        try:
+        with suppress(NotFound):
             await delete(api, each, options)
-        except NotFound:
-            continue
-        except APIError:
-            raise
-    return items

@@ -14,12 +14,13 @@ import msgspec
 from wherry.apiserver import unreadable
 from wherry.apiserver.api import Api
 from wherry.apiserver.select import Selection
+from wherry.apiserver.verbs.options import ListOptions, check_list, revision_of
 from wherry.machinery.errors import BadRequest, Cause, Gone, Timeout
 from wherry.machinery.resource import Resource
-from wherry.machinery.validation import forbidden, invalid, not_supported, refuse
 from wherry.store.log import Compacted
 from wherry.store.window import FutureRevision, Page, Window
 
+VERSION = "meta.k8s.io/v1"
 EXPIRED = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
     "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
@@ -49,21 +50,6 @@ class Token(msgspec.Struct, rename={"version": "v", "revision": "rv"}):
 
 
 @dataclass(frozen=True, slots=True)
-class ListOptions:
-    """The query of a list or watch."""
-
-    labels: str = ""
-    fields: str = ""
-    limit: int = 0
-    token: str = ""
-    revision: str = ""
-    match: str = ""
-    send_initial: bool | None = None
-    bookmarks: bool = False
-    timeout: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Listed:
     """A page and what its ListMeta says."""
 
@@ -81,36 +67,6 @@ class Listed:
         return out
 
 
-def revision_of(text: str) -> int | None:
-    """A resourceVersion parameter: None for absent. Raises BadRequest."""
-    if not text:
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > 19:
-        raise BadRequest(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
-    return int(text)
-
-
-def check_list(options: ListOptions) -> None:
-    """Raise Invalid when the options contradict themselves."""
-    errors = []
-    match, path = options.match, "resourceVersionMatch"
-    if options.send_initial is not None:
-        errors.append(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
-    if match:
-        if options.token:
-            errors.append(forbidden(path, f"{path} is forbidden when continue is provided"))
-        if not options.revision:
-            errors.append(forbidden(path, f"{path} is forbidden unless resourceVersion is provided"))
-        if match not in ("Exact", "NotOlderThan"):
-            errors.append(not_supported(path, match, ("Exact", "NotOlderThan", "")))
-        if match == "Exact" and options.revision == "0":
-            errors.append(forbidden(path, f'{path} "Exact" is forbidden for resourceVersion "0"'))
-    if options.limit < 0:
-        errors.append(invalid("limit", options.limit, "must be greater than or equal to 0"))
-    if errors:
-        raise refuse("meta.k8s.io", "ListOptions", "", errors)
-
-
 async def list_(
     api: Api, resource: Resource[Any], namespace: str, selection: Selection, options: ListOptions
 ) -> Listed:
@@ -124,13 +80,14 @@ async def list_(
     revision = revision_of(options.revision)
     if revision:
         await reached(window, revision)
-    exact = options.match == "Exact" or (bool(revision) and bool(options.limit) and not options.match)
-    if not exact and not options.limit:
+    exact = bool(revision) and (options.match == "Exact" or (options.limit > 0 and not options.match))
+    limit = 0 if options.revision == "0" else max(options.limit, 0)
+    if not exact and not limit:
         return Listed(_whole(window, namespace, selection), "")
     try:
         if exact and revision is not None and revision < api.windows.log.compacted:
             raise Compacted(api.windows.log.compacted)
-        page = window.list(namespace, selection.predicate, limit=options.limit, revision=revision if exact else None)
+        page = window.list(namespace, selection.predicate, limit=limit, revision=revision if exact else None)
     except Compacted:
         raise Gone("The resourceVersion for the provided list is too old.") from None
     return Listed(page, _token(window, page))
@@ -153,7 +110,7 @@ async def reached(window: Window[Any], revision: int) -> None:
         await window.reached(revision)
     except FutureRevision as error:
         raise Timeout(
-            f"Too large resource version: {revision}, current: {error.current}",
+            f"Timeout: Too large resource version: {revision}, current: {error.current}",
             causes=[Cause("ResourceVersionTooLarge", "Too large resource version")],
             retry_after=1,
         ) from None
@@ -170,19 +127,19 @@ def _continued(
     start = window.prefix + token.start
     scope = f"{window.prefix}{namespace}/" if namespace else window.prefix
     if not start.startswith(scope) or ".." in token.start.split("/") or token.start.startswith("/"):
-        raise BadRequest(f"continue key is not valid: {token.start!r}")
+        raise _bad_token(token.start)
     try:
         if 0 <= token.revision < compacted:
             raise Compacted(compacted)
         page = window.list(
             namespace,
             selection.predicate,
-            limit=options.limit,
+            limit=max(options.limit, 0),
             start_after=start,
             revision=None if token.revision < 0 else token.revision,
         )
     except FutureRevision:
-        raise BadRequest("continue key is not valid: its revision has not happened") from None
+        raise _bad_token("its revision has not happened") from None
     except Compacted:
         raise ContinueExpired(_write_token(-1, token.start)) from None
     return Listed(page, _token(window, page))
@@ -195,8 +152,12 @@ def _token(window: Window[Any], page: Page[Any]) -> str:
 
 
 def _write_token(revision: int, start: str) -> str:
-    raw = msgspec.json.encode(Token("meta.k8s.io/v1", revision, start))
+    raw = msgspec.json.encode(Token(VERSION, revision, start))
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _bad_token(why: object) -> BadRequest:
+    return BadRequest(f"invalid continue token: continue key is not valid: {why}")
 
 
 def _read_token(text: str) -> Token:
@@ -204,7 +165,14 @@ def _read_token(text: str) -> Token:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         token = msgspec.json.decode(raw, type=Token)
     except (ValueError, msgspec.MsgspecError) as error:
-        raise BadRequest(f"continue key is not valid: {error}") from None
-    if token.version != "meta.k8s.io/v1" or not token.start or token.revision < -1:
-        raise BadRequest("continue key is not valid: incorrect encoded start key")
+        raise _bad_token(error) from None
+    if token.version != VERSION:
+        raise BadRequest(
+            "invalid continue token: continue key is not valid: server does not recognize this encoded version "
+            f"{token.version}"
+        )
+    if token.revision == 0:
+        raise _bad_token(f"incorrect encoded start resourceVersion (version {VERSION})")
+    if not token.start:
+        raise _bad_token(f"encoded start key empty (version {VERSION})")
     return token

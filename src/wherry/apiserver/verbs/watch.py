@@ -15,12 +15,12 @@ from wherry.apiserver.api import Api
 from wherry.apiserver.http import Sink, Stream, nothing
 from wherry.apiserver.output import WatchForm
 from wherry.apiserver.select import Selection
-from wherry.apiserver.verbs.list import ListOptions, reached, revision_of
+from wherry.apiserver.verbs.list import reached
+from wherry.apiserver.verbs.options import ListOptions, revision_of, watch_options
 from wherry.apiserver.verbs.watch_converted import InOrder
 from wherry.machinery import codec
-from wherry.machinery.errors import APIError, Gone
+from wherry.machinery.errors import APIError, Gone, Timeout
 from wherry.machinery.resource import Resource
-from wherry.machinery.validation import forbidden, not_supported, refuse
 from wherry.store.entry import Entry, Event
 from wherry.store.log import Compacted
 from wherry.store.window import Watch
@@ -30,40 +30,12 @@ SHORTEST_DEFAULT = 1800
 _YIELD_EVERY = 200
 
 
-def check_watch(options: ListOptions) -> None:
-    """Raise Invalid when the options contradict themselves."""
-    errors = []
-    match = options.match
-    if options.send_initial is not None:
-        if not match:
-            errors.append(
-                forbidden(
-                    "resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-                )
-            )
-        elif match != "NotOlderThan":
-            errors.append(not_supported("resourceVersionMatch", match, ("NotOlderThan",)))
-    elif match:
-        errors.append(
-            forbidden(
-                "resourceVersionMatch",
-                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-            )
-        )
-    if options.token:
-        errors.append(forbidden("continue", "continue is forbidden for watch"))
-    if errors:
-        raise refuse("meta.k8s.io", "ListOptions", "", errors)
-
-
 async def watch(
     api: Api, resource: Resource[Any], namespace: str, selection: Selection, options: ListOptions, form: WatchForm
 ) -> Stream:  # fmt: skip
-    """The stream of a watch. Raises Invalid, BadRequest, Timeout before it begins."""
-    check_watch(options)
+    """The stream of a watch. Raises Invalid, BadRequest before it begins."""
+    options = watch_options(options)
     since = revision_of(options.revision)
-    if since and options.send_initial:
-        await reached(api.window(resource), since)
     watching = _Watching(api, resource, namespace, selection, options, form)
     stream = Stream(lambda sink: watching.run(sink, since, stream.begun))
     return stream
@@ -103,11 +75,12 @@ class _Watching:
     async def _run(self, sink: Sink, since: int | None, ended: asyncio.Event) -> None:
         window = self._api.window(self._resource)
         options = self._options
-        initial = options.send_initial if options.send_initial is not None else not since
         try:
-            if initial:
+            if options.send_initial:
+                await reached(window, since or 0)
                 since = await self._present(sink)
-            assert since is not None
+            elif not since:
+                since = window.revision
             running = window.watch(
                 since,
                 self._teller(sink),
@@ -117,6 +90,9 @@ class _Watching:
             )
         except Compacted as gone:
             sink.push(error_line(Gone(f"too old resource version: {since} ({gone.oldest})")))
+            return
+        except Timeout as error:
+            sink.push(error_line(error))
             return
         if options.send_initial and options.bookmarks:
             sink.push(self._form.bookmark(running.revision, initial_end=True))
