@@ -77,7 +77,7 @@ class Haproxy:
         if program is None:
             raise HaproxyError("haproxy is not installed; run: apt-get install haproxy")
         try:
-            await processes.run([program, "-c", "-q", "-f", str(self.folder / "haproxy.cfg")])
+            await processes.run([program, "-c", "-f", str(self.folder / "haproxy.cfg")])
         except processes.ProgramError as error:
             raise HaproxyError(str(error)) from None
 

@@ -144,6 +144,7 @@ def test_hosts_and_paths(site: Site) -> None:
         ingress("named", "x.w.test", [("/", "Prefix", "one")]),
     )
     site.until("a.test", "/", (200, "one"))
+    site.until("x.w.test", "/", (200, "one"))  # the last of the three
     expected = {
         ("a.test", "/x"): "one",
         ("A.TEST:80", "/two"): "two",

@@ -67,7 +67,9 @@ def test_comes_back_from_its_file(tmp_path: Path) -> None:
     assert configuration.load(config.state) is None
     assert configuration.save(config)
     assert not configuration.save(config)
-    assert configuration.load(config.state) == config
+    again = configuration.load(config.state)
+    assert again == config
+    assert not configuration.save(again), "what is read and saved again is the same to the byte"
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
