@@ -44,6 +44,8 @@ class _Memory:
     """What only this worker knows."""
 
     volumes_ready: bool = False
+    over: bool = False
+    """What was mounted is being taken away: nothing is mounted any more."""
     images: dict[tuple[str, int], str] = field(default_factory=dict)
     problems: dict[str, f.Problem] = field(default_factory=dict)
     hooks: dict[str, bool] = field(default_factory=dict)
@@ -170,7 +172,7 @@ class Worker:
             self._begin(group, order)
         if self._parts.clock.monotonic() >= self._refresh_at:
             self._refresh_at = self._parts.clock.monotonic() + self._parts.config.refresh
-            if memory.volumes_ready:
+            if memory.volumes_ready and not memory.over:
                 self._task(group, "refresh", self._do.refresh())
         return min((at for at in (decision.wake_at, retry_at) if at is not None), default=None)
 
@@ -259,7 +261,10 @@ class Worker:
                     self._memory.done.add(once)
                     do.tell(kind, reason, message, container)
             case f.Finish(delete):
-                if f"finish {delete}" not in self._memory.done:
+                self._memory.over = True
+                if "refresh" in self._busy:
+                    self._busy["refresh"].cancel()  # wakes this worker, which comes here again
+                elif f"finish {delete}" not in self._memory.done:
                     self._try(group, "finish", "", lambda: self._finish(delete=delete))
 
     def _task(self, group: asyncio.TaskGroup, name: str, work: Coroutine[Any, Any, None]) -> None:
