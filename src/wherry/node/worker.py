@@ -262,9 +262,7 @@ class Worker:
                     do.tell(kind, reason, message, container)
             case f.Finish(delete):
                 self._memory.over = True
-                if "refresh" in self._busy:
-                    self._busy["refresh"].cancel()  # wakes this worker, which comes here again
-                elif f"finish {delete}" not in self._memory.done:
+                if f"finish {delete}" not in self._memory.done:
                     self._try(group, "finish", "", lambda: self._finish(delete=delete))
 
     def _task(self, group: asyncio.TaskGroup, name: str, work: Coroutine[Any, Any, None]) -> None:

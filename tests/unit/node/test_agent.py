@@ -25,10 +25,26 @@ from wherry.machinery.meta import Key
 from wherry.machinery.time import time_at
 from wherry.node.agent import Agent
 from wherry.node.config import AgentConfig
+from wherry.node.hooks.hook import Hook, Scope
 from wherry.node.hooks.identity import Identity
 from wherry.node.runtime.simulated import Simulated
 
 BUSYBOX = "docker.io/library/busybox:1"
+
+
+@dataclass
+class Slow(Hook):
+    """Takes a while to bring things up to date, and says what it does."""
+
+    did: list[str] = field(default_factory=list)
+
+    async def refresh(self, scope: Scope) -> None:
+        self.did.append("begin")
+        await asyncio.sleep(20)
+        self.did.append("end")
+
+    async def clear(self, scope: Scope) -> None:
+        self.did.append("clear")
 
 
 @dataclass
@@ -39,6 +55,7 @@ class World:
     api: FakeAPI = field(default_factory=FakeAPI)
     clock: LoopClock = field(default_factory=LoopClock)
     drains: list[str] = field(default_factory=list)
+    slow: Slow = field(default_factory=Slow)
     task: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
@@ -48,7 +65,9 @@ class World:
         self.agent = self._agent()
 
     def _agent(self) -> Agent:
-        return Agent(self.config, self.api, self.runtime, self.clock, drained=self._drained, hooks=(Identity(),))
+        return Agent(
+            self.config, self.api, self.runtime, self.clock, drained=self._drained, hooks=(Identity(), self.slow)
+        )
 
     async def _drained(self, one: Pod) -> None:
         await asyncio.sleep(0.5)
@@ -198,6 +217,16 @@ async def test_a_finished_pod_stays_finished(world: World) -> None:
     await asyncio.sleep(5)
     assert (await world.pod()).status == status
     assert world.runtime.starts == [("c", 0)]
+
+
+async def test_nothing_is_brought_up_to_date_for_a_pod_that_is_over(world: World) -> None:
+    await world.create(container("c", command=["sleep", "33"]), restartPolicy="Never")
+    await asyncio.sleep(200)
+    assert (await world.pod()).status.phase == "Succeeded"
+    assert world.slow.did == ["begin", "end", "clear"], "what was taken away is not made again"
+    await world.delete(0)
+    await asyncio.sleep(5)
+    assert world.slow.did == ["begin", "end", "clear", "clear"]
 
 
 async def test_a_forced_deletion_ends_the_containers_too(world: World) -> None:
