@@ -21,7 +21,7 @@ from wherry.apiserver.aggregation.remotes import FrontProxy
 from wherry.apiserver.apiserver import ApiServer, ApiServerConfig
 from wherry.apiserver.authn.requestheader import RequestHeader
 from wherry.apiserver.authn.user import MASTERS, User, known
-from wherry.app import auditing, certificates, kubernetes_service, memory
+from wherry.app import auditing, certificates, cluster_info, kubernetes_service, memory
 from wherry.app.config import Config
 from wherry.app.queue_metrics import QueueMetrics
 from wherry.app.sealing import Sealing
@@ -69,6 +69,8 @@ async def control_plane(config: Config, clock: Clock, only: frozenset[str]) -> C
     jobs.append(("encryption keys", partial(sealing.keep, log)))
     jobs.append(("certificates", partial(certificates.renew, config, pki, clock, api)))
     jobs.append(("kubernetes service", partial(kubernetes_service.publish, config, api.client(_user("wherry")))))
+    info = partial(cluster_info.publish, config, api.client(_user("wherry")), pki.ca.files.certificate)
+    jobs.append(("cluster info", info))
     if "controllers" in only:
         client = api.client(known(CONTROLLER_MANAGER))
         queues = QueueMetrics()

@@ -17,6 +17,7 @@ from typing import Literal
 import msgspec
 
 from wherry.host import files
+from wherry.host.pairs import Pair, pair
 
 DEFAULT_ROOT = Path("/var/lib/wherry")
 RUN = Path("/run/wherry")
@@ -77,6 +78,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     registries: dict[str, str] = {}
     """Image registry (`host[:port]`) -> the URL where nodes find it instead; http:// is allowed."""
 
+    join: str = ""
+    """`HOST:PORT` of the API where this machine is a node of another machine's cluster; "" when the server is here."""
     audit: Audit = Audit()
     encrypt: tuple[str, ...] = ("secrets",)
     """Resources whose values are encrypted at rest: `secrets`, `deployments.apps`, `*`."""
@@ -141,6 +144,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """A node's state."""
         return self.state / "nodes" / name
 
+    def node_pair(self, name: str, what: Literal["client", "server"]) -> Pair:
+        """A node's certificate and key. A joined node keeps both in one file, which is replaced at once."""
+        folder = self.node_root(name) / "pki"
+        return Pair(folder / f"{what}.pem", folder / f"{what}.pem") if self.join else pair(folder, what)
+
     def node_run(self, name: str) -> Path:
         """A node's sockets and pid files."""
         return self.run / name
@@ -167,6 +175,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def api_url(self, node: Node | None = None) -> str:
         """Where a node (or, without one, this machine's user) reaches the API: an address that does not change."""
+        if self.join:
+            return f"https://{self.join}"
         host = self.bridge_address if node is not None and node.netns else "127.0.0.1"
         return f"https://{host}:{self.port}"
 

@@ -9,7 +9,7 @@ https://kubernetes.io/docs/reference/access-authn-authz/rbac/#other-component-ro
 
 from __future__ import annotations
 
-from wherry.api.types.rbac import ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject
+from wherry.api.types.rbac import ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject
 from wherry.machinery.meta import ObjectMeta
 
 RBAC = "rbac.authorization.k8s.io"
@@ -63,3 +63,39 @@ BUNDLES_BINDING = ClusterRoleBinding(
     role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name="wherry:trust-bundles"),
     subjects=(Subject(api_group=RBAC, kind="User", name="system:kube-controller-manager"),),
 )
+
+NODE_BOOTSTRAPPERS = "system:bootstrappers:wherry:default-node"
+"""The group of tokens that `wherry token create` makes."""
+
+
+def _group(name: str, role: str, group: str) -> ClusterRoleBinding:
+    return ClusterRoleBinding(
+        metadata=ObjectMeta(name=name),
+        role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name=role),
+        subjects=(Subject(api_group=RBAC, kind="Group", name=group),),
+    )
+
+
+_REQUESTS = "system:certificates.k8s.io:certificatesigningrequests"
+BOOTSTRAP_BINDINGS = (
+    _group("wherry:node-bootstrapper", "system:node-bootstrapper", NODE_BOOTSTRAPPERS),
+    _group("wherry:node-autoapprove-bootstrap", f"{_REQUESTS}:nodeclient", NODE_BOOTSTRAPPERS),
+    _group("wherry:node-autoapprove-certificate-rotation", f"{_REQUESTS}:selfnodeclient", "system:nodes"),
+    _group("wherry:get-nodes", "wherry:get-nodes", NODE_BOOTSTRAPPERS),
+)
+"""What a new machine may do with its token, and an agent for itself: ask for its certificate, and get it."""
+
+GET_NODES = ClusterRole(
+    metadata=ObjectMeta(name="wherry:get-nodes"),
+    rules=(PolicyRule(verbs=("get",), api_groups=("",), resources=("nodes",)),),
+)
+"""A machine that joins looks whether its name is taken."""
+
+
+def readable(namespace: str, config_map: str, who: Subject) -> tuple[Role, RoleBinding]:
+    """The right to read one ConfigMap."""
+    name = f"wherry:{config_map}"
+    rule = PolicyRule(verbs=("get",), api_groups=("",), resources=("configmaps",), resource_names=(config_map,))
+    meta = ObjectMeta(name=name, namespace=namespace)
+    role = Role(metadata=meta, rules=(rule,))
+    return role, RoleBinding(metadata=meta, role_ref=RoleRef(api_group=RBAC, kind="Role", name=name), subjects=(who,))

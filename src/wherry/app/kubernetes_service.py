@@ -12,8 +12,6 @@ import asyncio
 import logging
 from ipaddress import IPv4Address
 
-from msgspec.structs import replace
-
 from wherry.api.core.endpoints import ENDPOINTS
 from wherry.api.core.service import SERVICE
 from wherry.api.discovery.endpointslice import ENDPOINTSLICE
@@ -32,10 +30,10 @@ from wherry.api.types.core import (
 from wherry.app import addresses
 from wherry.app.config import Config
 from wherry.app.grants import BUNDLES, BUNDLES_BINDING, NODE_NETWORK, NODE_NETWORK_BINDING, NODE_PROXIER, SIGNER
+from wherry.app.published import ensure, match
 from wherry.client.interface import Client
-from wherry.machinery.errors import AlreadyExists, APIError, Conflict, NotFound
-from wherry.machinery.meta import Key, ObjectMeta, T
-from wherry.machinery.resource import Resource
+from wherry.machinery.errors import APIError, Conflict, NotFound
+from wherry.machinery.meta import ObjectMeta
 from wherry.network.dns_service import kube_dns
 
 log = logging.getLogger(__name__)
@@ -49,17 +47,17 @@ async def publish(config: Config, client: Client) -> None:
     """Keep them as they should be, until cancelled."""
     while True:
         try:
-            await _ensure(client, CLUSTERROLEBINDING, NODE_PROXIER)
-            await _ensure(client, CLUSTERROLEBINDING, SIGNER)
-            await _ensure(client, CLUSTERROLE, BUNDLES)
-            await _ensure(client, CLUSTERROLEBINDING, BUNDLES_BINDING)
-            await _ensure(client, CLUSTERROLE, NODE_NETWORK)
-            await _ensure(client, CLUSTERROLEBINDING, NODE_NETWORK_BINDING)
-            await _ensure(client, SERVICE, service(config))
-            await _ensure(client, SERVICE, kube_dns(config.dns_address))
+            await ensure(client, CLUSTERROLEBINDING, NODE_PROXIER)
+            await ensure(client, CLUSTERROLEBINDING, SIGNER)
+            await ensure(client, CLUSTERROLE, BUNDLES)
+            await ensure(client, CLUSTERROLEBINDING, BUNDLES_BINDING)
+            await ensure(client, CLUSTERROLE, NODE_NETWORK)
+            await ensure(client, CLUSTERROLEBINDING, NODE_NETWORK_BINDING)
+            await ensure(client, SERVICE, service(config))
+            await ensure(client, SERVICE, kube_dns(config.dns_address))
             address = await asyncio.to_thread(addresses.primary) or IPv4Address(config.bridge_address)
-            await _match(client, ENDPOINTS, endpoints(config, address))
-            await _match(client, ENDPOINTSLICE, endpoint_slice(config, address))
+            await match(client, ENDPOINTS, endpoints(config, address))
+            await match(client, ENDPOINTSLICE, endpoint_slice(config, address))
         except (Conflict, NotFound) as error:
             log.debug("the kubernetes service: %s", error)
             await asyncio.sleep(0.2)
@@ -102,22 +100,3 @@ def endpoint_slice(config: Config, address: IPv4Address) -> discovery.EndpointSl
         endpoints=(discovery.Endpoint(addresses=(str(address),), conditions=discovery.EndpointConditions(ready=True)),),
         ports=(discovery.EndpointPort(name="https", port=config.port, protocol="TCP"),),
     )
-
-
-async def _ensure(client: Client, resource: Resource[T], wanted: T) -> T:
-    key = Key(wanted.metadata.namespace, wanted.metadata.name)
-    try:
-        return await client.get(resource, key)
-    except NotFound:
-        try:
-            return await client.create(resource, wanted)
-        except AlreadyExists:
-            return await client.get(resource, key)
-
-
-async def _match(client: Client, resource: Resource[T], wanted: T) -> None:
-    """Create it, or make everything but its metadata as wanted."""
-    present = await _ensure(client, resource, wanted)
-    desired = replace(wanted, metadata=present.metadata)
-    if desired != present:
-        await client.replace(resource, desired)

@@ -17,6 +17,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("delete", "wherry.cli.delete"),
     ("status", "wherry.cli.status"),
     ("doctor", "wherry.cli.doctor"),
+    ("token", "wherry.cli.token"),
     ("kubectl", "wherry.cli.kubectl"),
     ("image", "wherry.cli.image"),
     ("logs", "wherry.cli.logs"),

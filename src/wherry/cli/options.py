@@ -30,6 +30,14 @@ def existing(root: Path) -> Config:
     return config
 
 
+def existing_server(root: Path) -> Config:
+    """The configuration of the cluster whose server is here. Raises Failed when there is none."""
+    config = existing(root)
+    if config.join:
+        raise Failed(f"this machine is a node of the cluster at {config.join}", "run it on the server's machine")
+    return config
+
+
 def need_root() -> None:
     """Raises Failed for anybody but root."""
     if os.geteuid() != 0:

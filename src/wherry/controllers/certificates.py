@@ -1,10 +1,13 @@
 """CertificateSigningRequests: agents' own are approved by themselves, approved ones signed, old ones removed.
 
 Wakes on: CertificateSigningRequest.
-Writes:   /approval (Approved, by SubjectAccessReview), /status (certificate or Failed); deletes old requests.
+Reads:    Node.
+Writes:   /approval (Approved, by SubjectAccessReview; Denied), /status (certificate or Failed); deletes old requests.
 Upstream: https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/
 
-Three controllers, as a request passes them. A request that no rule recognises waits for people.
+Three controllers, as a request passes them. A request that no rule recognises waits for people. Beyond upstream: a
+serving certificate is approved for an agent that asks for its own node's name and addresses, and a client certificate
+for a node that is already there is denied to whoever is not that node, so that a bootstrap token makes new nodes only.
 """
 
 from __future__ import annotations
@@ -16,7 +19,15 @@ from msgspec.structs import replace
 
 from wherry.api.authorization.subjectaccessreview import SUBJECTACCESSREVIEW
 from wherry.api.certificates.certificatesigningrequest import CERTIFICATESIGNINGREQUEST
-from wherry.api.certificates.signing import SIGNERS, recognised, refused
+from wherry.api.certificates.signing import (
+    KUBELET_SERVING,
+    SIGNERS,
+    node_asked_for,
+    recognised,
+    refused,
+    selfserving,
+)
+from wherry.api.core.node import NODE
 from wherry.api.types.authorization import ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec
 from wherry.api.types.certificates import CertificateSigningRequest, CertificateSigningRequestCondition
 from wherry.controllers.settings import Settings
@@ -29,6 +40,8 @@ from wherry.reconcile.controller import AsyncController, Controller
 from wherry.reconcile.view import View
 
 _GROUP = "certificates.k8s.io"
+AGAIN = 5.0
+"""Seconds until a serving request is looked at again, when its Node did not have the addresses."""
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
 
@@ -74,28 +87,54 @@ async def _approve(ctx: Context, key: Key) -> float | None:
         return None
     if conditions.get(request.status.conditions, "Approved") or conditions.get(request.status.conditions, "Denied"):
         return None
-    spec = request.spec
+    if request.spec.signer_name == KUBELET_SERVING:
+        return await _approve_serving(ctx, request)
     for subresource, message in recognised(request):
-        asked = ResourceAttributes(
-            group=_GROUP, resource="certificatesigningrequests", verb="create", subresource=subresource, version="*"
-        )
-        review = SubjectAccessReview(
-            spec=SubjectAccessReviewSpec(
-                user=spec.username, uid=spec.uid, groups=spec.groups, extra=spec.extra, resource_attributes=asked
-            )
-        )
-        answer = await ctx.api.create(SUBJECTACCESSREVIEW, review)
-        if answer.status.allowed:
-            approved = CertificateSigningRequestCondition(
-                type="Approved", status="True", reason="AutoApproved", message=message
-            )
-            status = replace(request.status, conditions=(*request.status.conditions, approved))
-            await ctx.api.replace(CERTIFICATESIGNINGREQUEST, replace(request, status=status), "approval")
-            return None
+        if not await _may(ctx, request, subresource):
+            continue
+        node = node_asked_for(request)
+        if node and ctx.view.get(NODE, Key("", node)) is not None:
+            await _decide(ctx, request, "Denied", "NodeExists", f'a node named "{node}" is already there')
+        else:
+            await _decide(ctx, request, "Approved", "AutoApproved", message)
+        return None
     return None
 
 
-APPROVING = AsyncController("csrapproving", _approve, CERTIFICATESIGNINGREQUEST)
+async def _approve_serving(ctx: Context, request: CertificateSigningRequest) -> float | None:
+    """Approve it if its requester is the node it is for; look again while the Node does not say its addresses yet."""
+    name = request.spec.username.removeprefix("system:node:")
+    nodes = ctx.view.list(NODE)
+    own = {a.address for node in nodes if node.metadata.name == name for a in node.status.addresses}
+    others = {a.address for node in nodes if node.metadata.name != name for a in node.status.addresses}
+    if name == request.spec.username:
+        return None
+    if selfserving(request, own, others):
+        return AGAIN
+    await _decide(ctx, request, "Approved", "AutoApproved", "Auto approving own serving certificate of the node.")
+    return None
+
+
+async def _may(ctx: Context, request: CertificateSigningRequest, subresource: str) -> bool:
+    spec = request.spec
+    asked = ResourceAttributes(
+        group=_GROUP, resource="certificatesigningrequests", verb="create", subresource=subresource, version="*"
+    )
+    review = SubjectAccessReview(
+        spec=SubjectAccessReviewSpec(
+            user=spec.username, uid=spec.uid, groups=spec.groups, extra=spec.extra, resource_attributes=asked
+        )
+    )
+    return (await ctx.api.create(SUBJECTACCESSREVIEW, review)).status.allowed
+
+
+async def _decide(ctx: Context, request: CertificateSigningRequest, kind: str, reason: str, message: str) -> None:
+    decided = CertificateSigningRequestCondition(type=kind, status="True", reason=reason, message=message)
+    status = replace(request.status, conditions=(*request.status.conditions, decided))
+    await ctx.api.replace(CERTIFICATESIGNINGREQUEST, replace(request, status=status), "approval")
+
+
+APPROVING = AsyncController("csrapproving", _approve, CERTIFICATESIGNINGREQUEST, reads=(NODE,))
 
 
 def _clean(view: View, key: Key) -> Iterator[Action]:

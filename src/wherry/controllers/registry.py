@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from wherry.controllers import (
     attachdetach,
+    bootstrapsigner,
     certificates,
     clustertrustbundle,
     cronjob,
@@ -72,6 +73,7 @@ CONTROLLERS: tuple[AnyController, ...] = (
     localprovisioner.RECLAIM,
     tainteviction.CONTROLLER,
     tokencleaner.CONTROLLER,
+    bootstrapsigner.CONTROLLER,
     ingress.CONTROLLER,
     ingress.DEFAULT,
     certificates.APPROVING,

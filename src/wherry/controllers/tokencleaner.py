@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wherry.api.core.bootstrap_token import NAMESPACE, TYPE, end_of
 from wherry.api.core.secret import SECRET
 from wherry.machinery.meta import Key
-from wherry.machinery.time import seconds
 from wherry.reconcile.actions import Action, Delete, Requeue
 from wherry.reconcile.controller import Controller
 from wherry.reconcile.view import View
-
-TYPE = "bootstrap.kubernetes.io/token"
-NAMESPACE = "kube-system"
 
 
 def plan(view: View, key: Key) -> Iterator[Action]:
@@ -25,16 +22,10 @@ def plan(view: View, key: Key) -> Iterator[Action]:
     secret = view.get(SECRET, key) if key.namespace == NAMESPACE else None
     if secret is None or secret.type != TYPE or secret.metadata.deletion_timestamp is not None:
         return
-    text = secret.data.get("expiration", b"").decode("ascii", "replace")
-    if not text:
-        return
-    try:
-        end = seconds(text)
-    except ValueError:
-        end = view.now
+    end = end_of(secret.data)
     if end <= view.now:
         yield Delete(SECRET, key, secret.metadata.uid)
-    else:
+    elif end < float("inf"):
         yield Requeue(end - view.now, "the token expires")
 
 

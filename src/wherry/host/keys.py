@@ -283,6 +283,20 @@ def not_before(certificate: Path) -> float:
     return _load_certificate(certificate).not_valid_before_utc.timestamp()
 
 
+def pin(certificate: Path) -> str:
+    """`sha256:<hex>` of a certificate's public key, by which an authority is known before it is trusted."""
+    return pin_of(certificate.read_bytes())
+
+
+def pin_of(pem: bytes) -> str:
+    """The same, of a certificate in PEM. Raises ValueError."""
+    public = x509.load_pem_x509_certificate(pem).public_key()
+    encoded = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(encoded)
+    return f"sha256:{digest.finalize().hex()}"
+
+
 def _key_id(raw: bytes) -> bytes:
     digest = hashes.Hash(hashes.SHA256())
     digest.update(raw)

@@ -8,13 +8,14 @@ from tests.support.cluster import Cluster
 from wherry.aio.clock import LoopClock
 from wherry.api.core.secret import SECRET
 from wherry.api.types.core import Secret
+from wherry.api.core.bootstrap_token import TYPE
 from wherry.controllers import tokencleaner
 from wherry.machinery.meta import ObjectMeta
 from wherry.machinery.time import time_at
 from wherry.reconcile.runner import run_controllers
 
 
-def secret(name: str, expiration: str, kind: str = tokencleaner.TYPE, namespace: str = "kube-system") -> Secret:
+def secret(name: str, expiration: str, kind: str = TYPE, namespace: str = "kube-system") -> Secret:
     meta = ObjectMeta(name=name, namespace=namespace)
     return Secret(metadata=meta, type=kind, data={"expiration": expiration.encode()} if expiration else {})
 

@@ -5,7 +5,7 @@ https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -118,6 +118,37 @@ def refused(request: CertificateSigningRequest) -> str:
     """Why the signer it names does not sign it; "" when it does. Raises ValueError, KeyError (not one of ours)."""
     rule = SIGNERS[request.spec.signer_name]
     return rule(asked(parse(request.spec.request or b"")), request.spec.usages)
+
+
+def selfserving(request: CertificateSigningRequest, own: Collection[str], others: Collection[str]) -> str:
+    """Why an agent's request for its serving certificate is not approved by itself; "": it is.
+
+    The agent must ask for itself, under no other DNS name than its node's, and for addresses of its own Node (`own`)
+    that no other Node has (`others`).
+    """
+    spec = request.spec
+    try:
+        wanted = asked(parse(spec.request or b""))
+    except ValueError as error:
+        return str(error)
+    why = kubelet_serving(wanted, spec.usages)
+    if why:
+        return why
+    if spec.username != wanted.common_name or "system:nodes" not in spec.groups:
+        return "only the agent itself may ask"
+    name = wanted.common_name.removeprefix("system:node:")
+    foreign = [dns for dns in wanted.dns if dns != name]
+    foreign += [address for address in wanted.addresses if address not in own or address in others]
+    return f"not names or addresses of this node alone: {', '.join(foreign)}" if foreign else ""
+
+
+def node_asked_for(request: CertificateSigningRequest) -> str:
+    """The node whose agent a client certificate is asked for by somebody else; "" for none."""
+    try:
+        name = asked(parse(request.spec.request or b"")).common_name
+    except ValueError:
+        return ""
+    return "" if request.spec.username == name else name.removeprefix("system:node:")
 
 
 def recognised(request: CertificateSigningRequest) -> tuple[tuple[str, str], ...]:

@@ -1,5 +1,5 @@
 """Who asks, tried in this order: a proxy in front that says so, a client certificate of the cluster's CA, a bearer
-token, or nobody (where the configuration lets nobody in: health and version).
+token, or nobody (where the configuration lets nobody in: health, version, cluster-info).
 
 A certificate is parsed once per connection. Failures say no more than "Unauthorized".
 https://kubernetes.io/docs/reference/access-authn-authz/authentication/
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from wherry.apiserver.api import Api
 
 _SESSION = "wherry.certificate"
+CLUSTER_INFO = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
+"""What a machine reads before it can trust anybody: the API's address and CA, signed with each bootstrap token."""
+_OPEN = frozenset({"/healthz", "/livez", "/readyz", "/version", CLUSTER_INFO})
 _PROBES = ("/livez/", "/readyz/", "/healthz/")
 
 
@@ -32,7 +35,7 @@ class Anonymous:
     """What somebody without credentials may ask for (who may what is still up to the rules). `paths` None: all."""
 
     enabled: bool = True
-    paths: frozenset[str] | None = frozenset({"/healthz", "/livez", "/readyz", "/version"})
+    paths: frozenset[str] | None = _OPEN
     below: tuple[str, ...] = _PROBES
 
     def admits(self, path: str) -> bool:

@@ -6,23 +6,16 @@ https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/
 from __future__ import annotations
 
 import hmac
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from wherry.api.core.bootstrap_token import EXTRA_GROUP, GROUP, NAMESPACE, PREFIX, TOKEN, TYPE, end_of
 from wherry.api.core.secret import SECRET
 from wherry.apiserver.authn.user import AUTHENTICATED, Known, User
 from wherry.machinery.errors import Unauthorized
-from wherry.machinery.time import seconds
 
 if TYPE_CHECKING:
     from wherry.apiserver.api import Api
-
-TYPE = "bootstrap.kubernetes.io/token"
-NAMESPACE, PREFIX = "kube-system", "bootstrap-token-"
-GROUP = "system:bootstrappers"
-_TOKEN = re.compile(r"([a-z0-9]{6})\.([a-z0-9]{16})")
-_GROUP = re.compile(r"system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]")
 
 
 class BootstrapTokens:
@@ -30,7 +23,7 @@ class BootstrapTokens:
 
     async def known(self, api: Api, token: str, audiences: Sequence[str]) -> Known | None:
         """Who it is; None: it does not look like one. Raises Unauthorized."""
-        found = _TOKEN.fullmatch(token)
+        found = TOKEN.fullmatch(token)
         if found is None:
             return None
         entry = api.find(SECRET, NAMESPACE, PREFIX + found[1])
@@ -55,7 +48,7 @@ def user_of(data: Mapping[str, bytes], identifier: str, secret: str, now: float)
         return None
     if data.get("token-id") != identifier.encode() or data.get("usage-bootstrap-authentication") != b"true":
         return None
-    if expired(data, now):
+    if end_of(data) <= now:
         return None
     groups = groups_of(data.get("auth-extra-groups", b"").decode("utf-8", "replace"))
     if groups is None:
@@ -63,18 +56,7 @@ def user_of(data: Mapping[str, bytes], identifier: str, secret: str, now: float)
     return User(f"system:bootstrap:{identifier}", (*groups, GROUP, AUTHENTICATED))
 
 
-def expired(data: Mapping[str, bytes], now: float) -> bool:
-    """Whether the Secret's token is past its end; one whose end cannot be read is."""
-    text = data.get("expiration", b"").decode("ascii", "replace")
-    if not text:
-        return False
-    try:
-        return seconds(text) <= now
-    except ValueError:
-        return True
-
-
 def groups_of(text: str) -> tuple[str, ...] | None:
     """The extra groups; None when one of them is not a bootstrap group."""
     groups = tuple(sorted({part.strip() for part in text.split(",") if part.strip()}))
-    return groups if all(_GROUP.fullmatch(group) for group in groups) else None
+    return groups if all(EXTRA_GROUP.fullmatch(group) for group in groups) else None
