@@ -6,9 +6,9 @@ import asyncio
 
 from tests.support.cluster import Cluster
 from wherry.aio.clock import LoopClock
+from wherry.api.core.bootstrap_token import TYPE
 from wherry.api.core.secret import SECRET
 from wherry.api.types.core import Secret
-from wherry.api.core.bootstrap_token import TYPE
 from wherry.controllers import tokencleaner
 from wherry.machinery.meta import ObjectMeta
 from wherry.machinery.time import time_at
