@@ -45,7 +45,7 @@ async def test_signatures_come_and_go_with_their_tokens() -> None:
 
     def signed() -> dict[str, str]:
         [found] = cluster.all(CONFIGMAP)
-        return found.data
+        return dict(found.data)
 
     own = {name: signature(SAYING, name.removeprefix("jws-kubeconfig-"), b"0123456789abcdef")
            for name in ("jws-kubeconfig-aaaaaa", "jws-kubeconfig-bbbbbb")}  # fmt: skip
