@@ -44,6 +44,11 @@ and no more. Custom resources and aggregated APIs come on top, at run time.
 Verbs: **c**reate, **g**et, **l**ist, **w**atch, **u**pdate, **p**atch, **d**elete, **D**elete collection. Every patch
 type, dry run, field validation, tables and protobuf are the same for all kinds and tested once for all.
 
+Bodies are read as JSON, YAML or protobuf. Answers are JSON, or YAML where it is asked for; a client that accepts
+nothing but `application/vnd.kubernetes.protobuf` gets that: objects, lists, their metadata alone, Statuses,
+subresources, discovery, and watches in frames. Where Accept lists JSON as well, in whatever order, the answer is JSON.
+Custom resources and tables have no protobuf: 406, as upstream.
+
 Every kind that can be stored is created with random contents, read back, listed, changed and deleted by
 `tests/integration/apiserver/test_every_kind.py`: stored or refused with the right Status, never a 500. Beside that,
 the last column names the golden cases of the kind (in, defaulted, refused with the exact message) and the folders of

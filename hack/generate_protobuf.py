@@ -21,8 +21,18 @@ OUT = HERE.parent / "src/wherry/api/types/protobuf.json"
 _MESSAGE = re.compile(r"^message (\w+) \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"^\s*(?:(optional|repeated)\s+([\w.]+)|map<string, ([\w.]+)>)\s+(\w+) = (\d+);", re.MULTILINE)
 _SCALARS = {"string": "s", "bytes": "b", "int32": "i", "int64": "i", "uint32": "i", "bool": "B", "double": "d"}
-_MODULES = ("api@*", "apimachinery@*", "apiextensions-apiserver@*", "kube-aggregator@*")
-_ROOTS = ("DeleteOptions", "Preconditions")
+_MODULES = ("api@*", "apimachinery@*", "apiextensions-apiserver@*", "kube-aggregator@*", "metrics@*")
+_META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+_ROOTS = (
+    *(f"{_META}{name}" for name in (
+        "APIGroup", "APIGroupList", "APIResourceList", "APIVersions", "DeleteOptions", "PartialObjectMetadata",
+        "PartialObjectMetadataList", "Preconditions", "Status", "WatchEvent",
+    )),
+    "io.k8s.api.apidiscovery.v2.APIGroupDiscoveryList",
+    "io.k8s.metrics.pkg.apis.metrics.v1beta1.NodeMetrics",
+    "io.k8s.metrics.pkg.apis.metrics.v1beta1.PodMetrics",
+)  # fmt: skip
+"""Kinds that are no resources of the API's Go modules."""
 
 
 def full_name(package: str, message: str) -> str:
@@ -79,18 +89,22 @@ def build(root: Path) -> dict[str, dict[str, list[str]]]:
         for sub in resource["subresources"].values():
             served.add((sub["group"] or resource["group"], sub["version"] or resource["version"], sub["kind"]))
     wanted = [n for n, t in names.items() if any(tuple(k) in served for k in t.get("kinds", ()))]
-    wanted += [f"io.k8s.apimachinery.pkg.apis.meta.v1.{n}" for n in _ROOTS]
+    wanted += [name for name in _ROOTS if name in messages]
+    wanted += [f"{name}List" for name in wanted if f"{name}List" in messages]
     out: dict[str, dict[str, list[str]]] = {}
+    inlined: dict[str, dict[str, Any]] = {}  # by message: facts of a struct that spells out its fields
     while wanted:
         name = wanted.pop()
         if name in out or name not in messages:
             continue
-        known = names.get(name, {}).get("fields", {})
+        known = names.get(name, {}).get("fields") or inlined.get(name, {})
         table = out[name] = {}
         for label, kind, field, number in messages[name]:
+            table[str(number)] = entry(known, label, kind, field, number)
             if kind not in _SCALARS:
                 wanted.append(kind)
-            table[str(number)] = entry(known, label, kind, field, number)
+            if not table[str(number)][0]:
+                inlined[kind] = known
     return dict(sorted(out.items()))
 
 

@@ -23,7 +23,9 @@ MODULES = {
     "k8s.io/apimachinery": f"v{STAGING}",
     "k8s.io/apiextensions-apiserver": f"v{STAGING}",
     "k8s.io/kube-aggregator": f"v{STAGING}",
+    "k8s.io/metrics": f"v{STAGING}",
 }
+"""What is downloaded; `generate_protobuf.py` reads them all."""
 OUT = Path(__file__).parent / "schema" / "facts.json"
 
 _STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)

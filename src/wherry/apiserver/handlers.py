@@ -17,7 +17,7 @@ from wherry.apiserver.context import Context, context_of, no_such_verb
 from wherry.apiserver.decode import decode_object, to_json, untyped
 from wherry.apiserver.http import Answer, Query, Request, Response
 from wherry.apiserver.metering.handlers import measured, measured_one
-from wherry.apiserver.negotiate import Wanted, negotiate
+from wherry.apiserver.negotiate import MEDIA, Wanted, negotiate
 from wherry.apiserver.reviews import REVIEWS
 from wherry.apiserver.routes import RequestInfo
 from wherry.apiserver.select import select
@@ -33,7 +33,7 @@ from wherry.apiserver.verbs.update import put
 from wherry.apiserver.verbs.watch import watch
 from wherry.apiserver.views import VIEWS, selected, shown_as, stored_as
 from wherry.machinery import codec
-from wherry.machinery.errors import APIError, BadRequest, NotFound
+from wherry.machinery.errors import APIError, BadRequest, NotAcceptable, NotFound
 from wherry.machinery.meta import DeleteOptions
 from wherry.machinery.resource import Resource
 from wherry.machinery.validation import not_supported, refuse, required
@@ -102,8 +102,8 @@ def validation(query: Query) -> str:
 
 def answer_object(ctx: Context[Any], entry: Any, request: Request, api: Api, status: int = 200) -> Response:
     """The object after a write, in the form the client wants."""
-    wanted = accepted(request)
     resource = ctx.resource
+    wanted = accepted(request, resource)
     if ctx.view is not None:
         resource, entry = ctx.view.resource, ctx.view.show(entry)
     response = output.one(resource, entry, wanted, api.clock.now(), include(request), status)
@@ -112,9 +112,12 @@ def answer_object(ctx: Context[Any], entry: Any, request: Request, api: Api, sta
     return response
 
 
-def accepted(request: Request) -> Wanted:
-    """What the client wants to read."""
-    return negotiate(request.headers.get("Accept", ""))
+def accepted(request: Request, resource: Resource[Any]) -> Wanted:
+    """What the client wants to read. Writes ask this first. Raises NotAcceptable."""
+    wanted = negotiate(request.headers.get("Accept", ""))
+    if wanted.protobuf and wanted.form == "object" and resource.custom is not None:
+        raise NotAcceptable(MEDIA)
+    return wanted
 
 
 def include(request: Request) -> str:
@@ -146,7 +149,7 @@ async def get_one(api: Api, request: Request, info: RequestInfo, resource: Resou
     entry = shown_as(resource, api.get(stored_as(resource), info.namespace, info.name))
     if resource.custom is not None:
         (entry,) = await resource.custom.show((entry,))
-    wanted = accepted(request)
+    wanted = accepted(request, resource)
     if wanted.plain:
         return Response(entry.data)
     return output.one(resource, entry, wanted, api.clock.now(), include(request))
@@ -161,13 +164,13 @@ async def list_many(api: Api, request: Request, info: RequestInfo, resource: Res
     items = found.page.items if stored is resource else [shown_as(resource, entry) for entry in found.page.items]
     if resource.custom is not None:
         items = await selection.shown(resource, items)
-    return output.many(resource, items, found.meta, accepted(request), api.clock.now(), include(request))
+    return output.many(resource, items, found.meta, accepted(request, resource), api.clock.now(), include(request))
 
 
 async def get_measured(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
     """GET of what one pod or node uses."""
     entry = await measured_one(api, resource, info.namespace, info.name)
-    return output.one(resource, entry, accepted(request), api.clock.now(), include(request))
+    return output.one(resource, entry, accepted(request, resource), api.clock.now(), include(request))
 
 
 async def list_measured(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
@@ -176,7 +179,7 @@ async def list_measured(api: Api, request: Request, info: RequestInfo, resource:
     predicate = select(resource, options.labels, options.fields).predicate
     found = await measured(api, resource, info.namespace)
     items = [entry for entry in found if predicate is None or predicate(entry)]
-    return output.many(resource, items, {}, accepted(request), api.clock.now(), include(request))
+    return output.many(resource, items, {}, accepted(request, resource), api.clock.now(), include(request))
 
 
 async def watch_many(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
@@ -188,7 +191,7 @@ async def watch_many(api: Api, request: Request, info: RequestInfo, resource: Re
     stored = stored_as(resource)
     selection = selected(resource, options.labels, fields)
     namespace = info.namespace if resource.namespaced else ""
-    form = output.WatchForm(resource, accepted(request), include(request), VIEWS.get(resource))
+    form = output.WatchForm(resource, accepted(request, resource), include(request), VIEWS.get(resource))
     return await watch(api, stored, namespace, selection, options, form)
 
 
@@ -196,6 +199,7 @@ async def create_one(api: Api, request: Request, info: RequestInfo, resource: Re
     """POST to a collection."""
     if info.name:
         raise no_such_verb(resource, "create")
+    accepted(request, resource)
     ctx = context_of(request, info, resource)
     body = await request.read()
     if not body:
@@ -213,6 +217,7 @@ async def create_one(api: Api, request: Request, info: RequestInfo, resource: Re
 
 async def replace_one(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
     """PUT of an object or of its status."""
+    accepted(request, resource)
     ctx = context_of(request, info, resource)
     body = await request.read()
     sent = decode_object(resource, body, request.headers.get("Content-Type", ""), validation(request.query))
@@ -227,6 +232,7 @@ async def replace_one(api: Api, request: Request, info: RequestInfo, resource: R
 
 async def patch_one(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
     """PATCH of an object or of its status."""
+    accepted(request, resource)
     ctx = context_of(request, info, resource)
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind.startswith("application/apply-patch") and not request.query.first("fieldManager"):
@@ -263,6 +269,7 @@ async def delete_options(request: Request) -> DeleteOptions:
 
 async def delete_one(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
     """DELETE of one object."""
+    accepted(request, resource)
     options = await delete_options(request)
     ctx = context_of(request, info, resource)
     ctx.dry_run = bool(options.dry_run)
@@ -300,6 +307,7 @@ def _status_of(ctx: Context[Any], uid: str) -> Response:
 
 async def delete_many(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
     """DELETE of a collection."""
+    wanted = accepted(request, resource)
     options = await delete_options(request)
     query = list_options(request.query)
     selection = selected(resource, query.labels, query.fields)
@@ -313,7 +321,7 @@ async def delete_many(api: Api, request: Request, info: RequestInfo, resource: R
     items = [shown_as(resource, entry) for entry in items]
     if resource.custom is not None:
         items = await resource.custom.show(items)
-    return output.many(resource, items, found.meta, accepted(request), api.clock.now())
+    return output.many(resource, items, found.meta, wanted, api.clock.now())
 
 
 _VERBS: dict[str, Handler] = {

@@ -98,10 +98,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """A long body, made while it is sent, so that it neither holds the loop nor is there twice: `size` bytes in all."""
+    """A long body, made while it is sent, so that it neither holds the loop nor is there twice: `size` bytes in all.
+
+    Of a list of objects, `head` is its JSON up to the items, and `items` are theirs.
+    """
 
     size: int
     pieces: Iterable[bytes]
+    head: bytes = b""
+    items: Sequence[bytes] = ()
 
 
 @dataclass(slots=True)

@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from wherry.apiserver.protobuf_wire import FIXED64, VARINT, field, integer, tag
+
 MEDIA = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 """What clients ask for."""
 CONTENT_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
@@ -26,32 +28,19 @@ def encode(document: Mapping[str, Any]) -> bytes:
     return _message(document, _DOCUMENT)
 
 
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _field(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
 def _text(value: Any) -> bytes:
     return str(value).encode()
 
 
 def _yaml(value: Any) -> bytes:
     """An Any."""
-    return _field(2, msgspec.json.encode(value))
+    return field(2, msgspec.json.encode(value))
 
 
 def _scalar(number: int, value: Any) -> bytes:
     if isinstance(value, bool) or not isinstance(value, float):
-        return _varint(number << 3) + _varint(int(value) & (1 << 64) - 1)
-    return _varint(number << 3 | 1) + struct.pack("<d", value)
+        return tag(number, VARINT) + integer(int(value))
+    return tag(number, FIXED64) + struct.pack("<d", value)
 
 
 def _message(value: Mapping[str, Any], table: Table) -> bytes:
@@ -63,7 +52,7 @@ def _fields(value: Mapping[str, Any], table: Table) -> Iterable[bytes]:
         row = table.get(name)
         if row is None:
             if name.startswith("x-"):
-                yield _field(table["x-"][0], _field(1, _text(name)) + _field(2, _yaml(content)))
+                yield field(table["x-"][0], field(1, _text(name)) + field(2, _yaml(content)))
             continue
         number, shape = row
         if shape in ("bool", "int"):
@@ -72,15 +61,15 @@ def _fields(value: Mapping[str, Any], table: Table) -> Iterable[bytes]:
             yield _scalar(number, float(content))
         elif shape.startswith("each "):
             write = _SHAPES[shape.removeprefix("each ")]
-            yield from (_field(number, write(one)) for one in content)
+            yield from (field(number, write(one)) for one in content)
         else:
-            yield _field(number, _SHAPES[shape](content))
+            yield field(number, _SHAPES[shape](content))
 
 
 def _named(number: int, write: Callable[[Any], bytes]) -> Callable[[Mapping[str, Any]], bytes]:
     """A JSON object whose keys are data: a repeated pair of name and value."""
     return lambda value: b"".join(
-        _field(number, _field(1, _text(name)) + _field(2, write(one))) for name, one in value.items()
+        field(number, field(1, _text(name)) + field(2, write(one))) for name, one in value.items()
     )
 
 
@@ -89,15 +78,15 @@ def _schema(value: Mapping[str, Any]) -> bytes:
 
 
 def _types(value: Any) -> bytes:
-    return b"".join(_field(1, _text(one)) for one in (value if isinstance(value, list) else [value]))
+    return b"".join(field(1, _text(one)) for one in (value if isinstance(value, list) else [value]))
 
 
 def _items(value: Any) -> bytes:
-    return b"".join(_field(1, _schema(one)) for one in (value if isinstance(value, list) else [value]))
+    return b"".join(field(1, _schema(one)) for one in (value if isinstance(value, list) else [value]))
 
 
 def _additional(value: Any) -> bytes:
-    return _scalar(2, value) if isinstance(value, bool) else _field(1, _schema(value))
+    return _scalar(2, value) if isinstance(value, bool) else field(1, _schema(value))
 
 
 def _path_item(value: Mapping[str, Any]) -> bytes:
@@ -106,13 +95,13 @@ def _path_item(value: Mapping[str, Any]) -> bytes:
 
 def _parameter(value: Mapping[str, Any]) -> bytes:
     if value["in"] == "body":
-        return _field(1, _field(1, _message(value, _BODY)))
+        return field(1, field(1, _message(value, _BODY)))
     kind, table = (3, _QUERY) if value["in"] == "query" else (4, _PATH)
-    return _field(1, _field(2, _field(kind, _message(value, table))))
+    return field(1, field(2, field(kind, _message(value, table))))
 
 
 def _response(value: Mapping[str, Any]) -> bytes:
-    return _field(1, _message(value, _RESPONSE))
+    return field(1, _message(value, _RESPONSE))
 
 
 _SCHEMA: Table = {
@@ -163,7 +152,7 @@ _SHAPES: Mapping[str, Callable[[Any], bytes]] = {
     "operation": lambda value: _message(value, _OPERATION),
     "parameter": _parameter,
     "responses": _named(1, _response),
-    "response schema": lambda value: _field(1, _schema(value)),
+    "response schema": lambda value: field(1, _schema(value)),
     "paths": _named(2, _path_item),
     "info": lambda value: _message(value, _INFO),
 }

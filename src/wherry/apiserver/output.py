@@ -12,6 +12,7 @@ from wherry.apiserver.http import JSON, Pieces, Response
 from wherry.apiserver.negotiate import Wanted
 from wherry.apiserver.views import View
 from wherry.machinery import codec, table
+from wherry.machinery.errors import APIError
 from wherry.machinery.resource import Resource
 from wherry.store.entry import Entry, Event
 
@@ -76,14 +77,12 @@ def many(
         text, media = body(codec.encode(_table(resource, entries, now, include, meta)), wanted)
         return Response(text, content_type=media)
     if wanted.form in ("PartialObjectMetadataList", "PartialObjectMetadata"):
-        head = _head("PartialObjectMetadataList", "meta.k8s.io/v1", meta)
-        data = head + b",".join(map(partial, entries)) + b"]}"
+        spliced = _spliced(_head("PartialObjectMetadataList", "meta.k8s.io/v1", meta), [partial(e) for e in entries])
     else:
-        spliced = _spliced(_head(_list_kind(resource), resource.api_version, meta), entries)
-        if wanted.plain:
-            return Response(spliced)
-        data = spliced if isinstance(spliced, bytes) else b"".join(spliced.pieces)
-    text, media = body(data, wanted)
+        spliced = _spliced(_head(_list_kind(resource), resource.api_version, meta), [entry.data for entry in entries])
+    if not wanted.yaml:
+        return Response(spliced)
+    text, media = body(spliced if isinstance(spliced, bytes) else b"".join(spliced.pieces), wanted)
     return Response(text, content_type=media)
 
 
@@ -99,13 +98,12 @@ def _head(kind: str, version: str, meta: dict[str, Any]) -> bytes:
     )
 
 
-def _spliced(head: bytes, entries: Sequence[Entry[Any]]) -> bytes | Pieces:
+def _spliced(head: bytes, items: Sequence[bytes]) -> bytes | Pieces:
     """A list's bytes around those of its items."""
-    items = [entry.data for entry in entries]
     inner = sum(map(len, items)) + max(0, len(items) - 1)
     if inner <= _PIECE:
         return b"%b%b]}" % (head, b",".join(items))
-    return Pieces(len(head) + inner + 2, _pieces(head, items, max(1, len(items) * _PIECE // inner)))
+    return Pieces(len(head) + inner + 2, _pieces(head, items, max(1, len(items) * _PIECE // inner)), head, items)
 
 
 def _pieces(head: bytes, items: Sequence[bytes], each: int) -> Iterator[bytes]:
@@ -113,6 +111,10 @@ def _pieces(head: bytes, items: Sequence[bytes], each: int) -> Iterator[bytes]:
     for start in range(each, len(items), each):
         yield b",".join([b"", *items[start : start + each]])
     yield b"]}"
+
+
+def _line(type_: str, data: bytes) -> bytes:
+    return b'{"type":"%b","object":%b}\n' % (type_.encode(), data)
 
 
 class WatchForm:
@@ -126,14 +128,20 @@ class WatchForm:
         self._named = False
         self.custom = resource.custom
         """What shows a custom resource in the version that the client speaks; None for built-in kinds."""
-        self.plain = wanted.form == "object" and view is None and resource.custom is None
+        self._frame = _line
+        self.content_type = JSON
+        if wanted.protobuf:
+            from wherry.apiserver import protobuf_answers
+
+            self._frame, self.content_type = protobuf_answers.frame, protobuf_answers.STREAM
+        self.plain = wanted.form == "object" and view is None and resource.custom is None and not wanted.protobuf
 
     def event(self, event: Event[Any], now: float) -> bytes:
-        """The line that tells of an event."""
+        """What tells of an event."""
         return self.line(event.type, event.entry, now)
 
     def line(self, type_: str, entry: Entry[Any], now: float) -> bytes:
-        """`{"type":...,"object":...}` and a line feed."""
+        """A line `{"type":...,"object":...}`, or its frame in protobuf."""
         if self._view is not None:
             entry = self._view.show(entry)
         elif self.custom is not None:
@@ -149,23 +157,25 @@ class WatchForm:
             data = entry.data
         else:
             data = partial(entry)
-        return b'{"type":"%b","object":%b}\n' % (type_.encode(), data)
+        return self._frame(type_, data)
+
+    def error(self, error: APIError) -> bytes:
+        """The ERROR event that ends a watch."""
+        return self._frame("ERROR", codec.encode(error.status()))
 
     def bookmark(self, revision: int, *, initial_end: bool) -> bytes:
-        """The line that says how far the watch has got."""
+        """What says how far the watch has got."""
         notes = b',"annotations":{"k8s.io/initial-events-end":"true"}' if initial_end else b""
         meta = b'"metadata":{"resourceVersion":"%d"%b}' % (revision, notes)
         if self._wanted.form == "Table":
             head = b'"kind":"Table","apiVersion":"meta.k8s.io/v1",'
             tail = b',"columnDefinitions":null,"rows":[]' if not initial_end else self._end_rows(meta)
             meta = b'"metadata":{"resourceVersion":"%d"}' % revision
-            return b'{"type":"BOOKMARK","object":{%b%b%b}}\n' % (head, meta, tail)
+            return self._frame("BOOKMARK", b"{%b%b%b}" % (head, meta, tail))
         kind, version = self._resource.kind, self._resource.api_version
         if self._wanted.form != "object":
             kind, version = "PartialObjectMetadata", "meta.k8s.io/v1"
-        return b'{"type":"BOOKMARK","object":{"kind":"%b","apiVersion":"%b",%b}}\n' % (
-            kind.encode(), version.encode(), meta,
-        )  # fmt: skip
+        return self._frame("BOOKMARK", b'{"kind":"%b","apiVersion":"%b",%b}' % (kind.encode(), version.encode(), meta))
 
     def _end_rows(self, meta: bytes) -> bytes:
         """In a Table the marker is the object of an otherwise empty row."""

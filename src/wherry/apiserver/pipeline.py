@@ -23,6 +23,7 @@ from wherry.apiserver.flowcontrol.gate import LONG_RUNNING, Class, FlowControl, 
 from wherry.apiserver.handlers import dispatch, failure
 from wherry.apiserver.http import Answer, Query, Request, Response, Stream, Upgrade
 from wherry.apiserver.measures import Measures, labels
+from wherry.apiserver.negotiate import only_protobuf
 from wherry.apiserver.nonresource import NonResource
 from wherry.apiserver.routes import RequestInfo, parse, with_selected_name
 from wherry.machinery.errors import APIError, BadRequest, Forbidden, InternalError
@@ -78,6 +79,18 @@ class Case:
             self.klass.level.give(width)
 
 
+async def _spoken(request: Request, info: RequestInfo, answer: Answer) -> Answer:
+    """The answer in the language of a client that may read nothing but protobuf."""
+    if not isinstance(answer, Response) or info.subresource == "proxy" or not only_protobuf(request.headers["Accept"]):
+        return answer
+    from wherry.apiserver.protobuf_answers import converted
+
+    try:
+        return await converted(answer)
+    except APIError as error:
+        return failure(error)
+
+
 _RUNS = frozenset({"exec", "attach", "portforward", "proxy"})
 
 
@@ -107,14 +120,17 @@ class Pipeline:
         request.audit_id = api.uid()
         case = Case(api.clock.monotonic(), self._measures)
         try:
-            answer = await self._guarded(request, case)
+            told = await self._guarded(request, case)
+            answer = (
+                await _spoken(request, case.info, told) if "protobuf" in request.headers.get("Accept", "") else told
+            )
         except BaseException:  # the client is gone: nobody reads the answer
             if case.record is not None and self._audit is not None:
                 self._audit.ended(case.record, 499)
             self._over(request, case, 499, -1)
             raise
         if case.record is not None and self._audit is not None:
-            self._audit.answered(case.record, answer)
+            self._audit.answered(case.record, told)
         if isinstance(answer, Response):
             answer.headers["Audit-Id"] = request.audit_id
             if case.klass is not None:

@@ -22,16 +22,17 @@ from wherry.machinery.errors import BadRequest
 from wherry.machinery.time import micro_time_at, time_at
 
 MEDIA = "application/vnd.kubernetes.protobuf"
-_MAGIC = b"k8s\0"
+MAGIC = b"k8s\0"
 _DEPTH = 100
-_META = "io.k8s.apimachinery.pkg.apis.meta.v1."
-_SCHEMA = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
+META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+SCHEMA = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
 
 Table = Mapping[int, tuple[str, str]]
 
 
 @cache
-def _tables() -> Mapping[str, Table]:
+def tables() -> Mapping[str, Table]:
+    """Message -> its fields, as `hack/generate_protobuf.py` describes them."""
     text = resources.files("wherry.api.types").joinpath("protobuf.json").read_text()
     return {name: {int(n): (f[0], f[1]) for n, f in table.items()} for name, table in json.loads(text).items()}
 
@@ -42,23 +43,24 @@ def message_of(group: str, version: str, kind: str) -> str | None:
     short = "apiserverinternal" if short == "internal" else short
     candidates = (
         f"io.k8s.api.{short}.{version}.{kind}",
-        f"{_META}{kind}",
+        f"{META}{kind}",
         f"io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.{version}.{kind}",
         f"io.k8s.kube-aggregator.pkg.apis.apiregistration.{version}.{kind}",
+        f"io.k8s.metrics.pkg.apis.metrics.{version}.{kind}",
     )
-    return next((name for name in candidates if name in _tables()), None)
+    return next((name for name in candidates if name in tables()), None)
 
 
 def to_json(data: bytes) -> bytes:
     """A protobuf body -> JSON bytes. Raises BadRequest."""
-    if not data.startswith(_MAGIC):
+    if not data.startswith(MAGIC):
         raise BadRequest("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")
     try:
         kind = version = ""
         raw = b""
-        for number, value in _fields(data[4:]):
+        for number, value in fields(data[4:]):
             if number == 1:
-                meta = dict(_fields(value))
+                meta = dict(fields(value))
                 version, kind = meta.get(1, b"").decode(), meta.get(2, b"").decode()
             elif number == 2:
                 raw = value
@@ -85,8 +87,8 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
             raise ValueError("integer overflow")
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """(number, value) of each field: int for numbers, bytes for the rest."""
+def fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """(number, value) of each field of a message: int for numbers, else bytes. Raises ValueError, IndexError."""
     at, end = 0, len(data)
     while at < end:
         tag, at = _varint(data, at)
@@ -111,9 +113,9 @@ def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
 def _message(data: bytes, name: str, depth: int) -> dict[str, Any]:
     if depth > _DEPTH:
         raise ValueError("nested too deeply")
-    table = _tables()[name]
+    table = tables()[name]
     out: dict[str, Any] = {}
-    for number, raw in _fields(data):
+    for number, raw in fields(data):
         known = table.get(number)
         if known is None:
             continue
@@ -123,7 +125,7 @@ def _message(data: bytes, name: str, depth: int) -> dict[str, Any]:
         elif code[0] == "[":
             out.setdefault(field, []).append(_value(raw, code[1:-1], depth))
         elif code[0] == "{":
-            pair = dict(_fields(raw))
+            pair = dict(fields(raw))
             item = code[1:-1]
             empty: Any = 0 if item in "iB" else b""
             out.setdefault(field, {})[pair.get(1, b"").decode()] = _value(pair.get(2, empty), item, depth)
@@ -152,7 +154,7 @@ def _signed(value: int) -> int:
 def _moment(raw: bytes) -> tuple[int, int] | None:
     if not raw:
         return None
-    found = dict(_fields(raw))
+    found = dict(fields(raw))
     return _signed(found.get(1, 0)), found.get(2, 0)
 
 
@@ -167,7 +169,7 @@ def _micro_time(raw: bytes, depth: int) -> str | None:
 
 
 def _int_or_string(raw: bytes, depth: int) -> int | str:
-    found = dict(_fields(raw))
+    found = dict(fields(raw))
     if found.get(1, 0):
         return str(found.get(3, b"").decode())
     value = found.get(2, 0) & 0xFFFFFFFF
@@ -175,42 +177,42 @@ def _int_or_string(raw: bytes, depth: int) -> int | str:
 
 
 def _quantity(raw: bytes, depth: int) -> str:
-    return str(dict(_fields(raw)).get(1, b"0").decode()) or "0"
+    return str(dict(fields(raw)).get(1, b"0").decode()) or "0"
 
 
 def _json(raw: bytes, depth: int) -> Any:
-    text = dict(_fields(raw)).get(1, b"")
+    text = dict(fields(raw)).get(1, b"")
     return msgspec.json.decode(text) if text else None
 
 
 def _items(raw: bytes, depth: int) -> list[str]:
-    return [value.decode() for number, value in _fields(raw) if number == 1]
+    return [value.decode() for number, value in fields(raw) if number == 1]
 
 
 def _props_or_bool(raw: bytes, depth: int) -> Any:
-    found = dict(_fields(raw))
+    found = dict(fields(raw))
     if 2 in found:
-        return _message(found[2], f"{_SCHEMA}JSONSchemaProps", depth + 1)
+        return _message(found[2], f"{SCHEMA}JSONSchemaProps", depth + 1)
     return bool(found.get(1, 0))
 
 
 def _props_or_list(raw: bytes, depth: int) -> Any:
-    pairs = list(_fields(raw))
-    props = f"{_SCHEMA}JSONSchemaProps"
+    pairs = list(fields(raw))
+    props = f"{SCHEMA}JSONSchemaProps"
     several = [_message(v, props, depth + 1) for n, v in pairs if n == 2]
     single = [_message(v, props, depth + 1) for n, v in pairs if n == 1]
     return single[0] if single else several
 
 
 def _props_or_names(raw: bytes, depth: int) -> Any:
-    pairs = list(_fields(raw))
-    single = [_message(v, f"{_SCHEMA}JSONSchemaProps", depth + 1) for n, v in pairs if n == 1]
+    pairs = list(fields(raw))
+    single = [_message(v, f"{SCHEMA}JSONSchemaProps", depth + 1) for n, v in pairs if n == 1]
     return single[0] if single else [v.decode() for n, v in pairs if n == 2]
 
 
 def _duration(raw: bytes, depth: int) -> str:
     """Go's notation of a duration, in seconds."""
-    nanoseconds = _signed(dict(_fields(raw)).get(1, 0))
+    nanoseconds = _signed(dict(fields(raw)).get(1, 0))
     return f"{nanoseconds / 1e9:g}s"
 
 
@@ -222,17 +224,18 @@ _SCALAR: Mapping[str, Callable[[Any], Any]] = {
     "d": lambda raw: struct.unpack("<d", raw)[0],
 }
 _SPECIAL: Mapping[str, Callable[[bytes, int], Any]] = {
-    f"{_META}Time": _time,
-    f"{_META}MicroTime": _micro_time,
-    f"{_META}Duration": _duration,
-    f"{_META}FieldsV1": _json,
+    f"{META}Time": _time,
+    f"{META}MicroTime": _micro_time,
+    f"{META}Duration": _duration,
+    f"{META}FieldsV1": _json,
+    f"{META}Verbs": _items,
     "io.k8s.apimachinery.pkg.runtime.RawExtension": _json,
     "io.k8s.apimachinery.pkg.api.resource.Quantity": _quantity,
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": _int_or_string,
-    f"{_SCHEMA}JSON": _json,
-    f"{_SCHEMA}JSONSchemaPropsOrBool": _props_or_bool,
-    f"{_SCHEMA}JSONSchemaPropsOrArray": _props_or_list,
-    f"{_SCHEMA}JSONSchemaPropsOrStringArray": _props_or_names,
+    f"{SCHEMA}JSON": _json,
+    f"{SCHEMA}JSONSchemaPropsOrBool": _props_or_bool,
+    f"{SCHEMA}JSONSchemaPropsOrArray": _props_or_list,
+    f"{SCHEMA}JSONSchemaPropsOrStringArray": _props_or_names,
     "io.k8s.api.authentication.v1.ExtraValue": _items,
     "io.k8s.api.authorization.v1.ExtraValue": _items,
     "io.k8s.api.certificates.v1.ExtraValue": _items,

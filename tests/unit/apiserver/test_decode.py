@@ -149,4 +149,4 @@ def test_every_kind_has_a_message() -> None:
 
 def test_doubles_and_negative_numbers() -> None:
     assert struct.unpack("<d", struct.pack("<d", 0.5))[0] == 0.5
-    assert list(protobuf._fields(field(1, -5))) == [(1, 2**64 - 5)]
+    assert list(protobuf.fields(field(1, -5))) == [(1, 2**64 - 5)]

@@ -32,3 +32,10 @@ def test_times_are_read() -> None:
         "metadata": {"name": "c", "creationTimestamp": "2023-11-14T22:13:20Z"},
         "data": {"k": "v"},
     }
+
+
+def test_an_empty_volume_source_is_one() -> None:
+    """`emptyDir: {}` is not the same as no source at all."""
+    volume = field(1, b"v") + field(2, field(2, field(1, b"")))
+    found = json.loads(to_json(body(b"Pod", field(2, field(1, volume)))))
+    assert found["spec"] == {"volumes": [{"name": "v", "emptyDir": {}}]}

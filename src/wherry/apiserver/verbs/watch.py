@@ -18,8 +18,7 @@ from wherry.apiserver.select import Selection
 from wherry.apiserver.verbs.list import reached
 from wherry.apiserver.verbs.options import ListOptions, revision_of, watch_options
 from wherry.apiserver.verbs.watch_converted import InOrder
-from wherry.machinery import codec
-from wherry.machinery.errors import APIError, Gone, Timeout
+from wherry.machinery.errors import Gone, Timeout
 from wherry.machinery.resource import Resource
 from wherry.store.entry import Entry, Event
 from wherry.store.log import Compacted
@@ -37,7 +36,7 @@ async def watch(
     options = watch_options(options)
     since = revision_of(options.revision)
     watching = _Watching(api, resource, namespace, selection, options, form)
-    stream = Stream(lambda sink: watching.run(sink, since, stream.begun))
+    stream = Stream(lambda sink: watching.run(sink, since, stream.begun), form.content_type)
     return stream
 
 
@@ -89,10 +88,10 @@ class _Watching:
                 ended=ended.set,
             )
         except Compacted as gone:
-            sink.push(error_line(Gone(f"too old resource version: {since} ({gone.oldest})")))
+            sink.push(self._form.error(Gone(f"too old resource version: {since} ({gone.oldest})")))
             return
         except Timeout as error:
-            sink.push(error_line(error))
+            sink.push(self._form.error(error))
             return
         if options.send_initial and options.bookmarks:
             sink.push(self._form.bookmark(running.revision, initial_end=True))
@@ -148,8 +147,3 @@ class _Watching:
 
 def _added(entry: Entry[Any]) -> bytes:
     return b'{"type":"ADDED","object":%b}\n' % entry.data
-
-
-def error_line(error: APIError) -> bytes:
-    """The ERROR event that ends a watch."""
-    return b'{"type":"ERROR","object":%b}\n' % codec.encode(error.status())

@@ -14,7 +14,6 @@ from typing import Any
 from wherry.apiserver.http import Sink
 from wherry.apiserver.output import WatchForm
 from wherry.apiserver.select import Predicate
-from wherry.machinery import codec
 from wherry.machinery.errors import APIError
 from wherry.store.entry import Entry, Event, EventType
 
@@ -82,7 +81,7 @@ class InOrder:
             (entry,) = await self._form.custom.show((item.entry,))
             kind = item.type if self._late is None else await self._judged(item, entry, self._late)
         except APIError as error:
-            self._sink.push(b'{"type":"ERROR","object":%b}\n' % codec.encode(error.status()))
+            self._sink.push(self._form.error(error))
             return False
         return kind is None or self._sink.push(self._form.line(kind, entry, self._now()))
 
