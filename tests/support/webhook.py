@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +38,8 @@ class Webhook:
     peers: set[tuple[str, int]] = field(default_factory=set)
     """Where connections came from."""
     delay_s: float = 0.0
+    posted: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
+    """Answers everything, whatever the path."""
 
     @property
     def url(self) -> str:
@@ -53,6 +55,8 @@ class Webhook:
         peer = request.transport.get_extra_info("peername") if request.transport else None
         if peer:
             self.peers.add((peer[0], peer[1]))
+        if self.posted is not None:
+            return await self.posted(request)
         if request.path in self.raw:
             await request.read()
             return self.raw[request.path](request)

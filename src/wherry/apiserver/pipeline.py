@@ -12,7 +12,7 @@ from functools import partial
 
 from wherry.apiserver.aggregation.forwarding import forward
 from wherry.apiserver.api import Api
-from wherry.apiserver.audit.auditor import Record
+from wherry.apiserver.audit.auditor import Auditor, Record
 from wherry.apiserver.authn.impersonation import become, wanted
 from wherry.apiserver.authn.user import User
 from wherry.apiserver.authz.authorizer import attributes
@@ -131,6 +131,8 @@ class Pipeline:
             raise
         if case.record is not None and self._audit is not None:
             self._audit.answered(case.record, told)
+            if self._audit.blocking:
+                await self._settled(request, case, self._audit)
         if isinstance(answer, Response):
             answer.headers["Audit-Id"] = request.audit_id
             if case.klass is not None:
@@ -143,6 +145,18 @@ class Pipeline:
         else:
             self._stays(request, case, answer)
         return answer
+
+    def _of_stranger(self, request: Request, info: RequestInfo, case: Case) -> None:
+        if self._audit is not None:
+            case.record = self._audit.begin(request, info, STRANGER, None)
+
+    async def _settled(self, request: Request, case: Case, audit: Auditor) -> None:
+        try:
+            if case.record is not None:
+                await audit.settled(case.record)
+        except BaseException:  # the client is gone
+            self._over(request, case, 499, -1)
+            raise
 
     async def _guarded(self, request: Request, case: Case) -> Answer:
         try:
@@ -199,11 +213,12 @@ class Pipeline:
             user = await api.authenticator.authenticate(api, request)
             other = wanted(request)
         except APIError:
-            if self._audit is not None:
-                case.record = self._audit.begin(request, info, STRANGER, None)
+            self._of_stranger(request, info, case)
             raise
         if self._audit is not None:
             case.record = self._audit.begin(request, info, user, other)
+            if case.record is not None and self._audit.blocking:
+                await self._audit.received(case.record)
         if other is not None:
             user = await self._become(user, other, case)
         request.user = user

@@ -21,7 +21,7 @@ from wherry.apiserver.aggregation.remotes import FrontProxy
 from wherry.apiserver.apiserver import ApiServer, ApiServerConfig
 from wherry.apiserver.authn.requestheader import RequestHeader
 from wherry.apiserver.authn.user import MASTERS, User, known
-from wherry.app import auditing, certificates, cluster_info, kubernetes_service, memory
+from wherry.app import auditing, certificates, cluster_info, kubernetes_service, memory, podsecurity
 from wherry.app.config import Config
 from wherry.app.queue_metrics import QueueMetrics
 from wherry.app.sealing import Sealing
@@ -97,6 +97,7 @@ def _api_config(config: Config, pki: Pki) -> ApiServerConfig:
         service_cidr=config.service_cidr,
         node_ports=config.node_ports,
         audit=auditing.settings(config),
+        pod_security=podsecurity.settings(config),
     )
 
 

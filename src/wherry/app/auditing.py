@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import yaml
+from cryptography import x509
 
 from wherry.apiserver.audit.file import Limits, verify
 from wherry.apiserver.audit.policy import DEFAULT, BadPolicy, Policy, read
 from wherry.apiserver.audit.settings import AuditSettings
+from wherry.apiserver.audit.webhook import Sending
 from wherry.apiserver.webhooks.client import Target
-from wherry.app.config import Config, ConfigError
+from wherry.app.config import Audit, Config, ConfigError
 
 
 def settings(config: Config) -> AuditSettings | None:
@@ -19,13 +22,29 @@ def settings(config: Config) -> AuditSettings | None:
     own = config.audit
     if not own.enabled:
         return None
-    webhook = None
-    if own.webhook:
-        if not own.webhook.startswith("https://"):
-            raise ConfigError(f"the audit webhook {own.webhook} is not an https:// URL")
-        webhook = Target(url=own.webhook, ca=_bytes(own.webhook_ca, "CA of the audit webhook"))
+    if own.size < 1 or own.files < 1 or own.days <= 0:
+        raise ConfigError("the audit log keeps at least 1 MiB, 1 file and a part of a day; say more, or --no-audit")
     limits = Limits(own.size * 1024 * 1024, own.days, own.files)
-    return AuditSettings(config.audit_logs, policy(own.policy), limits, webhook, own.on_failure)
+    sending = Sending(own.webhook_mode, own.webhook_backoff, own.webhook_event_size)
+    return AuditSettings(config.audit_logs, policy(own.policy), limits, _webhook(own), sending, own.on_failure)
+
+
+def _webhook(own: Audit) -> Target | None:
+    if not own.webhook:
+        return None
+    if not re.fullmatch(r"https://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?", own.webhook):
+        raise ConfigError(
+            f"{own.webhook!r} is no audit webhook; write an https:// URL like https://audit.example.com/records"
+        )
+    if own.webhook_event_size < 0 or own.webhook_backoff < 0:
+        raise ConfigError("the audit webhook's sizes and times are at least 0")
+    ca = _bytes(own.webhook_ca, "CA of the audit webhook")
+    if own.webhook_ca:
+        try:
+            x509.load_pem_x509_certificates(ca)
+        except ValueError as error:
+            raise ConfigError(f"{own.webhook_ca} holds no PEM certificates; give the webhook's authority") from error
+    return Target(url=own.webhook, ca=ca)
 
 
 def policy(path: str) -> Policy:
@@ -34,8 +53,11 @@ def policy(path: str) -> Policy:
         return DEFAULT
     try:
         return read(yaml.safe_load(_bytes(path, "audit policy")))
-    except (BadPolicy, yaml.YAMLError) as error:
+    except BadPolicy as error:
         raise ConfigError(f"{path}: {error}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise ConfigError(f"{path} is no YAML: {said}; write an audit.k8s.io/v1 Policy") from error
 
 
 def _bytes(path: str, what: str) -> bytes:

@@ -55,6 +55,23 @@ class Audit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where records are sent, too: an https:// URL."""
     webhook_ca: str = ""
     """File with the authorities that vouch for it; "": the system's."""
+    webhook_mode: Literal["batch", "blocking"] = "batch"
+    """"blocking": an answer waits until the webhook has its record."""
+    webhook_backoff: float = 10.0
+    """Seconds before a batch is sent again."""
+    webhook_event_size: int = 0
+    """Bytes of a record that is sent whole; a larger one goes without its bodies. 0: whatever its size."""
+
+
+class PodSecurity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is asked of pods where a namespace says nothing: `LEVEL` or `LEVEL:VERSION`; and who is asked nothing."""
+
+    enforce: str = "privileged"
+    audit: str = "privileged"
+    warn: str = "privileged"
+    exempt_namespaces: tuple[str, ...] = ()
+    exempt_users: tuple[str, ...] = ()
+    exempt_runtime_classes: tuple[str, ...] = ()
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,6 +98,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     join: str = ""
     """`HOST:PORT` of the API where this machine is a node of another machine's cluster; "" when the server is here."""
     audit: Audit = Audit()
+    pod_security: PodSecurity = PodSecurity()
     encrypt: tuple[str, ...] = ("secrets",)
     """Resources whose values are encrypted at rest: `secrets`, `deployments.apps`, `*`."""
 

@@ -7,12 +7,16 @@ idempotent, so whatever was interrupted is finished by running it again.
 from __future__ import annotations
 
 import datetime
+import hashlib
 import os
 import select
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from wherry.aio.clock import Clock
 from wherry.app import addresses, doctor, keeper, runtimes, tree, version
@@ -43,6 +47,7 @@ class Outcome:
 def up(config: Config, clock: Clock, steps: Steps, env: Mapping[str, str]) -> Outcome:
     """Bring the cluster up. Raises Failed."""
     config.validate()
+    check_server(config)
     check_change(configuration.load(config.state), config)
     begun = clock.now()
     with steps.step("check this machine") as step:
@@ -71,6 +76,16 @@ def up(config: Config, clock: Clock, steps: Steps, env: Mapping[str, str]) -> Ou
         path, step.changed = _kubeconfig(config, env)
         step.detail = f"{path}, context {kubeconfig.NAME}"
     return Outcome(config, path, any(step.changed for step in steps.taken))
+
+
+def check_server(config: Config) -> None:
+    """Refuse now what the server would refuse when it starts. Raises ConfigError."""
+    if config.audit == configuration.Audit() and config.pod_security == configuration.PodSecurity():
+        return
+    from wherry.app import auditing, podsecurity
+
+    auditing.settings(config)
+    podsecurity.settings(config)
 
 
 def check_change(before: Config | None, after: Config) -> None:
@@ -118,16 +133,31 @@ def write_kubeconfig(path: Path, server: str, authority: bytes, own: Any) -> boo
 
 
 def units(config: Config) -> tuple[Unit, ...]:
-    """The processes of this machine. An upgraded package makes other units, so `wherry up` restarts them."""
+    """The processes of this machine. An upgraded package makes other units, so `wherry up` restarts them; so do other
+    settings of the server."""
     root = ("--root", config.root)
 
     def unit(name: str, order: int, *arguments: str) -> Unit:
         command = keeper.command(*arguments)
-        return Unit(name, command, str(config.logs / f"{name}.log"), order=order, grace=10, version=version.wherry())
+        log, own = str(config.logs / f"{name}.log"), version.wherry()
+        if name == "server":
+            own += served(config)
+        return Unit(name, command, log, order=order, grace=10, version=own)
 
     server = unit("server", 0, "server", *root)
     agents = (unit(agent_unit(node.name), 1, "agent", *root, "--node", node.name) for node in config.machines())
     return (server, *agents)
+
+
+def served(config: Config) -> str:
+    """A short mark of what the audit log and the PodSecurity defaults are; "" for the defaults."""
+    if config.audit == configuration.Audit() and config.pod_security == configuration.PodSecurity():
+        return ""
+    own = hashlib.sha256(msgspec.json.encode((config.audit, config.pod_security)))
+    for path in (config.audit.policy, config.audit.webhook_ca):
+        with suppress(OSError):
+            own.update(Path(path).read_bytes() if path else b"")
+    return f"+{own.hexdigest()[:8]}"
 
 
 def agent_unit(node: str) -> str:

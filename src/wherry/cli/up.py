@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -13,6 +14,7 @@ from wherry.app import config as configuration
 from wherry.app.config import Config
 from wherry.cli.options import need_root, root_option
 from wherry.cli.output import data, no_step, output_option, show_step
+from wherry.cli.server_options import server_options, with_flags
 
 
 @click.command()
@@ -27,10 +29,9 @@ from wherry.cli.output import data, no_step, output_option, show_step
     metavar="HOST=URL",
     help="Where nodes find a registry: a mirror, or http:// for one without TLS; `HOST=` forgets it; repeatable.",
 )
+@server_options
 @output_option
-def command(
-    root: Path, nodes: int | None, listen: str | None, port: int | None, registries: tuple[str, ...], output: str
-) -> None:
+def command(root: Path, registries: tuple[str, ...], output: str, **given: Any) -> None:
     """Make or start a cluster on this machine; run again, it changes nothing."""
     from wherry.app.steps import Steps
     from wherry.app.up import up
@@ -40,11 +41,10 @@ def command(
     steps = Steps(clock, show_step if output == "text" else no_step)
     begun = clock.monotonic()
     config = configuration.load(root.absolute()) or Config(root=str(root.absolute()))
-    given = {"nodes": nodes, "listen": listen, "port": port}
-    changes = {name: value for name, value in given.items() if value is not None}
+    changes = {name: given[name] for name in ("nodes", "listen", "port") if given[name] is not None}
     known = config.registries | dict(configuration.registry(text) for text in registries)
     found = {host: url for host, url in known.items() if url}
-    config = msgspec.structs.replace(config, **changes, registries=found)
+    config = with_flags(msgspec.structs.replace(config, **changes, registries=found), given)
     outcome = up(config, clock, steps, os.environ)
     seconds = clock.monotonic() - begun
     if output != "text":

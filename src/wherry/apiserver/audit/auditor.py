@@ -1,15 +1,17 @@
 """Auditor: decides what is told of a request, and tells it: every change before its answer is sent.
 
 A request's record is begun when its user is known and ended with its answer; watches and connections that are taken
-over are told when they begin and when they end. Records go to a file (at once) and to a webhook (in batches).
+over are told when they begin and when they end. Records go to a file (at once) and to a webhook (in batches, which an
+answer waits for when the webhook is a blocking one).
 
 When the file cannot be written (disk full), `on_failure` decides: "continue" serves on, counts what is lost, says so in
 the log and, once it can, in the file; "refuse" tells every change before it is made, and refuses it with 503 when that
-fails. https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/
+fails; a blocking webhook counts as the file does. https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
@@ -32,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 OnFailure = Literal["continue", "refuse"]
 MUTATING = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+UNTOLD = "the audit log takes no records; nothing may be changed without one"
 _REMEMBERED = 4096
 _COMPLAIN_SECONDS = 60.0
 
@@ -39,7 +42,7 @@ _COMPLAIN_SECONDS = 60.0
 class Record:
     """What is told of one request."""
 
-    __slots__ = ("body", "decision", "impersonated", "info", "received", "request", "user")
+    __slots__ = ("body", "decision", "impersonated", "info", "received", "request", "sent", "user")
 
     def __init__(self, request: Request, info: RequestInfo, user: User, decision: Decision, received: float) -> None:
         self.request = request
@@ -49,6 +52,8 @@ class Record:
         self.decision = decision
         self.received = received
         self.body = b""
+        self.sent: asyncio.Future[bool] | None = None
+        """Whether a blocking webhook has taken the last event."""
 
 
 class Auditor:
@@ -62,6 +67,8 @@ class Auditor:
         self._clock = clock
         self._file = file
         self._webhook = webhook
+        self.blocking = webhook is not None and webhook.sending.mode == "blocking"
+        """Whether `settled` has to be awaited after `begin` and `answered`."""
         self._strict = on_failure == "refuse"
         self._by_name = names_objects(policy)
         self._known: dict[tuple[object, ...], Decision] = {}
@@ -88,6 +95,17 @@ class Auditor:
     def attach(self, webhook: AuditWebhook) -> None:
         """Send records there, too."""
         self._webhook = webhook
+        self.blocking = webhook.sending.mode == "blocking"
+
+    async def settled(self, record: Record) -> None:
+        """Wait for a blocking webhook to take, or to fail, what has been told last."""
+        if record.sent is not None:
+            await record.sent
+
+    async def received(self, record: Record) -> None:
+        """The same, before anything is done. Raises ServiceUnavailable when nothing may be changed without a record."""
+        if record.sent is not None and not await record.sent and self._strict and record.info.verb in MUTATING:
+            raise ServiceUnavailable(UNTOLD)
 
     def begin(self, request: Request, info: RequestInfo, user: User, acting: User | None) -> Record | None:
         """The record of a request, None when nothing is told of it. Raises ServiceUnavailable (see above)."""
@@ -102,7 +120,7 @@ class Auditor:
         if strict or decision.tells("RequestReceived"):
             done = self._tell(record, "RequestReceived", None, None)
             if strict and not done:
-                raise ServiceUnavailable("the audit log takes no records; nothing may be changed without one")
+                raise ServiceUnavailable(UNTOLD)
         return record
 
     def _decide(self, user: User, info: RequestInfo) -> Decision:
@@ -166,14 +184,14 @@ class Auditor:
 
     def _tell(self, record: Record, stage: str, code: int | None, body: bytes | None) -> bool:
         """Write one event; `body` None: there is one, too large to be told. False when the file did not take it."""
-        return self._write(self._event(record, stage, code, body))
+        return self._write(self._event(record, stage, code, body), record)
 
-    def _write(self, event: events.Event) -> bool:
+    def _write(self, event: events.Event, record: Record | None = None) -> bool:
         line = events.line(event)
         counts = self.events.values
         counts[()] = counts.get((), 0) + 1
         if self._webhook is not None:
-            self._webhook.put(line)
+            self._send(self._webhook, event, line, record)
         if self._file is None:
             return True
         try:
@@ -186,6 +204,18 @@ class Auditor:
                 logger.error("the audit log cannot be written: %s", error)  # noqa: TRY400 - the cause is known
             return False
         return True
+
+    def _send(self, webhook: AuditWebhook, event: events.Event, line: bytes, record: Record | None) -> None:
+        largest = webhook.sending.largest
+        if largest and len(line) > largest:
+            line = events.line(events.without_bodies(event))
+            if len(line) > largest:
+                self.lost(1)
+                return
+        if self.blocking and record is not None:
+            record.sent = webhook.give(line)
+        else:
+            webhook.put(line)
 
     def _event(self, record: Record, stage: str, code: int | None, body: bytes | None) -> events.Event:
         request, info, decision = record.request, record.info, record.decision

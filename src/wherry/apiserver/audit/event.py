@@ -158,6 +158,12 @@ def how(request: Request, user: User) -> str:
     return "front-proxy" if certificate is not None else "inside"
 
 
+def without_bodies(event: Event) -> Event:
+    """The same event without what was sent and answered, and with the mark that says so."""
+    notes = {**event.annotations, TRUNCATED: "true"}
+    return msgspec.structs.replace(event, request_object=None, response_object=None, annotations=notes)
+
+
 def told(body: bytes, *, omit_managed_fields: bool) -> msgspec.Raw | None:
     """A JSON body as part of a record: on one line, without managedFields if so asked; None: it cannot be told."""
     if not body or len(body) > LARGEST:

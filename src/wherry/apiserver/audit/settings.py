@@ -13,7 +13,7 @@ from wherry.aio.clock import Clock
 from wherry.apiserver.audit.auditor import Auditor, OnFailure
 from wherry.apiserver.audit.file import AuditFile, Limits
 from wherry.apiserver.audit.policy import DEFAULT, Policy
-from wherry.apiserver.audit.webhook import AuditWebhook
+from wherry.apiserver.audit.webhook import AuditWebhook, Sending
 from wherry.apiserver.webhooks.client import Target, WebhookClient
 
 Jobs = list[tuple[str, Callable[[], Awaitable[None]]]]
@@ -28,6 +28,7 @@ class AuditSettings:
     policy: Policy = DEFAULT
     limits: Limits = field(default_factory=Limits)
     webhook: Target | None = None
+    sending: Sending = field(default_factory=Sending)
     on_failure: OnFailure = "continue"
 
     def open(self, clock: Clock, client: WebhookClient) -> tuple[Auditor, AuditFile | None, Jobs]:
@@ -38,7 +39,7 @@ class AuditSettings:
         if file is not None:
             jobs.append(("audit log", file.keep))
         if self.webhook is not None:
-            webhook = AuditWebhook(client, self.webhook, auditor.lost)
+            webhook = AuditWebhook(client, self.webhook, auditor.lost, self.sending)
             auditor.attach(webhook)
             jobs.append(("audit webhook", webhook.keep))
         return auditor, file, jobs

@@ -69,6 +69,17 @@ class Settings:
     exempt_runtime_classes: frozenset[str] = field(default_factory=frozenset)
 
 
+def standard_of(text: str) -> Standard:
+    """`LEVEL` or `LEVEL:VERSION`. Raises ValueError."""
+    level, colon, version = text.partition(":")
+    if level not in LEVELS:
+        raise ValueError(f"{level!r} is not one of {', '.join(LEVELS)}")
+    found = _VERSION.fullmatch(version)
+    if colon and found is None and version != "latest":
+        raise ValueError(f'{version!r} is not "latest" or "v1.x"')
+    return Standard(level, int(found[1]) if found else LATEST)
+
+
 def policy_of(labels: Mapping[str, str], defaults: Policy) -> tuple[Policy, list[FieldError]]:
     """The policy of a namespace with these labels, and what is wrong with them."""
     if not any(label.startswith(PREFIX) for label in labels):
