@@ -120,12 +120,15 @@ class Cluster:
         return await self._write(resource, old, new, subresource)
 
     async def delete(
-        self, resource: Resource[T], key: Key, *, uid: str = "", grace: int | None = None, propagation: str = "",
+        self, resource: Resource[T], key: Key, *, uid: str = "", revision: str = "", grace: int | None = None,
+        propagation: str = "",
     ) -> None:  # fmt: skip
         self._check("delete", resource, None)
         old = self._stored(resource, key)
         if uid not in ("", old.metadata.uid):
             raise Conflict(f"{key}: precondition failed: uid")
+        if revision not in ("", old.metadata.resource_version):
+            raise Conflict(f"{key}: precondition failed: resourceVersion")
         meta = old.metadata
         if propagation in ("Foreground", "Orphan"):
             finalizer = "foregroundDeletion" if propagation == "Foreground" else "orphan"

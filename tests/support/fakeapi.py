@@ -130,12 +130,15 @@ class FakeAPI:
         return obj
 
     async def delete(
-        self, resource: Resource[T], key: Key, *, uid: str = "", grace: int | None = None, propagation: str = "",
+        self, resource: Resource[T], key: Key, *, uid: str = "", revision: str = "", grace: int | None = None,
+        propagation: str = "",
     ) -> None:  # fmt: skip
         """Delete at once."""
         old = await self.get(resource, key)
-        if uid and uid != old.metadata.uid:
-            raise Conflict("uid")
+        if (uid or old.metadata.uid, revision or old.metadata.resource_version) != (
+            old.metadata.uid, old.metadata.resource_version,
+        ):  # fmt: skip
+            raise Conflict("precondition failed")
         del self._of(resource)[key]
         self.writes.append(("delete", resource.kind, key.name))
         self._tell(resource, "DELETED", self._stamp(old))

@@ -152,13 +152,14 @@ class InProcessClient:
         return obj
 
     async def delete(
-        self, resource: Resource[T], key: Key, *, uid: str = "", grace: int | None = None, propagation: str = "",
+        self, resource: Resource[T], key: Key, *, uid: str = "", revision: str = "", grace: int | None = None,
+        propagation: str = "",
     ) -> None:  # fmt: skip
-        """Delete; with `uid`, only that very object."""
+        """Delete; with `uid`, only that very object, with `revision`, only that state of it."""
         options = DeleteOptions(
             grace_period_seconds=grace,
             propagation_policy=propagation or None,
-            preconditions=Preconditions(uid=uid) if uid else None,
+            preconditions=Preconditions(uid or None, revision or None) if uid or revision else None,
         )
         await delete(self._api, self._context(resource, key), options)
         self._tell("delete", resource, key)

@@ -172,12 +172,14 @@ class HTTPClient:
         return decode(resource.type, body)
 
     async def delete(
-        self, resource: Resource[T], key: Key, *, uid: str = "", grace: int | None = None, propagation: str = "",
+        self, resource: Resource[T], key: Key, *, uid: str = "", revision: str = "", grace: int | None = None,
+        propagation: str = "",
     ) -> None:  # fmt: skip
         """See Client."""
         options: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1"}
-        if uid:
-            options["preconditions"] = {"uid": uid}
+        wanted = {"uid": uid, "resourceVersion": revision}
+        if uid or revision:
+            options["preconditions"] = {name: value for name, value in wanted.items() if value}
         if grace is not None:
             options["gracePeriodSeconds"] = grace
         if propagation:

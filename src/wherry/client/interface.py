@@ -78,9 +78,11 @@ class Client(Protocol):
         """Change part of an object. `apply` uses this client's user agent as field manager and forces."""
 
     async def delete(
-        self, resource: Resource[T], key: Key, *, uid: str = "", grace: int | None = None, propagation: str = "",
+        self, resource: Resource[T], key: Key, *, uid: str = "", revision: str = "", grace: int | None = None,
+        propagation: str = "",
     ) -> None:  # fmt: skip
-        """Delete; with `uid`, only that very object. `grace` seconds; propagation Orphan|Background|Foreground."""
+        """Delete; with `uid`, only that very object, with `revision`, only that state of it.
+        `grace` seconds; propagation Orphan|Background|Foreground."""
 
     async def call(
         self, resource: Resource[Any], key: Key, subresource: str, body: Object | Mapping[str, Any]

@@ -6,13 +6,15 @@ Upstream: https://kubernetes.io/docs/concepts/architecture/garbage-collection/
 
 Invariants:
 - an owner counts as gone only when the API itself says so: 404, or another uid under its name;
-- an owner in another namespace, or of an unknown kind, never leads to a deletion;
+- an owner of an unknown kind never leads to a deletion, nor one that an object without namespace cannot have;
+- an object is deleted only as long as its owner references are those that were judged;
 - there is no state beyond the caches: after a restart every object with owners is looked at again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +24,7 @@ from wherry.api.core.event import EVENT
 from wherry.api.events.event import EVENT as NEW_EVENT
 from wherry.controllers.settings import Settings
 from wherry.machinery.codec import to_dict
-from wherry.machinery.errors import NotFound
+from wherry.machinery.errors import Conflict, NotFound
 from wherry.machinery.meta import Key, Object, OwnerReference, key_of
 from wherry.machinery.resource import Resource
 from wherry.reconcile.context import Context
@@ -79,19 +81,44 @@ class Graph:
                 if any(ref.kind == kind.kind and ref.api_version.startswith(f"{kind.group}/") for ref in refs):
                     yield _item(resource, obj)
 
-    def dependents(self, view: View, owner: Object) -> Iterator[tuple[Resource[Any], Object]]:
-        """Everything that names this very owner."""
+    def dependents(self, view: View, kind: Resource[Any], owner: Object) -> Iterator[tuple[Resource[Any], Object]]:
+        """Everything that names this very owner, from where it may."""
         for resource, index in self._by_owner.items():
             for obj in view.indexed(index, owner.metadata.uid):
-                yield resource, obj
+                if self._names(obj, kind, owner):
+                    yield resource, obj
+
+    async def live_dependents(
+        self, ctx: Context, kind: Resource[Any], owner: Object
+    ) -> list[tuple[Resource[Any], Object]]:
+        """The same, from the API: whoever is not let go in time is deleted, and a cache may not have seen the last."""
+        found: list[tuple[Resource[Any], Object]] = []
+        for resource in tuple(self._by_owner):
+            if resource.namespaced or not kind.namespaced:
+                listed = await ctx.api.listed(resource, owner.metadata.namespace)
+                found += ((resource, obj) for obj in listed if self._names(obj, kind, owner))
+        return found
+
+    def _names(self, obj: Object, kind: Resource[Any], owner: Object) -> bool:
+        meta = owner.metadata
+        place = Item(meta.namespace, meta.name, kind)
+        return any(ref.uid == meta.uid and self.owner(ref, obj) == place for ref in obj.metadata.owner_references)
 
     def owner(self, ref: OwnerReference, obj: Object) -> Item | None:
-        """Where the owner has to be; None for a kind we do not know."""
-        group = ref.api_version.rpartition("/")[0]
-        resource = self._kinds.get((group, ref.kind))
-        if resource is None:
+        """Where the owner has to be; None for a kind we do not know, and for one that lives in a namespace when the
+        object does not."""
+        resource = self._kind(ref)
+        if resource is None or self.misplaced(ref, obj):
             return None
         return Item(obj.metadata.namespace if resource.namespaced else "", ref.name, resource)
+
+    def misplaced(self, ref: OwnerReference, obj: Object) -> bool:
+        """Whether an object without namespace names an owner that has one."""
+        resource = self._kind(ref)
+        return resource is not None and resource.namespaced and not obj.metadata.namespace
+
+    def _kind(self, ref: OwnerReference) -> Resource[Any] | None:
+        return self._kinds.get((ref.api_version.rpartition("/")[0], ref.kind))
 
 
 def controller(settings: Settings) -> AsyncController:
@@ -127,14 +154,37 @@ async def _collect(graph: Graph, ctx: Context, resource: Resource[Any], obj: Obj
         if owners.gone or owners.waiting:
             await _keep_only(ctx, resource, obj, owners.solid)
         return
-    own = [dependent for _, dependent in graph.dependents(ctx.view, obj)]
-    propagation = "Foreground" if owners.waiting and own else "Background"
-    if propagation == "Foreground" and any(map(_waits, own)):
-        # its dependent waits for its own dependents already: very likely a circle, which nobody must hold up
-        refs = obj.metadata.owner_references
-        if any(ref.block_owner_deletion for ref in refs):
-            await _keep_only(ctx, resource, obj, tuple(replace(ref, block_owner_deletion=False) for ref in refs))
-    await ctx.api.delete(resource, key_of(obj), uid=obj.metadata.uid, propagation=propagation)
+    own = [dependent for _, dependent in graph.dependents(ctx.view, resource, obj)]
+    if owners.waiting and own:
+        if any(map(_waits, own)):
+            # its dependent waits for its own dependents already: very likely a circle, which nobody must hold up
+            refs = obj.metadata.owner_references
+            if any(ref.block_owner_deletion for ref in refs):
+                await _keep_only(ctx, resource, obj, tuple(replace(ref, block_owner_deletion=False) for ref in refs))
+        await _delete(ctx, resource, obj, "Foreground")
+    else:
+        await _delete(ctx, resource, obj, _wish(obj))
+
+
+def _wish(obj: Object) -> str:
+    """How an object wants to go, by the finalizers it was given before."""
+    if ORPHAN in obj.metadata.finalizers:
+        return "Orphan"
+    return "Foreground" if FOREGROUND in obj.metadata.finalizers else "Background"
+
+
+async def _delete(ctx: Context, resource: Resource[Any], obj: Object, propagation: str) -> None:
+    """Delete what still has the owners and finalizers that it had in the cache; a change of theirs wakes us again."""
+    key, uid = key_of(obj), obj.metadata.uid
+    revision = obj.metadata.resource_version
+    try:
+        await ctx.api.delete(resource, key, uid=uid, revision=revision, propagation=propagation)
+    except Conflict:
+        with suppress(NotFound):
+            live: Object = await ctx.api.get(resource, key)
+            revision = live.metadata.resource_version
+            if live.metadata.uid == uid and not _matters(obj, live):
+                await ctx.api.delete(resource, key, uid=uid, revision=revision, propagation=propagation)
 
 
 async def _sort(graph: Graph, ctx: Context, obj: Object) -> Owners:
@@ -154,6 +204,10 @@ async def _find(graph: Graph, ctx: Context, ref: OwnerReference, obj: Object) ->
     """The owner; the reference itself when we cannot know; None when the owner is gone for certain."""
     item = graph.owner(ref, obj)
     if item is None:
+        if graph.misplaced(ref, obj):
+            place = f"namespace: , name: {ref.name}, uid: {ref.uid}"
+            why = f'ownerRef [{ref.api_version}/{ref.kind}, {place}] does not exist in namespace ""'
+            ctx.emit(obj, "Warning", "OwnerRefInvalidNamespace", why)
         return ref
     key = Key(item.namespace, item.name)
     cached: Object | None = ctx.view.get(item.resource, key)
@@ -188,13 +242,13 @@ async def _let_go(graph: Graph, ctx: Context, resource: Resource[Any], owner: Ob
     """Orphan or delete the dependents of an owner that waits for it, then take the finalizer off."""
     uid = owner.metadata.uid
     if ORPHAN in owner.metadata.finalizers:
-        for kind, obj in list(graph.dependents(ctx.view, owner)):
+        for kind, obj in await graph.live_dependents(ctx, resource, owner):
             refs = tuple(ref for ref in obj.metadata.owner_references if ref.uid != uid)
             await _keep_only(ctx, kind, obj, refs)
         await _finalized(ctx, resource, owner, ORPHAN)
     elif FOREGROUND in owner.metadata.finalizers:
         blocking = False
-        for kind, obj in list(graph.dependents(ctx.view, owner)):
+        for kind, obj in list(graph.dependents(ctx.view, resource, owner)):
             blocking = blocking or any(r.uid == uid and r.block_owner_deletion for r in obj.metadata.owner_references)
             if obj.metadata.deletion_timestamp is None:
                 await _collect(graph, ctx, kind, obj)
@@ -218,7 +272,7 @@ def _watch(graph: Graph, resource: Resource[Any]) -> Watch:
     def keys(view: View, obj: Object) -> Iterator[Key]:
         meta = obj.metadata
         if view.get(resource, key_of(obj)) is None:
-            for kind, dependent in graph.dependents(view, obj):
+            for kind, dependent in graph.dependents(view, resource, obj):
                 yield _item(kind, dependent)
         elif meta.owner_references or meta.deletion_timestamp is not None:
             yield _item(resource, obj)

@@ -72,15 +72,16 @@ class Tracked:
         return self._note(resource, await self.client.patch(resource, key, patch, kind=kind, subresource=subresource))
 
     async def delete(
-        self, resource: Resource[T], key: Key, *, uid: str = "", grace: int | None = None, propagation: str = "",
+        self, resource: Resource[T], key: Key, *, uid: str = "", revision: str = "", grace: int | None = None,
+        propagation: str = "",
     ) -> None:  # fmt: skip
-        """Delete, and note it. What is gone already, or a namesake by now, is no error."""
+        """Delete, and note it. What is gone already, or a namesake by now, is no error; with `revision` a change is."""
         try:
-            await self.client.delete(resource, key, uid=uid, grace=grace, propagation=propagation)
+            await self.client.delete(resource, key, uid=uid, revision=revision, grace=grace, propagation=propagation)
         except NotFound:
             pass
         except Conflict:
-            if not uid:
+            if not uid or revision:
                 raise
         self.deleted.append((resource, key, uid))
 
