@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup host format lint types imports unit check host-test test clients conformance conformance-smoke conformance-update bench demo update update-facts verify docs clean
+.PHONY: help setup go host format lint types imports unit check host-test test clients conformance conformance-smoke conformance-update bench demo update update-facts verify docs clean
 
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
@@ -15,6 +15,9 @@ help: ## list the targets
 
 setup: ## the virtual environment, from the lock file
 	@hack/setup.sh
+
+go: setup ## Go, which some test programs are written in: the machine's own or one in the virtual environment
+	@hack/setup-go.sh
 
 host: ## the system programs that host tests and clusters need (root; apt-get)
 	@hack/install-host.sh --dev
@@ -41,18 +44,17 @@ host-test: setup host ## as root: real containers, namespaces, packet rules
 
 test: $(if $(ROOT_USER),host) check $(if $(ROOT_USER),host-test) ## check, and as root the host tests
 
-clients: setup host ## kubectl, Helm, Python and Go clients and operators against a running cluster
-	@command -v go >/dev/null || { echo "Helm and some clients are Go programs: install Go 1.26 or newer (go.dev/dl)"; exit 1; }
+clients: go host ## kubectl, Helm, Python and Go clients and operators against a running cluster
 	pytest -q -m host tests/host/shows/test_kubectl.py
 	pytest -q -m host tests/clients
 
-conformance: setup host ## upstream's conformance suite against a cluster of two nodes (FOCUS=, SKIP=, PROCS=)
+conformance: go host ## upstream's conformance suite against a cluster of two nodes (FOCUS=, SKIP=, PROCS=)
 	@$(CONFORMANCE) run
 
-conformance-smoke: setup host ## a fixed selection of it, ten minutes
+conformance-smoke: go host ## a fixed selection of it, ten minutes
 	@$(CONFORMANCE) smoke
 
-conformance-update: setup host ## run it, and write down what passes (tests/conformance/passing.txt, docs/conformance.md)
+conformance-update: go host ## run it, and write down what passes (tests/conformance/passing.txt, docs/conformance.md)
 	@$(CONFORMANCE) update
 
 bench: setup host ## measure; prints one table

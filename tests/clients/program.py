@@ -14,7 +14,7 @@ MODULE = Path(__file__).with_name("operator")
 
 def build() -> Path:
     """Build what is not built yet; the folder of the programs. Cold it takes minutes. Raises AssertionError."""
-    assert shutil.which("go"), "these clients are Go programs and there is no Go; install Go 1.26 or newer (go.dev/dl)"
+    assert shutil.which("go"), "these clients are Go programs and there is no Go; run `make go`"
     sources = [MODULE / "go.mod", MODULE / "go.sum", *sorted(MODULE.glob("*.go"))]
     return cache.made("operator", [_go("version").encode(), *(path.read_bytes() for path in sources)], _make)
 

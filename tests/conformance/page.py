@@ -22,7 +22,7 @@ Kubernetes {version}'s own conformance suite, unchanged, against `wherry up --no
 """
 REPRODUCE = """\
 
-Reproduce it as root on Debian 12 with Go 1.26: `make conformance`. It builds the suite and its images (cached after the
+Reproduce it as root on Debian 12: `make conformance`. It builds the suite and its images (cached after the
 first time), starts a cluster in a network namespace of its own, runs the specs, and fails when one that is listed in
 `tests/conformance/passing.txt` does not pass. `make conformance FOCUS='sig-apps.*Job'` runs what matches; `SKIP=`
 leaves out; `PROCS=` says how many specs run at a time. Results, logs and the objects of failed specs are in

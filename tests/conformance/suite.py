@@ -37,7 +37,7 @@ def build() -> Path:
     """Build what is not built yet; the folder. Raises BuildError."""
     if shutil.which("go") is None:
         raise BuildError(
-            "the conformance suite is a Go program and there is no Go; install Go 1.26 or newer (go.dev/dl)"
+            "the conformance suite is a Go program and there is no Go; run `make go`"
         )
     sources = [MODULE / "go.mod", MODULE / "go.sum", *sorted(MODULE.glob("*.go")), *sorted(MODULE.glob("*/*/*.go"))]
     inputs = [_go("version").encode(), " ".join(_flags()).encode(), *(path.read_bytes() for path in sources)]
