@@ -32,7 +32,7 @@ from wherry.testing.cluster import Cluster
 NODES = 2
 PUBLIC = "https://registry.k8s.io/v2/"
 CUT_OFF = "3h"
-LONG_PROCS = 4
+LONG_PROCS = 8
 """Specs in long.txt mostly wait: they run beside the others, so that the last minutes are not theirs alone."""
 
 
