@@ -36,9 +36,7 @@ def version() -> str:
 def build() -> Path:
     """Build what is not built yet; the folder. Raises BuildError."""
     if shutil.which("go") is None:
-        raise BuildError(
-            "the conformance suite is a Go program and there is no Go; run `make go`"
-        )
+        raise BuildError("the conformance suite is a Go program and there is no Go; run `make go`")
     sources = [MODULE / "go.mod", MODULE / "go.sum", *sorted(MODULE.glob("*.go")), *sorted(MODULE.glob("*/*/*.go"))]
     inputs = [_go("version").encode(), " ".join(_flags()).encode(), *(path.read_bytes() for path in sources)]
     return cache.made("suite", inputs, _make)
