@@ -159,4 +159,6 @@ def _selected(obj: Object, select: Select) -> bool:
     if select.namespace and obj.metadata.namespace != select.namespace:
         return False
     name, _, wanted = select.fields.partition("=")
+    if name == "metadata.name":
+        return obj.metadata.name == wanted
     return name != "spec.nodeName" or (isinstance(obj, Pod) and obj.spec.node_name == wanted)

@@ -20,6 +20,16 @@ def primary() -> IPv4Address | None:
         return None
 
 
+def towards(config: Config) -> IPv4Address | None:
+    """The address of this machine that others of the cluster know it by: the one towards its server, or the world."""
+    if not config.join:
+        return primary()
+    try:
+        return links.source_for(IPv4Address(socket.gethostbyname(config.join.partition(":")[0])))
+    except (OSError, links.LinkError):
+        return primary()
+
+
 def own(config: Config) -> tuple[IPv4Address, ...]:
     """Every IPv4 address of this machine except those of pods and Services, sorted."""
     inside = (IPv4Network(config.pod_cidr), IPv4Network(config.service_cidr))

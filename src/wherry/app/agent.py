@@ -74,7 +74,7 @@ async def _work(config: Config, node: Node, address: str, clock: Clock) -> None:
 
 
 async def _address(config: Config) -> str:
-    found = await asyncio.to_thread(addresses.primary)
+    found = await asyncio.to_thread(addresses.towards, config)
     return str(found or config.bridge_address)
 
 

@@ -15,15 +15,15 @@ from wherry.app.config import Config, Node
 from wherry.app.guard import Guard
 from wherry.app.runtimes import runtime_settings
 from wherry.client.http import Access, HTTPClient
-from wherry.host import cgroups, resolv
+from wherry.host import cgroups, enrolment, resolv
 from wherry.host.containerd import Supervisor
-from wherry.host.pairs import pair
 from wherry.network.agent import NodeNetwork, Settings
 from wherry.node import images
 from wherry.node.agent import Agent
 from wherry.node.api import ROUTES
 from wherry.node.config import AgentConfig
 from wherry.node.hooks.registry import HOOKS
+from wherry.node.rotation import Kept, Rotation
 from wherry.node.runtime.containerd import Containerd
 from wherry.node.streaming.routes import STREAMING_ROUTES
 
@@ -59,7 +59,7 @@ async def node(config: Config, node: Node, address: str, clock: Clock) -> NodePa
     keys = root / "pki"
     settings = runtime_settings(config, node)
     supervisor = Supervisor(settings, clock)
-    own = pair(keys, "client")
+    own = config.node_pair(node.name, "client")
     access = Access(config.api_url(node), keys / "ca.crt", own.certificate, own.key)
     client = HTTPClient(access, clock, user_agent=f"wherry-agent/{node.name}")
     network = NodeNetwork(client, clock, network_settings(config, node))
@@ -81,7 +81,19 @@ async def node(config: Config, node: Node, address: str, clock: Clock) -> NodePa
         ("agent", agent.run),
         ("memory", memory.keep_small),
     )
+    if config.join:
+        jobs = (*jobs, ("certificates", rotation(config, node, address, client, clock).run))
     return NodeParts(agent, network, runtime, client, jobs, clock)
+
+
+def rotation(config: Config, node: Node, address: str, client: HTTPClient, clock: Clock) -> Rotation:
+    """What renews the certificates of a node whose server is elsewhere; the server itself renews those beside it."""
+
+    kept = (
+        Kept(config.node_pair(node.name, "client").certificate, enrolment.CLIENT),
+        Kept(config.node_pair(node.name, "server").certificate, enrolment.SERVING, lambda: (node.name, address)),
+    )
+    return Rotation(client, clock, node.name, kept)
 
 
 def network_settings(config: Config, node: Node) -> Settings:
@@ -100,7 +112,7 @@ def network_settings(config: Config, node: Node) -> Settings:
 def agent_config(config: Config, node: Node, address: str) -> AgentConfig:
     """What the agent is told."""
     keys = config.node_root(node.name) / "pki"
-    serving = pair(keys, "server")
+    serving = config.node_pair(node.name, "server")
     return AgentConfig(
         name=node.name,
         root=config.node_root(node.name),

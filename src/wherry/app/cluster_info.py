@@ -72,8 +72,9 @@ async def publish(config: Config, client: Client, authority: Path) -> None:
 
 
 async def _publish(config: Config, client: Client, authority: Path) -> None:
-    await ensure(client, CLUSTERROLE, grants.GET_NODES)
-    for binding in grants.BOOTSTRAP_BINDINGS:
+    for cluster_role in (grants.GET_NODES, grants.APPROVE_SERVING):
+        await ensure(client, CLUSTERROLE, cluster_role)
+    for binding in (*grants.BOOTSTRAP_BINDINGS, grants.APPROVE_SERVING_BINDING):
         await ensure(client, CLUSTERROLEBINDING, binding)
     for namespace, name, who in ((INFO_NAMESPACE, INFO, _ANYBODY), (NAMESPACE, CLUSTER, _JOINING)):
         role, bound = grants.readable(namespace, name, who)

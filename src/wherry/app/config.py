@@ -162,6 +162,13 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """A node's state."""
         return self.state / "nodes" / name
 
+    @property
+    def authority(self) -> Path:
+        """The cluster CA's certificate, as this machine has it."""
+        if self.join:
+            return self.node_root(self.machines()[0].name) / "pki" / "ca.crt"
+        return self.pki / "ca.crt"
+
     def node_pair(self, name: str, what: Literal["client", "server"]) -> Pair:
         """A node's certificate and key. A joined node keeps both in one file, which is replaced at once."""
         folder = self.node_root(name) / "pki"

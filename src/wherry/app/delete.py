@@ -62,7 +62,8 @@ def _kubeconfigs(config: Config, env: Mapping[str, str]) -> list[Path]:
     note = config.server / "kubeconfigs"
     known = [Path(line) for line in note.read_text().splitlines()] if note.exists() else []
     changed = []
-    for path in dict.fromkeys([*known, kubeconfig.location(env, who)]):
+    mine = [] if config.join else [kubeconfig.location(env, who)]
+    for path in dict.fromkeys([*known, *mine]):
         try:
             if path.exists() and kubeconfig.remove(path, who):
                 changed.append(path)

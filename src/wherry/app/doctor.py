@@ -18,12 +18,12 @@ def examine(config: Config, clock: Clock) -> tuple[Finding, ...]:
     networks = (("pod-cidr", config.pod_cidr), ("service-cidr", config.service_cidr), ("node-cidr", config.node_cidr))
     subject = checks.Subject(
         root=config.state,
-        ports=(config.port, config.agent_port),
+        ports=(config.agent_port,) if config.join else (config.port, config.agent_port),
         networks=networks,
         own_pids=_own_pids(config),
         own_links=OWN_LINKS,
         clock=clock,
-        authority=Path(config.pki / "ca.crt"),
+        authority=config.authority,
     )
     return checks.run(subject)
 

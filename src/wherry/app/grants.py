@@ -91,6 +91,25 @@ GET_NODES = ClusterRole(
 )
 """A machine that joins looks whether its name is taken."""
 
+APPROVE_SERVING = ClusterRole(
+    metadata=ObjectMeta(name="wherry:approve-serving-certificates"),
+    rules=(
+        PolicyRule(
+            verbs=("approve",),
+            api_groups=("certificates.k8s.io",),
+            resources=("signers",),
+            resource_names=("kubernetes.io/kubelet-serving",),
+        ),
+    ),
+)
+"""wherry's controllers approve agents' own serving certificates; upstream leaves that to people."""
+
+APPROVE_SERVING_BINDING = ClusterRoleBinding(
+    metadata=ObjectMeta(name="wherry:approve-serving-certificates"),
+    role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name="wherry:approve-serving-certificates"),
+    subjects=(Subject(api_group=RBAC, kind="User", name="system:kube-controller-manager"),),
+)
+
 
 def readable(namespace: str, config_map: str, who: Subject) -> tuple[Role, RoleBinding]:
     """The right to read one ConfigMap."""

@@ -44,9 +44,9 @@ class Target:
 def target_of(config: Config) -> Target:
     """This machine's cluster, as kubernetes-admin, or as the node where the server is elsewhere."""
     if not config.join:
-        return Target(config.api_url(), config.pki / "ca.crt", pair(config.pki, "admin"))
+        return Target(config.api_url(), config.authority, pair(config.pki, "admin"))
     name = config.machines()[0].name
-    return Target(config.api_url(), config.node_root(name) / "pki" / "ca.crt", config.node_pair(name, "client"))
+    return Target(config.api_url(), config.authority, config.node_pair(name, "client"))
 
 
 class Rest:

@@ -15,18 +15,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from wherry.aio.clock import Clock
-from wherry.api.core.bootstrap_token import EXTRA_GROUP, NAMESPACE, PREFIX, TYPE, end_of
+from wherry.api.core.bootstrap_token import (
+    EXTRA_GROUP,
+    INFO,
+    INFO_NAMESPACE,
+    NAMESPACE,
+    PREFIX,
+    SIGNATURE,
+    TYPE,
+    end_of,
+)
 from wherry.app import addresses
 from wherry.app.config import Config, ConfigError
 from wherry.app.grants import NODE_BOOTSTRAPPERS
 from wherry.app.rest import ApiRefused, Rest
 from wherry.app.steps import Failed
+from wherry.app.up import pause
 from wherry.host import keys
 from wherry.machinery.durations import duration_seconds
 from wherry.machinery.time import time_at
 
 PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets"
-DAY = "24h"
+SIGNED_SECONDS, POLL = 5.0, 0.05
 USAGES = ("authentication", "signing")
 _USAGE = "usage-bootstrap-"
 _ALPHABET = string.ascii_lowercase + string.digits
@@ -65,7 +75,10 @@ def lifetime(text: str) -> float:
 
 
 def create(config: Config, wanted: Wanted, clock: Clock) -> str:
-    """Make it; the token. Raises Failed, ConfigError, ApiRefused, ApiUnreachable."""
+    """Make it; the token, once cluster-info is signed with it (or nobody signs in time).
+
+    Raises Failed, ConfigError, ApiRefused, ApiUnreachable.
+    """
     if config.nodes > 1:
         raise Failed(
             f"the {config.nodes} nodes of this machine share a network inside it, which others do not reach",
@@ -75,8 +88,19 @@ def create(config: Config, wanted: Wanted, clock: Clock) -> str:
         if EXTRA_GROUP.fullmatch(group) is None:
             raise ConfigError(f"--group {group!r} is no group of tokens; it must begin with system:bootstrappers:")
     token = f"{_random(6)}.{_random(16)}"
-    Rest(config).send("POST", PATH, secret(token, wanted, clock.now()))
+    rest, until = Rest(config), clock.monotonic() + SIGNED_SECONDS
+    rest.send("POST", PATH, secret(token, wanted, clock.now()))
+    while "signing" in wanted.usages and not _signs(rest, token) and clock.monotonic() < until:
+        pause(POLL)
     return token
+
+
+def _signs(rest: Rest, token: str) -> bool:
+    try:
+        info = rest.get(f"/api/v1/namespaces/{INFO_NAMESPACE}/configmaps/{INFO}")
+    except ApiRefused:
+        return False
+    return SIGNATURE + token.partition(".")[0] in info.get("data", {})
 
 
 def _random(length: int) -> str:

@@ -144,9 +144,9 @@ def units(config: Config) -> tuple[Unit, ...]:
             own += served(config)
         return Unit(name, command, log, order=order, grace=10, version=own)
 
-    server = unit("server", 0, "server", *root)
+    servers = () if config.join else (unit("server", 0, "server", *root),)
     agents = (unit(agent_unit(node.name), 1, "agent", *root, "--node", node.name) for node in config.machines())
-    return (server, *agents)
+    return (*servers, *agents)
 
 
 def served(config: Config) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from wherry.cli.options import existing, need_root, root_option
+from wherry.cli.options import existing_server, need_root, root_option
 
 
 @click.group()
@@ -28,7 +28,7 @@ def verify(root: Path) -> None:
 
     need_root()
     try:
-        head = check(existing(root), click.echo)
+        head = check(existing_server(root), click.echo)
     except Tampered as error:
         raise Failed(
             f"the audit log has been tampered with: {error}", "compare it with a copy kept elsewhere"

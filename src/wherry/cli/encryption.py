@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from wherry.cli.options import existing, need_root, root_option
+from wherry.cli.options import existing_server, need_root, root_option
 
 
 @click.group()
@@ -21,5 +21,5 @@ def rotate(root: Path) -> None:
     from wherry.app.sealing import rotate
 
     need_root()
-    rotate(existing(root))
+    rotate(existing_server(root))
     click.echo("Everything is encrypted with a new key; the old one is gone.")

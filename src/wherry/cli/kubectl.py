@@ -18,11 +18,11 @@ from wherry.app.config import DEFAULT_ROOT
 def command(arguments: tuple[str, ...]) -> None:
     """Run kubectl against this cluster; everything after `kubectl` is kubectl's own. WHERRY_ROOT names another root."""
     from wherry.app import kubectl
-    from wherry.cli.options import existing
+    from wherry.cli.options import existing_server
 
     root = Path(os.environ.get("WHERRY_ROOT", str(DEFAULT_ROOT)))
     if os.access(configuration.path(root), os.R_OK):
-        argv, env = kubectl.command(existing(root), arguments, os.environ)
+        argv, env = kubectl.command(existing_server(root), arguments, os.environ)
     else:
         argv, env = [kubectl.program(), "--context", "wherry", *arguments], dict(os.environ)
     os.execve(argv[0], argv, env)

@@ -18,6 +18,8 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("status", "wherry.cli.status"),
     ("doctor", "wherry.cli.doctor"),
     ("token", "wherry.cli.token"),
+    ("join", "wherry.cli.join"),
+    ("node", "wherry.cli.node"),
     ("kubectl", "wherry.cli.kubectl"),
     ("image", "wherry.cli.image"),
     ("logs", "wherry.cli.logs"),

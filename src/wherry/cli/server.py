@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from msgspec import structs
 
-from wherry.cli.options import existing, need_root, root_option
+from wherry.cli.options import existing_server, need_root, root_option
 
 
 @click.command()
@@ -30,7 +30,7 @@ def command(root: Path, only: tuple[str, ...], access: Path | None, verbose: boo
     from wherry.app.server import main
 
     need_root()
-    config = existing(root)
+    config = existing_server(root)
     if access is not None:
         config = structs.replace(config, access=str(access.resolve()))
     main(config, frozenset(only), verbose=verbose)

@@ -238,6 +238,15 @@ def client_context(authority: Path, own: Pair | None) -> ssl.SSLContext:
     return context
 
 
+def unverified_context() -> ssl.SSLContext:
+    """A TLS client context that trusts anybody: only to read what proves itself otherwise, and to send nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 class Sealer:
     """Values at rest under AES-256-GCM. The file holds one 32-byte key a line (hex), newest first; the newest seals.
 
@@ -285,12 +294,16 @@ def not_before(certificate: Path) -> float:
 
 def pin(certificate: Path) -> str:
     """`sha256:<hex>` of a certificate's public key, by which an authority is known before it is trusted."""
-    return pin_of(certificate.read_bytes())
+    return _pin(_load_certificate(certificate))
 
 
-def pin_of(pem: bytes) -> str:
-    """The same, of a certificate in PEM. Raises ValueError."""
-    public = x509.load_pem_x509_certificate(pem).public_key()
+def pins_of(pem: bytes) -> tuple[str, ...]:
+    """The same, of every certificate in PEM. Raises ValueError."""
+    return tuple(_pin(certificate) for certificate in x509.load_pem_x509_certificates(pem))
+
+
+def _pin(certificate: x509.Certificate) -> str:
+    public = certificate.public_key()
     encoded = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     digest = hashes.Hash(hashes.SHA256())
     digest.update(encoded)

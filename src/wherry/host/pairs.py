@@ -13,6 +13,10 @@ class Pair:
     certificate: Path
     key: Path
 
+    def at(self, folder: Path) -> Pair:
+        """The same files in another folder."""
+        return Pair(folder / self.certificate.name, folder / self.key.name)
+
     def exists(self) -> bool:
         """Whether both files are there."""
         return self.certificate.exists() and self.key.exists()

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import dataclasses
+import shutil
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.integration.controllers.test_certificates import csr
-from wherry.aio.clock import SystemClock
+from wherry.aio.clock import Clock, SystemClock
 from wherry.api.core.bootstrap_token import signature
-from wherry.app import assemble, cluster_info, tokens
+from wherry.api.core.node import NODE
+from wherry.api.types.core import Node, NodeAddress, NodeStatus
+from wherry.app import assemble, cluster_info, discovery, removal, tokens
 from wherry.app.config import Config
+from wherry.app.enrol import enrol
 from wherry.app.rest import ApiRefused, Rest, Target
+from wherry.app.steps import Failed, Steps
 from wherry.app.up import make_folders_and_keys
-from wherry.host.keys import pin, pin_of
+from wherry.client.http import Access, HTTPClient
+from wherry.host import enrolment
+from wherry.host.keys import pin, pins_of
+from wherry.machinery.meta import ObjectMeta
+from wherry.node.rotation import Kept, Rotation
 
 pytestmark = pytest.mark.looptime(False)
 INFO = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
@@ -77,7 +89,7 @@ async def test_anybody_reads_where_the_cluster_is_and_tells_it_by_the_token(serv
     assert data[f"jws-kubeconfig-{name}"] == signature(data["kubeconfig"], name, secret.encode())
     [entry] = yaml.safe_load(data["kubeconfig"])["clusters"]
     authority = base64.b64decode(entry["cluster"]["certificate-authority-data"])
-    assert pin_of(authority) == pin(serving.pki / "ca.crt")
+    assert pins_of(authority) == (pin(serving.pki / "ca.crt"),)
     assert entry["cluster"]["server"].endswith(f":{serving.port}")
     assert pin(serving.pki / "ca.crt") in await asyncio.to_thread(tokens.join_command, serving, token)
     assert await refused(lambda: rest.get("/api/v1/namespaces/kube-public/configmaps")) == 401
@@ -119,3 +131,96 @@ async def test_a_token_makes_new_nodes_and_never_an_old_one(serving: Config) -> 
     assert base64.b64decode(made).startswith(b"-----BEGIN CERTIFICATE-----")
     [denied] = await until(lambda: rest.get(f"{REQUESTS}/old").get("status", {}).get("conditions"))
     assert (denied["type"], denied["message"]) == ("Denied", 'a node named "old" is already there')
+
+
+class Later(SystemClock):
+    """A clock that is `ahead` seconds ahead."""
+
+    def __init__(self, ahead: float) -> None:
+        self._ahead = ahead
+
+    def now(self) -> float:
+        return super().now() + self._ahead
+
+
+def invited(config: Config, token: str) -> discovery.Invitation:
+    return discovery.Invitation(f"127.0.0.1:{config.port}", token, pin(config.pki / "ca.crt"))
+
+
+def take_papers(config: Config, token: str, folder: Path) -> None:
+    """What `wherry join` does about certificates."""
+    rest, shared = discovery.find(invited(config, token), folder / "ca.crt")
+    assert shared == cluster_info.shared(config)
+    joined = msgspec.structs.replace(config, hostname="n2", join=f"127.0.0.1:{config.port}")
+    enrol(rest, joined, folder, SystemClock())
+
+
+def of_folder(config: Config, folder: Path, clock: Clock) -> HTTPClient:
+    client = folder / "client.pem"
+    return HTTPClient(Access(f"https://127.0.0.1:{config.port}", folder / "ca.crt", client, client), clock)
+
+
+def as_node(config: Config, folder: Path) -> Rest:
+    own = config.node_pair("n2", "client").at(folder)
+    own = dataclasses.replace(own, certificate=folder / "client.pem", key=folder / "client.pem")
+    return Rest(Target(config.api_url(), folder / "ca.crt", own))
+
+
+async def test_from_a_token_to_certificates_that_renew_themselves(serving: Config, tmp_path: Path) -> None:
+    folder = tmp_path / "n2"
+    folder.mkdir()
+    token = await create(serving, tokens.Wanted())
+    await until(lambda: nobody(serving, token).get("/api/v1/namespaces/kube-system/configmaps/wherry-cluster"))
+    await asyncio.to_thread(take_papers, serving, token, folder)
+    before = {name: enrolment.held(folder / name) for name in ("client.pem", "server.pem")}
+    assert [held.names for held in before.values() if held] == [frozenset(), frozenset({"n2"})]
+    client = of_folder(serving, folder, SystemClock())
+    try:
+        status = NodeStatus(addresses=(NodeAddress(type="InternalIP", address="192.0.2.2"),))
+        made = await client.create(NODE, Node(metadata=ObjectMeta(name="n2"), status=status))
+        kept = (
+            Kept(folder / "client.pem", enrolment.CLIENT),
+            Kept(folder / "server.pem", enrolment.SERVING, lambda: ("n2", "192.0.2.2")),
+        )
+        assert await Rotation(client, SystemClock(), "n2", kept).look()
+        after = {name: enrolment.held(folder / name) for name in before}
+        assert after["client.pem"] == before["client.pem"], "not due for months"
+        assert after["server.pem"] is not None
+        assert after["server.pem"].names == {"n2", "192.0.2.2"}
+        assert await Rotation(client, Later(0.91 * 365 * 86400), "n2", kept).look()
+        assert enrolment.held(folder / "client.pem") != before["client.pem"]
+        assert made.metadata.name == "n2"
+        assert (await asyncio.to_thread(as_node(serving, folder).get, "/api/v1/nodes/n2"))["kind"] == "Node"
+        old = tmp_path / "old"
+        shutil.copytree(folder, old)
+        await removed_and_back(serving, folder, old)
+    finally:
+        await client.close()
+
+
+async def removed_and_back(config: Config, folder: Path, old: Path) -> None:
+    """The second half: its certificates end with its removal, and a token makes it a node again."""
+    remove = partial(removal.remove, config, clock=SystemClock(), timeout=5, force=False)
+    await asyncio.to_thread(remove, "n2", steps=Steps(SystemClock(), lambda _: None))
+    assert await refused(lambda: as_node(config, folder).get("/api/v1/nodes/n2")) == 401
+    assert await refused(lambda: Rest(config).get("/api/v1/nodes/n2")) == 404
+    with pytest.raises(Failed, match="there is no node n2"):
+        await asyncio.to_thread(remove, "n2", steps=Steps(SystemClock(), lambda _: None))
+    with pytest.raises(Failed, match="node n1 is this machine's own"):
+        await asyncio.to_thread(remove, "n1", steps=Steps(SystemClock(), lambda _: None))
+    await asyncio.sleep(1.1)  # times on the wire have whole seconds
+    await asyncio.to_thread(take_papers, config, await create(config, tokens.Wanted()), folder)
+    assert await refused(lambda: as_node(config, folder).get("/api/v1/nodes/n2")) == 404
+    assert await refused(lambda: as_node(config, old).get("/api/v1/nodes/n2")) == 401
+
+
+async def test_expired_and_wrong_tokens_are_told_in_one_sentence(serving: Config, tmp_path: Path) -> None:
+    short = await create(serving, tokens.Wanted(seconds=1))
+    await asyncio.sleep(1.1)
+    for token in (short, "aaaaaa.bbbbbbbbbbbbbbbb"):
+        with pytest.raises(Failed, match="the token is wrong or has expired"):
+            await asyncio.to_thread(discovery.find, invited(serving, token), tmp_path / "ca.crt")
+    only_for_login = await create(serving, tokens.Wanted(usages=("authentication",)))
+    with pytest.raises(Failed, match="the token is wrong"):
+        await asyncio.to_thread(discovery.find, invited(serving, only_for_login), tmp_path / "ca.crt")
+    assert not (tmp_path / "ca.crt").exists()

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from wherry.apiserver.authn.bearer import Bearers
+from wherry.apiserver.authn.removed_nodes import removed
 from wherry.apiserver.authn.requestheader import RequestHeader, issued_by, user_of
 from wherry.apiserver.authn.user import ANONYMOUS, AUTHENTICATED, User
 from wherry.apiserver.http import Request
@@ -47,11 +48,14 @@ class Anonymous:
 
 @dataclass(frozen=True, slots=True)
 class CertificateUser:
-    """Who a certificate stands for, and until when (epoch seconds). `proxy`: how its holder may speak for others."""
+    """Who a certificate stands for, and until when (epoch seconds). `proxy`: how its holder may speak for others.
+    `node` is the node whose agent it is, `since` when that certificate begins."""
 
     user: User | None
     until: float
     proxy: RequestHeader | None = None
+    node: str = ""
+    since: float = 0.0
 
 
 def user_of_certificate(certificate: x509.Certificate) -> CertificateUser:
@@ -62,7 +66,8 @@ def user_of_certificate(certificate: x509.Certificate) -> CertificateUser:
     until = certificate.not_valid_after_utc.timestamp()
     if not names or not names[0]:
         return CertificateUser(None, until)
-    return CertificateUser(User(names[0], (*groups, AUTHENTICATED)), until)
+    user = User(names[0], (*groups, AUTHENTICATED))
+    return CertificateUser(user, until, node=user.node, since=certificate.not_valid_before_utc.timestamp())
 
 
 @dataclass(slots=True)
@@ -86,6 +91,8 @@ class Authenticator:
                 if spoken_for is not None:
                     return spoken_for
             elif found.user is not None:
+                if found.node and removed(api, found.node, found.since):
+                    raise Unauthorized("Unauthorized")
                 return found.user
         header = request.headers.get("Authorization", "")
         if header:
