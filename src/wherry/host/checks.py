@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from wherry.aio.clock import Clock
-from wherry.host import cgroups, containerd, keys, programs
+from wherry.host import cgroups, containerd, keys, links, programs
 
 Level = Literal["ok", "warn", "fail"]
 GIB = 1 << 30
@@ -181,8 +181,9 @@ def check_disk(subject: Subject) -> Iterator[Finding]:
 
 
 def check_networks(subject: Subject) -> Iterator[Finding]:
-    """Networks of this machine that the cluster's would hide."""
-    present = routes()
+    """Networks of this machine that the cluster's would hide; routes to other nodes' pods are the cluster's own."""
+    own = _own_routes()
+    present = [(link, network) for link, network in routes() if network not in own]
     for flag, cidr in subject.networks:
         wanted = ipaddress.IPv4Network(cidr)
         clash = [
@@ -308,6 +309,13 @@ def _target(link: Path) -> str:
         return os.readlink(link)
     except OSError:  # closed meanwhile
         return ""
+
+
+def _own_routes() -> frozenset[ipaddress.IPv4Network]:
+    try:
+        return frozenset(links.routes())
+    except links.LinkError:  # no `ip` here, which another check tells
+        return frozenset()
 
 
 def routes() -> list[tuple[str, ipaddress.IPv4Network]]:

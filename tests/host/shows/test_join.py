@@ -1,0 +1,142 @@
+"""A second machine joins, carries pods that reach Services, is refused what it may not have, and leaves without trace.
+
+Two network namespaces on one bridge act as the machines: the server is in one, `wherry join` runs in the other.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.image import SERVE
+from tests.support.manifests import deployment, service
+from tests.support.rest import Follower, Rest
+from tests.support.segment import Machine, Segment
+from wherry.app import tree
+from wherry.app.config import Config, node_name
+from wherry.host import enrolment
+from wherry.testing.cluster import Cluster
+
+pytestmark = [pytest.mark.host, pytest.mark.looptime(enabled=False)]
+PODS = "/api/v1/namespaces/default/pods"
+FIRST = node_name(socket.gethostname())
+ASK = """
+import socket, sys
+for _ in range(int(sys.argv[3])):
+    with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5) as s:
+        s.sendall(b"GET / HTTP/1.1\\r\\nConnection: close\\r\\n\\r\\n")
+        print(s.makefile().read().split()[-1])
+"""
+
+
+@dataclass(frozen=True)
+class Two:
+    """Two machines: the cluster's, and one that is to join it with the command `join`."""
+
+    cluster: Cluster
+    other: Machine
+    join: tuple[str, ...]
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory, tools: Path) -> Iterator[Two]:
+    """A cluster of one node beside an empty machine."""
+    folder = tmp_path_factory.mktemp("join")
+    with Cluster(folder / "cluster") as cluster, Segment(cluster.place) as segment:
+        cluster.load_image(tools)
+        line = cluster.wherry("token", "create", "--description", "rack 7")
+        yield Two(cluster, segment.machine(folder / "other"), tuple(shlex.split(line)[1:]))
+
+
+def changed(command: tuple[str, ...], flag: str, value: str) -> list[str]:
+    """The command with another value of a flag."""
+    words = list(command)
+    words[words.index(flag) + 1] = value
+    return words
+
+
+def test_what_is_refused_leaves_nothing(two: Two) -> None:
+    before = two.other.processes()
+    name = ("--name", "second")
+    clash = two.other.wherry(*two.join, check=False)
+    assert clash.splitlines()[-1] == (
+        f"error: a node named {FIRST} is already there; give another with --name, or remove that one with"
+        f" `wherry node remove {FIRST}` on the server's machine"
+    )
+    for flag, value, said in (
+        ("--token", "aaaaaa.bbbbbbbbbbbbbbbb", "error: the token is wrong or has expired; make a new one with"),
+        ("--ca-hash", "sha256:" + "0" * 64, "error: the cluster at"),
+    ):
+        told = two.other.wherry(*changed(two.join, flag, value), *name, check=False).splitlines()[-1]
+        assert told.startswith(said)
+    assert not two.other.root.exists()
+    assert two.other.processes() == before
+
+
+def test_a_node_joins_and_its_pods_reach_services(two: Two, tools: Path) -> None:
+    cluster, other = two.cluster, two.other
+    joined = json.loads(other.wherry(*two.join, "--name", "second", "-o", "json"))
+    assert (joined["changed"], joined["node"]) == (True, "second")
+    again = json.loads(other.wherry(*two.join, "--name", "second", "-o", "json"))
+    assert not again["changed"], again["steps"]
+    assert not json.loads(other.wherry("up", "-o", "json"))["changed"]
+    assert "second" in other.wherry("status")
+    other.wherry("image", "load", str(tools))
+    papers = Config(root=str(other.root), join="x").node_root("second") / "pki"
+    assert {path.name: path.stat().st_mode & 0o777 for path in papers.iterdir()} == dict.fromkeys(
+        ("ca.crt", "client.pem", "server.pem"), 0o600
+    )
+    spread = {"topologySpreadConstraints": [{
+        "maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"app": "web"}},
+    }]}  # fmt: skip
+    for item in (deployment("web", replicas=2, **spread), service("web")):
+        cluster.kubectl("apply", "-f", "-", stdin=json.dumps(item))
+    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    pods = {p["spec"]["nodeName"]: p for p in json.loads(cluster.kubectl("get", "pods", "-o", "json"))["items"]}
+    assert pods.keys() == {FIRST, "second"}
+    names = {pod["metadata"]["name"] for pod in pods.values()}
+    address = cluster.kubectl("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
+    for pod in pods.values():
+        command = [*SERVE[:-1], "-c", ASK]
+        execute = ("exec", pod["metadata"]["name"], "--", *command)
+        assert set(cluster.kubectl(*execute, address, "80", "20").split()) == names
+        assert set(cluster.kubectl(*execute, "web.default", "80", "20").split()) == names
+    held = enrolment.held(papers / "server.pem")
+    assert held is not None
+    assert held.names >= {"second"}
+
+
+def test_a_node_is_removed_and_its_machine_left_as_it_was(two: Two) -> None:
+    cluster, other = two.cluster, two.other
+    cluster.kubectl("patch", "deployment", "web", "--type=json",
+                    "-p", '[{"op": "remove", "path": "/spec/template/spec/topologySpreadConstraints"}]')  # fmt: skip
+    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    cluster.wherry("node", "remove", "second")
+    rest = Rest(cluster.kubeconfig)
+    with Follower(rest, "/api/v1/nodes") as nodes:
+        nodes.wait(lambda objects: {o["metadata"]["name"] for o in objects.values()} == {FIRST}, 10, "only the first")
+    with Follower(rest, PODS) as pods:
+        pods.wait(lambda objects: {o["spec"].get("nodeName") for o in objects.values()} == {FIRST}, 30, "pods moved")
+    assert "401" in other.wherry("status", check=False) or "Unauthorized" in other.wherry("status", check=False)
+    config = Config(root=str(other.root))
+    run = config.run
+    other.wherry("delete", "--yes")
+    assert other.processes() == []
+    assert not other.root.exists()
+    assert not run.exists()
+    assert tree.shims(run) == []
+    assert tree.groups(config.cgroup()) == []
+    assert tree.mounts((other.root, run)) == []
+    [token] = json.loads(cluster.wherry("token", "list", "-o", "json"))
+    assert token["description"] == "rack 7"
+    assert "." not in token["id"]
+    cluster.wherry("token", "delete", token["id"])
+    refused = other.wherry(*two.join, "--name", "second", check=False).splitlines()[-1]
+    assert refused.startswith("error: the token is wrong or has expired")
