@@ -69,7 +69,7 @@ def _up_again(config: Config, steps: Steps, output: str, *, flags: tuple[object,
     """A machine that has joined a cluster: its agent is started."""
     from wherry.app.join import start
 
-    if any(flag is not None for flag in flags):
+    if any(flag not in (None, ()) for flag in flags):
         raise Failed(
             f"this machine is a node of the cluster at {config.join}, and the flags are the server's",
             "leave them out",
