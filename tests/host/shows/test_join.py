@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.image import SERVE
-from tests.support.manifests import deployment, service
+from tests.support.manifests import Json, deployment, service
 from tests.support.rest import Follower, Rest
 from tests.support.segment import Machine, Segment
 from wherry.app import tree
@@ -92,7 +92,7 @@ def test_a_node_joins_and_its_pods_reach_services(two: Two, tools: Path) -> None
     assert {path.name: path.stat().st_mode & 0o777 for path in papers.iterdir()} == dict.fromkeys(
         ("ca.crt", "client.pem", "server.pem"), 0o600
     )
-    spread = {"topologySpreadConstraints": [{
+    spread: Json = {"topologySpreadConstraints": [{
         "maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule",
         "labelSelector": {"matchLabels": {"app": "web"}},
     }]}  # fmt: skip
