@@ -1,4 +1,5 @@
-"""The Go programs of the client tests, built from the module in `operator/`: `operator`, and `operator.test`."""
+"""The Go programs of the client tests: `operator` and `operator.test` from the module in `operator/`, pebble (an ACME
+authority) and its DNS server from the one in `acme/`."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from pathlib import Path
 from tests.conformance import cache
 
 MODULE = Path(__file__).with_name("operator")
+ACME = Path(__file__).with_name("acme")
 
 
 def build() -> Path:
@@ -19,13 +21,24 @@ def build() -> Path:
     return cache.made("operator", [_go("version").encode(), *(path.read_bytes() for path in sources)], _make)
 
 
+def build_acme() -> Path:
+    """The same for `pebble` and `pebble-challtestsrv`."""
+    assert shutil.which("go"), "pebble is a Go program and there is no Go; install Go 1.26 or newer (go.dev/dl)"
+    sources = [_go("version").encode(), *((ACME / name).read_bytes() for name in ("go.mod", "go.sum"))]
+    return cache.made("acme", sources, _build_tools)
+
+
+def _build_tools(folder: Path) -> None:
+    _go("build", "-trimpath", "-buildvcs=false", "-o", f"{folder}/", "tool", module=ACME)
+
+
 def _make(folder: Path) -> None:
     _go("build", "-trimpath", "-buildvcs=false", "-o", str(folder / "operator"), ".")
     _go("test", "-c", "-trimpath", "-buildvcs=false", "-o", str(folder / "operator.test"), ".")
 
 
-def _go(*arguments: str) -> str:
+def _go(*arguments: str, module: Path = MODULE) -> str:
     env = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
-    done = subprocess.run(["go", *arguments], cwd=MODULE, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(["go", *arguments], cwd=module, env=env, capture_output=True, text=True, check=False)
     assert not done.returncode, f"go {' '.join(arguments)}:\n{done.stderr[-5000:]}"
     return done.stdout

@@ -34,6 +34,7 @@ from wherry.store.log import Log
 from wherry.store.sqlite import SqliteLog
 
 if TYPE_CHECKING:
+    from wherry.network.acme import Acme
     from wherry.reconcile.controller import AnyController
     from wherry.scheduler.loop import Scheduler
 
@@ -140,11 +141,23 @@ async def _controllers(config: Config, pki: Pki, client: Client, clock: Clock, q
                 pod_network=config.pod_cidr,
                 sign=Signer(pki.ca, clock).sign,
                 site=partial(site_authority.issue, pki.site_ca),
+                acme=_acme(config, pki, clock),
                 site_ca=pki.site_ca.certificate_pem().decode(),
             )
         )
 
     await run_controllers(client, clock, await asyncio.to_thread(load), queues.know)
+
+
+def _acme(config: Config, pki: Pki, clock: Clock) -> Acme | None:
+    """The ACME authority, where the configuration names one; its library is imported when it is first asked."""
+    own = config.acme
+    if not own.email:
+        return None
+    from wherry.network.acme import LETS_ENCRYPT, Account, Acme
+
+    account = Account(own.directory or LETS_ENCRYPT, own.email, pki.acme_key, own.ca)
+    return Acme(account, pki.ensure_acme_key, clock)
 
 
 async def _scheduler(client: Client, clock: Clock) -> None:

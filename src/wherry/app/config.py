@@ -74,6 +74,17 @@ class PodSecurity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exempt_runtime_classes: tuple[str, ...] = ()
 
 
+class Acme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Certificates of public names from an ACME authority: on where there is an `email`, whose owner accepts the
+    authority's terms of service. `directory` "" is Let's Encrypt. `ca`: file of those who vouch for the authority's
+    own server; "": the usual ones.
+    """
+
+    email: str = ""
+    directory: str = ""
+    ca: str = ""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One cluster. `root` holds all state; everything else has a default."""
 
@@ -97,6 +108,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     join: str = ""
     """`HOST:PORT` of the API where this machine is a node of another machine's cluster; "" when the server is here."""
+
+    acme: Acme = Acme()
     audit: Audit = Audit()
     pod_security: PodSecurity = PodSecurity()
     encrypt: tuple[str, ...] = ("secrets",)
@@ -223,6 +236,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigError(f"--nodes {self.nodes} is not between 1 and 50; one machine carries at most 50 nodes")
         for host, url in self.registries.items():
             registry(f"{host}={url}")
+        check_acme(self.acme)
         if not self.state.is_absolute():
             raise ConfigError(f"--root {self.root} is not an absolute path; give one that starts with /")
 
@@ -243,6 +257,16 @@ def registry(text: str) -> tuple[str, str]:
     if url and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._/-]*)?", url):
         raise ConfigError(f"{url!r} is not a registry's URL; write it like http://mirror.example:5000")
     return host, url
+
+
+def check_acme(acme: Acme) -> None:
+    """Raises ConfigError."""
+    if acme.email and not re.fullmatch(r"[^@\s<>,]+@[A-Za-z0-9.-]+\.[A-Za-z0-9-]+", acme.email):
+        raise ConfigError(f"--acme-email {acme.email} is not an e-mail address; write it like you@example.org")
+    if acme.directory and not re.fullmatch(r"https://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?", acme.directory):
+        raise ConfigError(f"--acme-directory {acme.directory} is not an https:// URL of an ACME directory")
+    if not acme.email and acme != Acme():
+        raise ConfigError("ACME needs --acme-email: the authority's terms of service are accepted by somebody")
 
 
 def node_name(hostname: str) -> str:

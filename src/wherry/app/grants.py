@@ -9,6 +9,7 @@ https://kubernetes.io/docs/reference/access-authn-authz/rbac/#other-component-ro
 
 from __future__ import annotations
 
+from wherry.api.networking.site_certificates import ANSWERS
 from wherry.api.types.rbac import ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject
 from wherry.machinery.meta import ObjectMeta
 
@@ -62,6 +63,25 @@ BUNDLES_BINDING = ClusterRoleBinding(
     metadata=ObjectMeta(name="wherry:trust-bundles"),
     role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name="wherry:trust-bundles"),
     subjects=(Subject(api_group=RBAC, kind="User", name="system:kube-controller-manager"),),
+)
+
+ANSWERER = ClusterRole(
+    metadata=ObjectMeta(name="wherry:acme-answers"),
+    rules=(
+        PolicyRule(
+            verbs=("get", "list", "watch"),
+            api_groups=("",),
+            resources=("configmaps",),
+            resource_names=(ANSWERS.name,),
+        ),
+    ),
+)
+"""Every node is an entry, which ACME authorities look at."""
+
+ANSWERER_BINDING = ClusterRoleBinding(
+    metadata=ObjectMeta(name="wherry:acme-answers"),
+    role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name="wherry:acme-answers"),
+    subjects=(Subject(api_group=RBAC, kind="Group", name="system:nodes"),),
 )
 
 NODE_BOOTSTRAPPERS = "system:bootstrappers:wherry:default-node"

@@ -29,7 +29,16 @@ from wherry.api.types.core import (
 )
 from wherry.app import addresses
 from wherry.app.config import Config
-from wherry.app.grants import BUNDLES, BUNDLES_BINDING, NODE_NETWORK, NODE_NETWORK_BINDING, NODE_PROXIER, SIGNER
+from wherry.app.grants import (
+    ANSWERER,
+    ANSWERER_BINDING,
+    BUNDLES,
+    BUNDLES_BINDING,
+    NODE_NETWORK,
+    NODE_NETWORK_BINDING,
+    NODE_PROXIER,
+    SIGNER,
+)
 from wherry.app.published import ensure, match
 from wherry.client.interface import Client
 from wherry.machinery.errors import APIError, Conflict, NotFound
@@ -51,6 +60,8 @@ async def publish(config: Config, client: Client) -> None:
             await ensure(client, CLUSTERROLEBINDING, SIGNER)
             await ensure(client, CLUSTERROLE, BUNDLES)
             await ensure(client, CLUSTERROLEBINDING, BUNDLES_BINDING)
+            await ensure(client, CLUSTERROLE, ANSWERER)
+            await ensure(client, CLUSTERROLEBINDING, ANSWERER_BINDING)
             await ensure(client, CLUSTERROLE, NODE_NETWORK)
             await ensure(client, CLUSTERROLEBINDING, NODE_NETWORK_BINDING)
             await ensure(client, SERVICE, service(config))

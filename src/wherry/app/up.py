@@ -150,11 +150,13 @@ def units(config: Config) -> tuple[Unit, ...]:
 
 
 def served(config: Config) -> str:
-    """A short mark of what the audit log and the PodSecurity defaults are; "" for the defaults."""
-    if config.audit == configuration.Audit() and config.pod_security == configuration.PodSecurity():
+    """A short mark of what the audit log, the PodSecurity defaults and ACME are; "" for the defaults."""
+    usual = (configuration.Audit(), configuration.PodSecurity(), configuration.Acme())
+    present = (config.audit, config.pod_security, config.acme)
+    if present == usual:
         return ""
-    own = hashlib.sha256(msgspec.json.encode((config.audit, config.pod_security)))
-    for path in (config.audit.policy, config.audit.webhook_ca):
+    own = hashlib.sha256(msgspec.json.encode(present))
+    for path in (config.audit.policy, config.audit.webhook_ca, config.acme.ca):
         with suppress(OSError):
             own.update(Path(path).read_bytes() if path else b"")
     return f"+{own.hexdigest()[:8]}"

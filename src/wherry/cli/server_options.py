@@ -1,4 +1,4 @@
-"""Flags of `wherry up` for what the API server writes down and what it asks of pods; kept like the others.
+"""Flags of `wherry up` for what the server writes down, asks of pods, and asks for sites; kept like the others.
 
 Each flag is a field of the configuration; a flag that is not given leaves the field as it is.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import click
 import msgspec
 
-from wherry.app.config import Config
+from wherry.app.config import Acme, Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,14 @@ FLAGS = (
         "multiple": True, "metavar": "NAME", "help": "Nor of what this user makes."}),
     Flag("pod_security", "exempt_runtime_classes", "--pod-security-exempt-runtime-class", {
         "multiple": True, "metavar": "NAME", "help": "Nor of pods of this runtime class."}),
+    Flag("acme", "email", "--acme-email", {
+        "metavar": "ADDRESS", "help": "Have certificates of public names issued by Let's Encrypt, whose terms of"
+        ' service you accept with this; "" turns ACME off.'}),
+    Flag("acme", "directory", "--acme-directory", {
+        "metavar": "URL", "help": 'Another ACME authority; "" for Let\'s Encrypt.'}),
+    Flag("acme", "ca", "--acme-ca", _file("PEM certificates that vouch for its server.")),
 )  # fmt: skip
-_PATHS = frozenset({"audit_policy", "audit_webhook_ca"})
+_PATHS = frozenset({"audit_policy", "audit_webhook_ca", "acme_ca"})
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -97,4 +103,6 @@ def with_flags(config: Config, given: Mapping[str, Any]) -> Config:
             value = str(Path(value).absolute())
         changes.setdefault(flag.section, {})[flag.field] = value
     sections = {name: msgspec.structs.replace(getattr(config, name), **new) for name, new in changes.items()}
+    if given["acme_email"] == "":
+        sections["acme"] = Acme()
     return msgspec.structs.replace(config, **sections)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wherry.controllers import (
+    acmecertificate,
     attachdetach,
     bootstrapsigner,
     certificates,
@@ -100,6 +101,7 @@ CONFIGURED: tuple[Callable[[Settings], AnyController], ...] = (
     storageversionmigration.controller,
     horizontalpodautoscaler.controller,
     sitecertificate.controller,
+    acmecertificate.controller,
 )
 """Those that depend on the cluster's settings."""
 

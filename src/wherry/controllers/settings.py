@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wherry.api.networking.site_certificates import Acme
 from wherry.api.registry import RESOURCES
 from wherry.machinery.resource import Resource
 
@@ -27,5 +28,7 @@ class Settings:
     """(request in PEM, usages, seconds or None) -> a certificate of the cluster CA. Raises ValueError."""
     site: Callable[[Sequence[str]], tuple[bytes, bytes]] | None = None
     """DNS names -> certificate and key of the site CA, PEM."""
+    acme: Acme | None = None
+    """Who vouches for public names, where ACME is turned on."""
     site_ca: str = ""
     """The site CA's certificate, PEM."""

@@ -37,7 +37,7 @@ def controller(settings: Settings) -> Controller:
 
     def plan(view: View, key: Key) -> Iterator[Action]:
         """One run for one Secret."""
-        want = wanted(view, key, acme=False) if issue is not None else None
+        want = wanted(view, key, acme=settings.acme is not None) if issue is not None else None
         if issue is None or want is None:
             return
         found = view.get(SECRET, key)
@@ -78,5 +78,5 @@ def _message(key: Key, want: Wanted) -> str:
     if want.acme:
         return f"{said} until ACME does"
     if want.public:
-        return f"{said}, which only those know who were told to trust it"
+        return f"{said}, which browsers do not know; wherry up --acme-email asks a public one"
     return said

@@ -8,6 +8,7 @@ Layout under one folder (0700; every file 0600, replaced atomically):
   apiserver-agent.{crt,key}     the API server towards agents (CN wherry-apiserver)
   admin.{crt,key}               CN kubernetes-admin, O system:masters
   sa.{key,pub}                  signs service account tokens (ES256)
+  acme.key                      the account at an ACME authority, once there is one
   seal.key                      seals values at rest (AES-256-GCM), see `Sealer`
 
 All keys are P-256. Leaf certificates live a year, authorities ten; each is renewed at two thirds of its life, an
@@ -146,6 +147,7 @@ class Pki:
         self.token_key = folder / "sa.key"
         self.token_public_key = folder / "sa.pub"
         self.seal_key = folder / "seal.key"
+        self.acme_key = folder / "acme.key"
 
     def ensure(self, names: Iterable[str], addresses: Iterable[str]) -> bool:
         """Make or renew everything; `names` and `addresses` are where the API server is reached."""
@@ -183,6 +185,13 @@ class Pki:
             self.ca.ensure_issued(pair(folder, "server"), serving),
         ]
         return any(wrote)
+
+    def ensure_acme_key(self) -> bool:
+        """The key of the account at an ACME authority; returns whether it was made now."""
+        if self.acme_key.exists():
+            return False
+        _new_key(self.acme_key)
+        return True
 
     def _ensure_token_key(self) -> bool:
         if self.token_key.exists() and self.token_public_key.exists():

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from wherry.app import config as configuration
-from wherry.app.config import Config, ConfigError
+from wherry.app.config import Acme, Config, ConfigError
 from wherry.network import nodes
 
 
@@ -102,3 +102,22 @@ def test_a_registry_has_a_url_or_is_forgotten() -> None:
 def test_a_registry_in_the_file_is_checked_too() -> None:
     with pytest.raises(ConfigError, match="not name a registry"):
         Config(registries={"../../etc": "http://c"}).validate()
+
+
+@pytest.mark.parametrize(
+    ("acme", "why"),
+    [
+        (Acme("me"), "not an e-mail address"),
+        (Acme("me@example.org\n"), "not an e-mail address"),
+        (Acme("me@example.org", "http://ca.test/dir"), "not an https:// URL"),
+        (Acme("me@example.org", "https://ca.test/dir x"), "not an https:// URL"),
+        (Acme(directory="https://ca.test/dir"), "needs --acme-email"),
+    ],
+)
+def test_acme_needs_somebody_who_accepts_the_terms(acme: Acme, why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        Config(acme=acme).validate()
+
+
+def test_acme_settings_that_work() -> None:
+    Config(acme=Acme("me@example.org", "https://10.0.0.1:14000/dir", "/etc/ca.crt")).validate()

@@ -7,7 +7,7 @@ import pytest
 
 from wherry.aio.clock import LoopClock
 from wherry.app import up
-from wherry.app.config import Config
+from wherry.app.config import Acme, Config
 from wherry.app.rest import ApiUnreachable, Rest
 from wherry.app.steps import Failed, Step, Steps
 
@@ -31,6 +31,12 @@ def test_an_agent_per_node_after_the_server() -> None:
     assert [(unit.name, unit.order) for unit in units] == [("server", 0), ("agent-wherry-1", 1), ("agent-wherry-2", 1)]
     assert units[2].argv[-2:] == ("--node", "wherry-2")
     assert units[0].version
+
+
+def test_the_server_is_started_anew_when_acme_is_turned_on_or_off() -> None:
+    off, on, other = (up.units(Config(acme=acme)) for acme in (Acme(), Acme("a@b.org"), Acme("c@b.org")))
+    assert len({units[0].version for units in (off, on, other)}) == 3
+    assert off[1] == on[1] == other[1]
 
 
 class Answers(Rest):

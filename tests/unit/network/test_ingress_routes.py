@@ -24,6 +24,7 @@ from wherry.api.types.networking import (
 )
 from wherry.machinery.meta import Key, ObjectMeta
 from wherry.machinery.time import time_at
+from wherry.network.ingress.answers import read
 from wherry.network.ingress.maps import FILES, Desk, Size, Wanted, commands
 from wherry.network.ingress.routes import PLAIN, Backend, Endpoint, Options, Picture, Place, picture
 
@@ -173,3 +174,17 @@ def _obey(line: str, live: dict[str, str], maps: dict[str, dict[str, str]]) -> N
             del maps[name][key]
         case _:
             raise AssertionError(line)
+
+
+def test_what_acme_looks_for_is_answered_while_it_is_published() -> None:
+    token, answer = "a-token_1", "a-token_1.and-thumbprint"
+    assert read({token: answer, "with space": "x", "other": "two words", "%[env(HOME)]": "x"}) == {
+        f"/.well-known/acme-challenge/{token}": answer
+    }
+    desk = Desk()
+    found = look(ingress("a", ("a.test", "/", "Prefix")))
+    without = desk.wanted(found, {})
+    answering = desk.wanted(found, {}, read({token: answer}))
+    files = {name: name for name in FILES}
+    assert commands(without, answering, files) == [f"add map answers /.well-known/acme-challenge/{token} {answer}"]
+    assert commands(answering, without, files) == [f"del map answers /.well-known/acme-challenge/{token}"]

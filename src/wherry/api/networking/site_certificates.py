@@ -7,9 +7,9 @@ certificate into it, by whatever tool, has made it theirs, and it is never touch
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from cryptography import x509
 
@@ -25,6 +25,9 @@ ISSUED_BY = "wherry.dev/issued-by"
 """On a Secret of ours: `own` or `acme`."""
 HELD = "wherry.dev/holds"
 """On a Secret of ours: the digest of what we put into it."""
+
+ANSWERS = Key("kube-system", "wherry-acme-answers")
+"""The ConfigMap with what every entry answers to HTTP-01: token -> key authorization."""
 
 Issuer: TypeAlias = Literal["own", "acme"]
 RENEW_AT = 2 / 3
@@ -108,3 +111,22 @@ def digest(data: Mapping[str, bytes]) -> str:
 def marks(by: Issuer, data: Mapping[str, bytes]) -> dict[str, str]:
     """The annotations of a Secret of ours with this data."""
     return {ISSUED_BY: by, HELD: digest(data)}
+
+
+class Refused(Exception):
+    """There is no certificate, and why. `after`: seconds that the authority wants to be left alone."""
+
+    def __init__(self, why: str, after: float = 0.0) -> None:
+        super().__init__(why)
+        self.after = after
+
+
+Publish: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Sequence[str]]]
+"""From now on every entry answers these tokens, and no others; gives the addresses of the entries."""
+
+
+class Acme(Protocol):
+    """An ACME authority."""
+
+    async def obtain(self, names: Sequence[str], publish: Publish) -> tuple[bytes, bytes]:
+        """A new key's certificate with its chain, and the key, PEM. Takes up to minutes. Raises Refused."""

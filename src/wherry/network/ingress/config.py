@@ -9,20 +9,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from wherry.network.ingress.maps import ANY, BODIES, EXACT, HOSTS, PREFIXES, PROTOCOLS, SECURE, TIMEOUTS, Servers, Size
+from wherry.network.ingress.answers import PATH
+from wherry.network.ingress.maps import (
+    ANSWERS,
+    ANY,
+    BODIES,
+    EXACT,
+    HOSTS,
+    PREFIXES,
+    PROTOCOLS,
+    SECURE,
+    TIMEOUTS,
+    Servers,
+    Size,
+)
 from wherry.network.ingress.routes import Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Where things are. `user`: whom HAProxy becomes, "" to stay who it is. `challenge`: port of 127.0.0.1 that answers
-    ACME's HTTP-01, 0 for nobody."""
+    """Where things are. `user`: whom HAProxy becomes, "" to stay who it is."""
 
     folder: Path
     http: int = 80
     https: int = 443
     user: str = ""
-    challenge: int = 0
 
     @property
     def socket(self) -> Path:
@@ -95,8 +106,9 @@ def _frontend(shape: Shape) -> Iterator[str]:
     yield "    http-request set-var(txn.host) req.hdr(host),field(1,:),lower,rtrim(.)"
     yield "    http-request set-var(txn.path) path"
     yield "    http-request deny deny_status 400 if { var(txn.host) -m sub / }"
-    if shape.challenge:
-        yield "    use_backend challenge if { path_beg /.well-known/acme-challenge/ }"
+    yield f"    http-request set-var(txn.answer) path,map_str({shape.map(ANSWERS)}) if {{ path_beg {PATH} }}"
+    answer = 'status 200 content-type text/plain lf-string "%[var(txn.answer)]"'
+    yield f"    http-request return {answer} if {{ var(txn.answer) -m found }}"
     yield from _lookups(shape)
     found = "{ var(txn.backend) -m found }"
     secure = shape.map(SECURE)
@@ -137,9 +149,6 @@ def _lookups(shape: Shape) -> Iterator[str]:
 
 
 def _backends(shape: Shape, size: Size, servers: Servers) -> Iterator[str]:
-    if shape.challenge:
-        yield "backend challenge"
-        yield f"    server answers 127.0.0.1:{shape.challenge}"
     for protocol in PROTOCOLS:
         for number in range(size.backends[protocol]):
             name = f"{protocol}-{number}"

@@ -1,6 +1,7 @@
 """Entry: keeps one node's HAProxy as the Ingresses say; it runs only while there is one to serve.
 
-Woken by: Ingresses and IngressClasses; Services and EndpointSlices behind them; the Secrets with their certificates.
+Woken by: Ingresses and IngressClasses; Services and EndpointSlices behind them; the Secrets with their certificates;
+what ACME authorities are to be answered.
 Writes: the folder `ingress` of the node and the running HAProxy; Events about Ingresses that cannot be served as they
 are (from one node only). Nothing else in the API.
 Invariants: routes and endpoints change in the running process; a new configuration is taken over without closing a
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from wherry.aio.backoff import Backoff
 from wherry.aio.clock import Clock
+from wherry.aio.supervise import keep_running
 from wherry.api.core.node import NODE
 from wherry.api.core.service import SERVICE
 from wherry.api.discovery.endpointslice import ENDPOINTSLICE
@@ -28,6 +30,7 @@ from wherry.client.interface import Client
 from wherry.host import daemons, files
 from wherry.host.haproxy import Haproxy, HaproxyError
 from wherry.machinery.meta import Object, key_of
+from wherry.network.ingress.answers import Answers
 from wherry.network.ingress.config import Shape, render
 from wherry.network.ingress.hold import Hold
 from wherry.network.ingress.maps import FILES, Desk, Wanted, commands, text
@@ -54,6 +57,8 @@ class Entry:
         self._hold = Hold()
         self._recorder = Recorder(client, clock, "wherry-ingress", node)
         self._secrets = Secrets(client, clock, shape, self._wake_up)
+        self._answers = Answers(client, self._wake_up)
+        self._answering = asyncio.Event()
         self._wake = asyncio.Event()
         self._shown: Wanted | None = None
         self._told: set[tuple[str, str]] = set()
@@ -85,11 +90,16 @@ class Entry:
                 group.create_task(self._own.follow(self._client, self._clock, Pace(self._clock)))
                 group.create_task(self._recorder.run())
                 group.create_task(self._secrets.run())
+                group.create_task(self._answer())
                 await self._own.synced((INGRESS, INGRESSCLASS))
                 await self._caches.synced((SERVICE, ENDPOINTSLICE))
                 await self._keep()
         finally:
             self._hold.close()
+
+    async def _answer(self) -> None:
+        await self._answering.wait()
+        await keep_running("ACME answers", self._answers.follow, self._clock)
 
     async def _keep(self) -> None:
         backoff = Backoff(self._clock, cap=10.0)
@@ -132,8 +142,10 @@ class Entry:
         by_service = {key: slices.indexed(SLICES_OF, str(key)) for key in services}
         found = picture(listed, services, by_service)
         waiting = await self._hold.match(found.endpoints)
-        wanted = self._desk.wanted(found, waiting)
+        wanted = self._desk.wanted(found, waiting, self._answers.entries)
         self._secrets.want(found.secrets)
+        if found.secrets:
+            self._answering.set()
         if self._shown is None or self._desk.grown or not self._haproxy.running():
             await self._begin(wanted)
         elif wanted.maps != self._shown.maps or wanted.servers != self._shown.servers:

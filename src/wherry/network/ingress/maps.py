@@ -15,7 +15,8 @@ from wherry.network.ingress.routes import Backend, Endpoint, Picture, Place, Pro
 
 PROTOCOLS: tuple[Protocol, ...] = ("http", "https", "proxy")
 EXACT, PREFIXES, HOSTS, SECURE, TIMEOUTS, BODIES = "exact", "prefix", "hosts", "secure", "timeouts", "bodies"
-FILES = (EXACT, PREFIXES, HOSTS, SECURE, TIMEOUTS, BODIES)
+ANSWERS = "answers"
+FILES = (EXACT, PREFIXES, HOSTS, SECURE, TIMEOUTS, BODIES, ANSWERS)
 """Map files, in the order in which they are changed."""
 ANY = "_"
 """Stands for a host that nobody has named: no host has an underscore alone."""
@@ -54,8 +55,11 @@ class Desk:
     def _names(self, protocol: Protocol, since: int) -> Iterator[str]:
         return (f"{protocol}-{n}" for n in range(since, self.size.backends[protocol]))
 
-    def wanted(self, picture: Picture, waiting: Mapping[Backend, Endpoint]) -> Wanted:
-        """What HAProxy is to show. `waiting`: where requests wait for backends that have no endpoint."""
+    def wanted(
+        self, picture: Picture, waiting: Mapping[Backend, Endpoint], answers: Mapping[str, str] | None = None
+    ) -> Wanted:
+        """What HAProxy is to show. `waiting`: where requests wait for backends that have no endpoint. `answers`: by
+        path, what HAProxy answers itself."""
         for backend in [known for known in self._given if known not in picture.endpoints]:
             name = self._given.pop(backend)
             self._slots.pop(name, None)
@@ -65,7 +69,7 @@ class Desk:
             name = self._named(backend)
             held = (waiting[backend],) if not endpoints and backend in waiting else ()
             servers |= {(name, slot): one for one, slot in self._placed(name, endpoints or held).items()}
-        return Wanted(self._maps(picture), servers)
+        return Wanted({**self._maps(picture), ANSWERS: dict(answers or {})}, servers)
 
     def _named(self, backend: Backend) -> str:
         name = self._given.get(backend)
