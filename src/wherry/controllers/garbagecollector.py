@@ -249,11 +249,28 @@ async def _let_go(graph: Graph, ctx: Context, resource: Resource[Any], owner: Ob
     elif FOREGROUND in owner.metadata.finalizers:
         blocking = False
         for kind, obj in list(graph.dependents(ctx.view, resource, owner)):
-            blocking = blocking or any(r.uid == uid and r.block_owner_deletion for r in obj.metadata.owner_references)
+            held = any(r.uid == uid and r.block_owner_deletion for r in obj.metadata.owner_references)
+            blocking = blocking or (held and not _in_circle(graph, ctx.view, (kind, obj), uid))
             if obj.metadata.deletion_timestamp is None:
                 await _collect(graph, ctx, kind, obj)
         if not blocking:
             await _finalized(ctx, resource, owner, FOREGROUND)
+
+
+def _in_circle(graph: Graph, view: View, dependent: tuple[Resource[Any], Object], owner: str) -> bool:
+    """Whether a dependent of `owner` (its uid) waits in turn for it, over whatever other objects that wait: each would
+    wait for the next for ever."""
+    seen: set[str] = set()
+    todo = [dependent]
+    while todo:
+        kind, obj = todo.pop()
+        if not _waits(obj) or obj.metadata.uid in seen:
+            continue
+        if obj.metadata.uid == owner:
+            return True
+        seen.add(obj.metadata.uid)
+        todo += graph.dependents(view, kind, obj)
+    return False
 
 
 async def _finalized(ctx: Context, resource: Resource[Any], owner: Object, finalizer: str) -> None:

@@ -3,7 +3,7 @@
 In each round two users make objects that own each other (in circles too, across namespaces, with owners that never
 were), put finalizers on them and take them off, and delete them by every policy, once or several times. Meanwhile the
 collector works, and is restarted now and then. See tests/support/lineage.py for what has to hold.
-WHERRY_ROUNDS says how many rounds (200).
+WHERRY_ROUNDS says how many rounds (200), WHERRY_FIRST_ROUND with which of them to begin, to see one again.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from wherry.reconcile.ownership import reference
 from wherry.reconcile.runner import run_controllers
 
 ROUNDS = int(os.environ.get("WHERRY_ROUNDS", "200"))
+FIRST = int(os.environ.get("WHERRY_FIRST_ROUND", "0"))
 TOGETHER = 20
 STEPS = 8
 SPACES = ("one", "two")
@@ -161,9 +162,9 @@ class Round:
 class Collector:
     """The garbage collector, which may be restarted, and whose caches are late in every other run."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, run: int = 0) -> None:
         self._client = client
-        self._run = 0
+        self._run = run
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -205,9 +206,9 @@ async def test_rounds(tmp_path: Path) -> None:
         client = running.client()
         for space in SPACES:
             await client.create(NAMESPACE, Namespace(metadata=ObjectMeta(name=space)))
-        collector = Collector(client)
+        collector = Collector(client, FIRST // TOGETHER)
         async with watched(client) as lineage:
-            for first in range(0, ROUNDS, TOGETHER):
+            for first in range(FIRST, ROUNDS, TOGETHER):
                 numbers = range(first, min(first + TOGETHER, ROUNDS))
                 rounds = [Round(client, lineage, number) for number in numbers]
                 await collector.stop()
