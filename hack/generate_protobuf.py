@@ -67,15 +67,15 @@ def entry(known: dict[str, Any], label: str, kind: str, field: str, number: int)
     """[JSON name ("" for an inlined message), type code] of one field; `known` are the facts of its struct."""
     code = _SCALARS.get(kind) or f"={kind}"
     inline = field not in known and kind not in _SCALARS and label == "optional" and bool(known)
+    if field not in known and not inline:  # Go's name differs from JSON's: $ref, aPIGroup, Webhooks
+        same = [n for n, f in known.items() if f.get("proto", ("", 0))[1] == number]
+        field = same[0] if len(same) == 1 else field
     if label == "repeated":
         code = f"[{code}]"
     elif label == "map":
         code = f"{{{code}}}"
     elif known.get(field, {}).get("pointer"):
         code = f"?{code}"
-    if field not in known and not inline:  # Go's name differs from JSON's: $ref, aPIGroup, Webhooks
-        same = [n for n, f in known.items() if f.get("proto", ("", 0))[1] == number]
-        field = same[0] if len(same) == 1 else field
     return ["" if inline else field, code]
 
 

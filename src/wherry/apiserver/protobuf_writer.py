@@ -26,7 +26,7 @@ Write = Callable[[Any], bytes]
 
 _ALLOWED = tag(1, VARINT) + b"\1"
 _BOOLEAN = (b"\0", b"\1")
-_ESCAPES = ((b"<", rb"\u003c"), (b">", rb"\u003e"), (b"&", rb"\u0026"), ("\u2028".encode(), rb"\u2028"),
+ESCAPES = ((b"<", rb"\u003c"), (b">", rb"\u003e"), (b"&", rb"\u0026"), ("\u2028".encode(), rb"\u2028"),
             ("\u2029".encode(), rb"\u2029"))  # fmt: skip
 
 
@@ -138,7 +138,7 @@ def _int_or_string(value: int | str) -> bytes:
 
 def _json(value: Any) -> bytes:
     text = msgspec.json.encode(value)
-    for plain, escaped in _ESCAPES:
+    for plain, escaped in ESCAPES:
         if plain in text:
             text = text.replace(plain, escaped)
     return field(1, text)

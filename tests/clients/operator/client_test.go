@@ -26,8 +26,12 @@ import (
 	"k8s.io/client-go/util/exec"
 )
 
-// What test_client_go.py runs, one at a time: client-go alone. NAMESPACE is the test's, in which TestExec finds a pod.
-var namespace = os.Getenv("NAMESPACE")
+// What test_client_go.py and test_protobuf.py run, one at a time: client-go alone. NAMESPACE is the test's, in which
+// TestExec finds a pod. ALONE: nothing but protobuf is accepted, and everything has to come in it.
+var (
+	namespace = os.Getenv("NAMESPACE")
+	alone     = os.Getenv("ALONE") != ""
+)
 
 func connect(t *testing.T) (*rest.Config, *kubernetes.Clientset) {
 	t.Helper()
@@ -37,6 +41,10 @@ func connect(t *testing.T) (*rest.Config, *kubernetes.Clientset) {
 	}
 	config.ContentType = "application/vnd.kubernetes.protobuf"
 	config.AcceptContentTypes = config.ContentType + ",application/json"
+	if alone {
+		config.AcceptContentTypes = config.ContentType
+		config.Wrap(func(inner http.RoundTripper) http.RoundTripper { return &strict{inner, t} })
+	}
 	config.QPS = -1
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
