@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from wherry.aio.clock import Clock
+from wherry.api.types.apps import ControllerRevision
 from wherry.apiserver import strategy, unreadable
 from wherry.apiserver.admission.event_rate_limit import Buckets
 from wherry.apiserver.admission.podsecurity.policy import Settings as PodSecurity
@@ -196,4 +197,5 @@ def encode(obj: Object) -> bytes:
     meta = obj.metadata
     if meta.resource_version:
         obj = replace(obj, metadata=strategy.bare(meta))
-    return codec.encode(obj)
+    data = codec.encode(obj)
+    return data if obj.__class__ is not ControllerRevision else codec.as_go_writes(data)  # which clients compare

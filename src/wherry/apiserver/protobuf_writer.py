@@ -18,6 +18,7 @@ import msgspec
 
 from wherry.apiserver.protobuf import MAGIC, META, SCHEMA, tables
 from wherry.apiserver.protobuf_wire import BYTES, FIXED64, VARINT, field, integer, tag, varint
+from wherry.machinery import codec
 from wherry.machinery.durations import nanoseconds
 from wherry.machinery.time import parse_micro_time, seconds
 
@@ -26,8 +27,6 @@ Write = Callable[[Any], bytes]
 
 _ALLOWED = tag(1, VARINT) + b"\1"
 _BOOLEAN = (b"\0", b"\1")
-ESCAPES = ((b"<", rb"\u003c"), (b">", rb"\u003e"), (b"&", rb"\u0026"), ("\u2028".encode(), rb"\u2028"),
-            ("\u2029".encode(), rb"\u2029"))  # fmt: skip
 
 
 class Plan(NamedTuple):
@@ -137,11 +136,7 @@ def _int_or_string(value: int | str) -> bytes:
 
 
 def _json(value: Any) -> bytes:
-    text = msgspec.json.encode(value)
-    for plain, escaped in ESCAPES:
-        if plain in text:
-            text = text.replace(plain, escaped)
-    return field(1, text)
+    return field(1, codec.as_go_writes(msgspec.json.encode(value)))
 
 
 def _items(value: list[str]) -> bytes:

@@ -62,6 +62,7 @@ def decoder(kind: type[M]) -> msgspec.json.Decoder[M]:
     return found
 
 
+_GO_ESCAPES = tuple((char.encode(), b"\\u%04x" % ord(char)) for char in "<>&\u2028\u2029")
 _ENCODER = msgspec.json.Encoder(enc_hook=str)
 
 
@@ -73,6 +74,14 @@ def decode(kind: type[M], data: bytes) -> M:
 def encode(obj: object) -> bytes:
     """Object (or builtins) -> compact JSON bytes."""
     return _ENCODER.encode(obj)
+
+
+def as_go_writes(text: bytes) -> bytes:
+    """JSON with the characters escaped that Go escapes, for what is kept as JSON text: its clients compare bytes."""
+    for plain, escaped in _GO_ESCAPES:
+        if plain in text:
+            text = text.replace(plain, escaped)
+    return text
 
 
 def to_dict(obj: object) -> dict[str, Any]:

@@ -357,3 +357,13 @@ async def test_a_delete_never_loses_a_finalizer_that_was_just_added(http: Http) 
         found = await http("GET", path)
         assert deleted.code == 200
         assert (found.code == 200) is (added.code == 200)
+
+
+async def test_data_of_a_revision_are_the_bytes_that_go_writes(http: Http) -> None:
+    """Clients compare them with what Go makes of a template."""
+    path = "/apis/apps/v1/namespaces/demo/controllerrevisions"
+    body = {"metadata": {"name": "a"}, "revision": 1, "data": {"args": ["a<b>c&d", "\u2028\u2029"]}}
+    assert (await http("POST", path, body)).body["data"] == body["data"]
+    async with http.session.get(f"{http.running.url}{path}/a") as response:
+        assert rb'"data":{"args":["a\u003cb\u003ec\u0026d","\u2028\u2029"]}' in await response.read()
+    assert (await http("GET", f"{path}/a")).body["data"] == body["data"]
