@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import subprocess
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,23 @@ def ensure(arguments: Sequence[str], netns: str = "") -> None:
     ip(arguments, netns, tolerate=_HARMLESS)
 
 
+def bridge(arguments: Sequence[str]) -> str:
+    """Run one command of `bridge`, the program beside `ip`. Raises LinkError."""
+    try:
+        done = subprocess.run(["bridge", *arguments], capture_output=True, text=True, check=False, timeout=20)
+    except FileNotFoundError as error:
+        raise LinkError("the program bridge is missing: install the package iproute2") from error
+    if done.returncode:
+        raise LinkError(f"bridge {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def forwarding(link: str) -> list[dict[str, Any]]:
+    """The forwarding entries of a link: `mac`, and `dst` where it is a tunnel's."""
+    found: list[dict[str, Any]] = msgspec.json.decode(bridge(["-j", "fdb", "show", "dev", link]) or "[]")
+    return found
+
+
 def show(arguments: Sequence[str], netns: str = "") -> list[dict[str, Any]]:
     """The JSON that `ip -j ...` prints; empty when there is nothing."""
     output = ip(["-j", *arguments], netns, tolerate=("does not exist",))
@@ -61,8 +78,13 @@ def show(arguments: Sequence[str], netns: str = "") -> list[dict[str, Any]]:
 
 def addresses() -> dict[IPv4Address, str]:
     """Every IPv4 address of this namespace with the link it is on."""
+    return {interface.ip: link for interface, link in interfaces().items()}
+
+
+def interfaces() -> dict[IPv4Interface, str]:
+    """The same, each address with the network its link leads to."""
     return {
-        IPv4Address(info["local"]): row["ifname"]
+        IPv4Interface(f"{info['local']}/{info['prefixlen']}"): row["ifname"]
         for row in show(["-4", "address", "show"])
         for info in row.get("addr_info", ())
         if "local" in info
@@ -94,9 +116,15 @@ def remove_loopback(address: IPv4Address) -> None:
     ensure(["address", "delete", f"{address}/32", "dev", "lo"])
 
 
-def replace_route(network: IPv4Network, *, via: IPv4Address, source: IPv4Address | None = None) -> None:
-    """Send `network` through `via`, which must be on a link of this namespace. Raises LinkError."""
-    ip(["route", "replace", str(network), "via", str(via), "proto", _PROTO, *_source(source)])
+def replace_route(
+    network: IPv4Network, *, via: IPv4Address, source: IPv4Address | None = None, through: str = ""
+) -> None:
+    """Send `network` to `via`, which must be on a link of this namespace, or is believed to be on link `through`.
+
+    Raises LinkError.
+    """
+    link = ["dev", through, "onlink"] if through else []
+    ip(["route", "replace", str(network), "via", str(via), *link, "proto", _PROTO, *_source(source)])
 
 
 def _source(source: IPv4Address | None) -> list[str]:

@@ -33,7 +33,7 @@ from wherry.api.types.core import Pod
 from wherry.client.interface import Client, Select
 from wherry.host import links, nft, resolv, sockets, users
 from wherry.machinery.resource import Resource
-from wherry.network import cni, host_ports, routes
+from wherry.network import cni, host_ports, overlay, routes
 from wherry.network.dns import Files, Server
 from wherry.network.dns_forward import Forwarder
 from wherry.network.dns_records import Zone
@@ -104,7 +104,9 @@ class NodeNetwork:
         self._loopback = Loopback()
         self._proxy.listen(self._loopback.take)
         self._drain = Drain(self._caches, self._proxy, settings.node)
-        self._routes = routes.Routes(self._caches, settings.node, settings.services, IPv4Address(settings.dns))
+        self._routes = routes.Routes(
+            self._caches, settings.node, routes.Networks(settings.pods, settings.services, IPv4Address(settings.dns))
+        )
         self._health = Health(self._caches, self._proxy, clock, settings.node)
         zone = Zone(settings.domain, (settings.services, settings.pods), settings.dns)
         self._firewall = Firewall(client, clock, settings.node, settings.dns)
@@ -194,6 +196,7 @@ def remove(settings: Settings) -> None:
     Blocks; safe to repeat."""
     release(settings)
     nft.run(rules.remove() + policy_rules.remove())
+    overlay.remove()
     links.remove_loopback(IPv4Address(settings.dns))
     for network in links.routes():
         links.remove_route(network)

@@ -38,6 +38,7 @@ from wherry.network.agent import NodeNetwork, Settings, release
 pytestmark = pytest.mark.host
 
 MACHINE = "whm-machine"
+NETWORKS = routes.Networks(IPv4Network("10.244.0.0/16"), IPv4Network("10.96.0.0/16"))
 SUBNETS = {name: IPv4Network(f"10.244.{n}.0/24") for n, name in enumerate(("whm-1", "whm-2", "whm-3"), start=1)}
 
 
@@ -206,8 +207,8 @@ def test_pods_reach_each_other_across_nodes_and_nothing_stays(machine: World) ->
 
         async def connect(own: IPv4Address = place.address) -> None:
             others = {subnet: hop for subnet, hop in via.items() if hop != own}
-            await asyncio.to_thread(routes.apply, others, own, IPv4Network("10.96.0.0/16"))
-            await asyncio.to_thread(routes.apply, others, own, IPv4Network("10.96.0.0/16"))
+            await asyncio.to_thread(routes.apply, routes.Wanted(others, own), NETWORKS)
+            await asyncio.to_thread(routes.apply, routes.Wanted(others, own), NETWORKS)
             assert links.routes() == others
 
         machine.run(connect, place.netns)

@@ -31,7 +31,7 @@ from wherry.machinery.meta import Key
 from wherry.network import routes
 from wherry.network.loopback import Loopback
 from wherry.network.proxy import Proxy
-from wherry.network.rules.nft import SERVICES, Networks
+from wherry.network.rules.nft import PODS, SERVICES, Networks
 from wherry.reconcile.cache import Caches, Informer, Pace
 
 pytestmark = pytest.mark.host
@@ -64,7 +64,7 @@ class Running:
 @contextlib.asynccontextmanager
 async def running() -> AsyncIterator[Running]:
     links.switch("ipv4/ip_forward", "1")
-    routes.apply({}, None, SERVICES)
+    routes.apply(routes.Wanted({}), routes.Networks(PODS, SERVICES))
     feed = Feed()
     feed.put(NODE, node())
     caches, clock = Caches(RESOURCES), SystemClock()

@@ -17,10 +17,11 @@ import pytest
 from tests.support.image import SERVE
 from tests.support.manifests import Json, deployment, service
 from tests.support.rest import Follower, Rest
-from tests.support.segment import Machine, Segment
+from tests.support.segment import Machine, Segment, ip
 from wherry.app import tree
 from wherry.app.config import Config, node_name
 from wherry.host import enrolment
+from wherry.testing import place
 from wherry.testing.cluster import Cluster
 
 pytestmark = [pytest.mark.host, pytest.mark.looptime(enabled=False)]
@@ -61,6 +62,26 @@ def changed(command: tuple[str, ...], flag: str, value: str) -> list[str]:
     return words
 
 
+def spread(cluster: Cluster, name: str, nodes: set[str]) -> None:
+    """A Deployment with a pod on each of two nodes behind a Service that both pods reach, by address and by name."""
+    constraint = {
+        "maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"app": name}},
+    }  # fmt: skip
+    for item in (deployment(name, replicas=2, topologySpreadConstraints=[constraint]), service(name)):
+        cluster.kubectl("apply", "-f", "-", stdin=json.dumps(item))
+    cluster.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
+    found = json.loads(cluster.kubectl("get", "pods", "-l", f"app={name}", "-o", "json"))["items"]
+    pods: dict[str, Json] = {pod["spec"]["nodeName"]: pod for pod in found}
+    assert pods.keys() == nodes
+    names = {pod["metadata"]["name"] for pod in pods.values()}
+    address = cluster.kubectl("get", "service", name, "-o", "jsonpath={.spec.clusterIP}")
+    for pod in pods.values():
+        execute = ("exec", pod["metadata"]["name"], "--", *SERVE[:-1], "-c", ASK)
+        assert set(cluster.kubectl(*execute, address, "80", "20").split()) == names
+        assert set(cluster.kubectl(*execute, f"{name}.default", "80", "20").split()) == names
+
+
 def test_what_is_refused_leaves_nothing(two: Two) -> None:
     before = two.other.processes()
     name = ("--name", "second")
@@ -92,22 +113,7 @@ def test_a_node_joins_and_its_pods_reach_services(two: Two, tools: Path) -> None
     assert {path.name: path.stat().st_mode & 0o777 for path in papers.iterdir()} == dict.fromkeys(
         ("ca.crt", "client.pem", "server.pem"), 0o600
     )
-    spread: Json = {"topologySpreadConstraints": [{
-        "maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule",
-        "labelSelector": {"matchLabels": {"app": "web"}},
-    }]}  # fmt: skip
-    for item in (deployment("web", replicas=2, **spread), service("web")):
-        cluster.kubectl("apply", "-f", "-", stdin=json.dumps(item))
-    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
-    pods = {p["spec"]["nodeName"]: p for p in json.loads(cluster.kubectl("get", "pods", "-o", "json"))["items"]}
-    assert pods.keys() == {FIRST, "second"}
-    names = {pod["metadata"]["name"] for pod in pods.values()}
-    address = cluster.kubectl("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
-    for pod in pods.values():
-        command = [*SERVE[:-1], "-c", ASK]
-        execute = ("exec", pod["metadata"]["name"], "--", *command)
-        assert set(cluster.kubectl(*execute, address, "80", "20").split()) == names
-        assert set(cluster.kubectl(*execute, "web.default", "80", "20").split()) == names
+    spread(cluster, "web", {FIRST, "second"})
     held = enrolment.held(papers / "server.pem")
     assert held is not None
     assert held.names >= {"second"}
@@ -140,3 +146,23 @@ def test_a_node_is_removed_and_its_machine_left_as_it_was(two: Two) -> None:
     cluster.wherry("token", "delete", token["id"])
     refused = other.wherry(*two.join, "--name", "second", check=False).splitlines()[-1]
     assert refused.startswith("error: the token is wrong or has expired")
+
+
+def test_a_node_past_a_router_is_reached_through_the_overlay(two: Two, tools: Path, tmp_path: Path) -> None:
+    cluster = two.cluster
+    far = place.take()
+    other = Machine(far.netns, far.address, tmp_path / "far")
+    try:
+        join = shlex.split(cluster.wherry("token", "create", "--ttl", "10m"))[1:]
+        other.wherry(*join, "--name", "far")
+        other.wherry("image", "load", str(tools))
+        spread(cluster, "wide", {FIRST, "far"})
+        [link] = json.loads(ip("-n", far.netns, "-d", "-j", "link", "show", "type", "vxlan"))
+        assert link["linkinfo"]["info_data"]["local"] == str(far.address)
+        cluster.kubectl("delete", "deployment,service", "wide", "--timeout=60s")
+        cluster.wherry("node", "remove", "far")
+    finally:
+        other.wherry("delete", "--yes")
+        left = ip("-n", far.netns, "-o", "link", "show", "type", "vxlan")
+        far.close()
+    assert left == ""
