@@ -29,6 +29,7 @@ from wherry.api.core.secret import SECRET
 from wherry.api.networking.site_certificates import ANSWERS, Acme, Refused, held, marks
 from wherry.api.types.core import ConfigMap, Secret
 from wherry.controllers.settings import Settings
+from wherry.controllers.sitecertificate import REFUSED
 from wherry.controllers.sitewants import WATCHES, Wanted, wanted
 from wherry.machinery import conditions
 from wherry.machinery.errors import Conflict, NotFound
@@ -93,7 +94,7 @@ def controller(settings: Settings) -> AsyncController:
         """One run for one Secret."""
         want = wanted(ctx.view, key, acme=True) if acme is not None else None
         secret = ctx.view.get(SECRET, key)
-        if acme is None or want is None or not want.acme or secret is None:
+        if acme is None or want is None or not want.acme or want.taken is not None or secret is None:
             return None
         step = decide(want, secret, ctx.view.now)
         return await _order(ctx, acme, want, secret, step.tried) if isinstance(step, Order) else step
@@ -125,7 +126,7 @@ async def _order(ctx: Context, acme: Acme, want: Wanted, secret: Secret, noted: 
         if again > noted.next:
             await _note(ctx, secret, Tried(noted.names, noted.orders, again))
         ctx.emit(
-            first, "Warning", "CertificateRefused",
+            first, "Warning", REFUSED,
             f"no certificate for {names}: {str(error)[:700]}; asked again after {time_at(again)}",
         )  # fmt: skip
         return again - ctx.view.now

@@ -28,6 +28,7 @@ from wherry.reconcile.actions import Action, Create, Emit, Replace, Requeue
 from wherry.reconcile.controller import Controller
 from wherry.reconcile.view import View
 
+REFUSED = "CertificateRefused"
 _DAY = 86_400.0
 
 
@@ -48,6 +49,11 @@ def controller(settings: Settings) -> Controller:
             if present.names >= set(want.names) and view.now < present.due:
                 yield Requeue(min(present.due - view.now, _DAY), "it will be due")
                 return
+        if want.taken is not None:
+            host, other = want.taken
+            why = f"no certificate: the host {host} is that of the older Ingress {other}"
+            yield Emit(want.ingresses[0], "Warning", REFUSED, why)
+            return
         certificate, private = issue(want.names)
         data = {"tls.crt": certificate, "tls.key": private}
         told = Emit(want.ingresses[0], "Normal", "CertificateIssued", _message(key, want))
@@ -55,7 +61,8 @@ def controller(settings: Settings) -> Controller:
             meta = ObjectMeta(
                 name=key.name, namespace=key.namespace, annotations=marks("own", data), owner_references=_owners(want)
             )
-            yield Create(SECRET, Secret(metadata=meta, type=TLS, data=data), done=told)
+            failed = Emit(want.ingresses[0], "Warning", REFUSED, f"the Secret {key.name!r} cannot be made: {{error}}")
+            yield Create(SECRET, Secret(metadata=meta, type=TLS, data=data), done=told, failed=failed)
         else:
             annotations = {**found.metadata.annotations, **marks("own", data)}
             meta = replace(found.metadata, annotations=annotations, owner_references=_owners(want))

@@ -227,7 +227,7 @@ def secure_get(site: Site, host: str, context: ssl.SSLContext) -> bytes:
 def test_a_site_has_a_certificate_at_once(site: Site) -> None:
     """Nobody made a Secret, and whoever trusts the cluster's authority of sites sees the site."""
     site.web("one")
-    site.apply(ingress("o", "o.test", [("/", "Prefix", "one")], tls=[{"hosts": ["o.test"], "secretName": "own"}]))
+    site.apply(ingress("o", "o.test", [("/", "Prefix", "one")], tls=[{"hosts": ["o.test"]}]))
     context = ssl.create_default_context(cadata=site.cluster.wherry("site-ca"))
     answer = b""
     for _ in range(100):
@@ -237,10 +237,11 @@ def test_a_site_has_a_certificate_at_once(site: Site) -> None:
         time.sleep(0.1)
     assert answer.startswith(b"HTTP/1.1 200"), answer
     assert answer.split(b"\r\n\r\n")[1].startswith(b"one")
-    mark = site.kubectl("get", "secret/own", "-o", r"jsonpath={.metadata.annotations.wherry\.dev/issued-by}")
+    mark = site.kubectl("get", "secret/o-wherry-tls", "-o", r"jsonpath={.metadata.annotations.wherry\.dev/issued-by}")
     assert mark == "own"
+    assert "there is no Secret" not in site.kubectl("get", "events")
     site.kubectl("delete", "ingress/o")
-    site.kubectl("wait", "--for=delete", "secret/own", "--timeout=20s")
+    site.kubectl("wait", "--for=delete", "secret/o-wherry-tls", "--timeout=20s")
 
 
 def test_requests_wait_for_an_application_that_wakes_up(site: Site) -> None:

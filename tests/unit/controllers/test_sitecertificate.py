@@ -15,7 +15,7 @@ from wherry.api.core.namespace import NAMESPACE
 from wherry.api.core.secret import SECRET
 from wherry.api.networking.ingress import INGRESS
 from wherry.api.networking.ingressclass import CONTROLLER, INGRESSCLASS
-from wherry.api.networking.site_certificates import held, public
+from wherry.api.networking.site_certificates import held, public, secrets_of
 from wherry.api.types.core import Namespace, Secret
 from wherry.api.types.networking import (
     Ingress,
@@ -82,10 +82,13 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def ingress(*hosts: str, name: str = "shop", age: int = 0, cls: str = "wherry", **meta: Any) -> Ingress:
-    spec = IngressSpec(ingress_class_name=cls, tls=(IngressTLS(hosts=hosts, secret_name="shop-tls"),))
+def ingress(
+    *hosts: str, name: str = "shop", age: int = 0, cls: str = "wherry", secret: str = "shop-tls", namespace: str = "d",
+    **meta: Any,
+) -> Ingress:  # fmt: skip
+    spec = IngressSpec(ingress_class_name=cls, tls=(IngressTLS(hosts=hosts, secret_name=secret),))
     return Ingress(
-        metadata=ObjectMeta(name=name, namespace="d", uid=name, creation_timestamp=time_at(NOW + age), **meta),
+        metadata=ObjectMeta(name=name, namespace=namespace, uid=name, creation_timestamp=time_at(NOW + age), **meta),
         spec=spec,
     )
 
@@ -96,6 +99,8 @@ def test_a_site_without_a_secret_gets_one(world: World) -> None:
     assert isinstance(create, Create)
     told = create.done
     assert told is not None
+    assert create.failed is not None
+    assert create.failed.message == "the Secret 'shop-tls' cannot be made: {error}"
     assert told.message == "the cluster's own authority vouches for *.shop.test, shop.test (Secret 'shop-tls')"
     assert world.settle() == 1
     assert (world.secret.type, world.names) == ("kubernetes.io/tls", {"shop.test", "*.shop.test"})
@@ -189,6 +194,31 @@ def test_a_long_name_fits(world: World) -> None:
     world.view.put(INGRESS, ingress(name))
     world.settle()
     assert world.names == {name}
+
+
+def test_a_host_of_somebody_elses_older_ingress_is_not_vouched_for(world: World) -> None:
+    theirs, mine = ingress("Shop.test", name="theirs", namespace="e", cls="wherry"), ingress("shop.test", age=1)
+    world.view.put(INGRESS, theirs, mine)
+    assert world.settle() == 0
+    assert world.view.list(SECRET) == ()
+    assert world.view.emitted[0].obj == mine
+    assert world.view.emitted[0].message == "no certificate: the host shop.test is that of the older Ingress e/theirs"
+    (watch,) = [watch for watch in world.controller.watches if watch.resource is INGRESS]
+    assert set(watch.keys(world.view, theirs)) == {Key("e", "shop-tls"), KEY}
+    world.view.put(INGRESS, ingress("shop.test", name="theirs", namespace="e", age=2))  # now the younger one
+    assert world.settle() == 1
+
+
+def test_an_entry_without_a_secret_gets_one_for_its_ingress(world: World) -> None:
+    world.view.put(INGRESS, ingress("shop.test", secret=""))
+    key = Key("d", "shop-wherry-tls")
+    assert world.view.settle(world.controller.plan, key) == 1
+    assert world.view.get(SECRET, key) is not None
+    (watch,) = [watch for watch in world.controller.watches if watch.resource is INGRESS]
+    assert list(watch.keys(world.view, world.view.list(INGRESS)[0])) == [key]
+    assert list(secrets_of(ingress("shop.test", secret="", annotations={"wherry.dev/certificate": "none"}))) == []
+    (long,) = secrets_of(ingress("shop.test", secret="", name="x" * 253))
+    assert len(long.name) == 253
 
 
 def test_what_wakes_it(world: World) -> None:

@@ -14,7 +14,7 @@ from typing import Literal, Protocol, TypeAlias
 from cryptography import x509
 
 from wherry.api.types.core import Secret
-from wherry.api.types.networking import Ingress
+from wherry.api.types.networking import Ingress, IngressTLS
 from wherry.machinery.meta import Key
 
 TLS = "kubernetes.io/tls"
@@ -28,6 +28,9 @@ HELD = "wherry.dev/holds"
 
 ANSWERS = Key("kube-system", "wherry-acme-answers")
 """The ConfigMap with what every entry answers to HTTP-01: token -> key authorization."""
+
+_UNNAMED = "-wherry-tls"
+_STEM = 253 - len(_UNNAMED)
 
 Issuer: TypeAlias = Literal["own", "acme"]
 RENEW_AT = 2 / 3
@@ -53,9 +56,22 @@ def hosts(ingress: Ingress, secret: str) -> frozenset[str]:
     """The names that an Ingress wants in the certificate of this Secret, lower case."""
     found: set[str] = set()
     for entry in ingress.spec.tls:
-        if entry.secret_name == secret:
+        if secret_of(ingress, entry) == secret:
             found.update(entry.hosts or (rule.host for rule in ingress.spec.rules if rule.host))
     return frozenset(map(str.lower, found))
+
+
+def all_hosts(ingress: Ingress) -> frozenset[str]:
+    """Every host that an Ingress names, lower case."""
+    ruled = (rule.host for rule in ingress.spec.rules)
+    secured = (host for entry in ingress.spec.tls for host in entry.hosts)
+    return frozenset(host.lower() for host in (*ruled, *secured) if host)
+
+
+def age(ingress: Ingress) -> tuple[str, str, str]:
+    """Sorts Ingresses: who comes first keeps what both claim."""
+    meta = ingress.metadata
+    return (meta.creation_timestamp or "", meta.namespace, meta.name)
 
 
 def wish(ingress: Ingress) -> str:
@@ -69,8 +85,16 @@ def wish(ingress: Ingress) -> str:
 
 def secrets_of(ingress: Ingress) -> Iterable[Key]:
     """The Secrets that an Ingress names as certificates."""
-    names = dict.fromkeys(entry.secret_name for entry in ingress.spec.tls if entry.secret_name)
-    return [Key(ingress.metadata.namespace, name) for name in names]
+    names = dict.fromkeys(secret_of(ingress, entry) for entry in ingress.spec.tls)
+    return [Key(ingress.metadata.namespace, name) for name in names if name]
+
+
+def secret_of(ingress: Ingress, entry: IngressTLS) -> str:
+    """The name of the Secret with an entry's certificate: the one it names, or one that wherry makes for the Ingress;
+    "" where nobody is to issue one."""
+    if entry.secret_name or wish(ingress) == "none":
+        return entry.secret_name
+    return f"{ingress.metadata.name[:_STEM]}{_UNNAMED}"
 
 
 @dataclass(frozen=True, slots=True)

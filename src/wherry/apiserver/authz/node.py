@@ -8,6 +8,7 @@ from __future__ import annotations
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
 from wherry.api.core.pod import POD
 from wherry.api.networking.ingress import INGRESS
+from wherry.api.networking.site_certificates import secrets_of
 from wherry.api.types.core import Pod
 from wherry.api.types.rbac import RoleRef
 from wherry.apiserver.authz.rbac import Rbac
@@ -85,9 +86,9 @@ class NodeRights:
     def _certifies(self, asked: Attributes) -> bool:
         """Whether an Ingress names this Secret as a certificate: every node is an entry."""
         return asked.resource == "secrets" and any(
-            tls.secret_name == asked.name
+            key.name == asked.name
             for entry in self._ingresses.list(asked.namespace).items
-            for tls in entry.obj.spec.tls
+            for key in secrets_of(entry.obj)
         )
 
     def _uses_volume(self, node: str, volume: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from wherry.api.networking.site_certificates import WISH, WISHES
+from wherry.api.networking.site_certificates import WISH, WISHES, age, secret_of
 from wherry.api.types.core import Service
 from wherry.api.types.discovery import EndpointSlice
 from wherry.api.types.networking import Ingress, IngressBackend, ServiceBackendPort
@@ -96,7 +96,7 @@ def picture(
 ) -> Picture:
     """Work everything out. `ingresses` are those that are ours; `slices` by Service."""
     found = Picture()
-    for ingress in sorted(ingresses, key=_age):
+    for ingress in sorted(ingresses, key=age):
         options = _options(ingress, found)
         for place, wanted in _claims(ingress, found):
             backend = _backend(ingress, wanted, services, options, found)
@@ -111,11 +111,6 @@ def picture(
                 found.endpoints[backend] = usable if usable or options.hold else closing
         _secure(ingress, found)
     return found
-
-
-def _age(ingress: Ingress) -> tuple[str, str, str]:
-    meta = ingress.metadata
-    return (meta.creation_timestamp or "", meta.namespace, meta.name)
 
 
 def _claims(ingress: Ingress, found: Picture) -> Iterator[tuple[Place, IngressBackend]]:
@@ -190,8 +185,9 @@ def _secure(ingress: Ingress, found: Picture) -> None:
                 found.blame(ingress, f"the TLS host {host!r} is not a DNS name")
                 continue
             found.secured.add(host)
-            if entry.secret_name:
-                secret = Key(ingress.metadata.namespace, entry.secret_name)
+            name = secret_of(ingress, entry)
+            if name:
+                secret = Key(ingress.metadata.namespace, name)
                 if found.secrets.setdefault(host, secret) != secret:
                     found.blame(ingress, f"the certificate for {host} comes from {found.secrets[host]} already")
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from wherry.aio.clock import Clock
 from wherry.aio.supervise import keep_running
 from wherry.api.core.secret import SECRET
+from wherry.api.networking.site_certificates import secrets_of
 from wherry.api.types.networking import Ingress
 from wherry.client.interface import Client, Select
 from wherry.host import files
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 DEFAULT = "default.pem"
 """Shown for hosts without a certificate: made here, trusted by nobody."""
 
+_MADE_WITHIN = 5.0
+"""Seconds within which a missing Secret may still be made."""
+
 
 class Secrets:
     """Certificates of one node's entry. `changed()` is called when there is something new to `show`."""
@@ -36,6 +40,7 @@ class Secrets:
         self._wanted: dict[str, Key] = {}
         self._pairs: dict[Key, Pair] = {}
         self._wrong: dict[Key, str] = {}
+        self._fresh: set[Key] = set()  # missing since a moment
         self._followers: dict[Key, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._shown: dict[str, str] = {}  # host -> file, as HAProxy has it
@@ -57,9 +62,18 @@ class Secrets:
             self._wrong.pop(key, None)
         for key in keys - self._followers.keys():
             if self._group is not None:
-                self._wrong[key] = f"there is no Secret {key.name!r}"
+                self._missing(key)
                 follow = keep_running(f"certificate {key}", lambda key=key: self._follow(key), self._clock)  # type: ignore[misc]  # bound now
                 self._followers[key] = self._group.create_task(follow)
+
+    def _missing(self, key: Key) -> None:
+        def over() -> None:
+            self._fresh.discard(key)
+            self._changed()
+
+        self._wrong[key] = f"there is no Secret {key.name!r}"
+        self._fresh.add(key)
+        asyncio.get_running_loop().call_later(_MADE_WITHIN, over)
 
     async def _follow(self, key: Key) -> None:
         select = Select(namespace=key.namespace, fields=f"metadata.name={key.name}")
@@ -67,7 +81,7 @@ class Secrets:
             if event.obj is None or event.obj.metadata.name != key.name:
                 continue
             if event.type == "DELETED":
-                self._wrong[key] = f"there is no Secret {key.name!r}"
+                self._missing(key)
             else:
                 try:
                     self._pairs[key] = read(event.obj)
@@ -77,11 +91,10 @@ class Secrets:
             self._changed()
 
     def problems(self, ingress: Ingress) -> Iterator[str]:
-        """What is wrong with the certificates of an Ingress."""
-        for entry in ingress.spec.tls:
-            why = self._wrong.get(Key(ingress.metadata.namespace, entry.secret_name))
-            if why is not None and entry.secret_name:
-                yield why
+        """What is wrong with the certificates of an Ingress. One that is missing since a moment may still be made."""
+        for key in secrets_of(ingress):
+            if key in self._wrong and key not in self._fresh:
+                yield self._wrong[key]
 
     def _files(self) -> dict[str, str]:
         """Host -> file, of what can be served."""

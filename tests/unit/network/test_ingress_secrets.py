@@ -1,0 +1,51 @@
+"""Certificates as an entry follows them: one that is missing is a problem only after a moment, when nobody made it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from tests.support.fakeapi import FakeAPI
+from wherry.aio.clock import LoopClock
+from wherry.api.core.secret import SECRET
+from wherry.api.types.core import Secret
+from wherry.api.types.networking import Ingress, IngressSpec, IngressTLS
+from wherry.host.selfsigned import self_signed
+from wherry.machinery.meta import Key, ObjectMeta
+from wherry.network.ingress.config import Shape
+from wherry.network.ingress.secrets import Secrets
+
+KEY = Key("d", "shop-tls")
+SHOP = Ingress(
+    metadata=ObjectMeta(name="shop", namespace="d"),
+    spec=IngressSpec(tls=(IngressTLS(hosts=("shop.test",), secret_name="shop-tls"),)),
+)
+
+
+async def test_a_missing_secret_is_told_when_nobody_makes_it(tmp_path: Path) -> None:
+    api, changes = FakeAPI(), 0
+
+    def changed() -> None:
+        nonlocal changes
+        changes += 1
+
+    secrets = Secrets(api, LoopClock(), Shape(tmp_path), changed)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(secrets.run())
+        await asyncio.sleep(0)
+        secrets.want({"shop.test": KEY})
+        await asyncio.sleep(4)
+        assert (list(secrets.problems(SHOP)), changes) == ([], 0)
+        await asyncio.sleep(2)
+        assert (list(secrets.problems(SHOP)), changes) == (["there is no Secret 'shop-tls'"], 1)
+        pem = self_signed("shop.test", LoopClock())
+        meta = ObjectMeta(name="shop-tls", namespace="d")
+        made = await api.create(SECRET, Secret(metadata=meta, data={"tls.crt": pem, "tls.key": pem}))
+        await asyncio.sleep(1)
+        assert list(secrets.problems(SHOP)) == []
+        await api.delete(SECRET, KEY, uid=made.metadata.uid)
+        await asyncio.sleep(1)
+        assert list(secrets.problems(SHOP)) == []
+        await asyncio.sleep(5)
+        assert list(secrets.problems(SHOP)) == ["there is no Secret 'shop-tls'"]
+        running.cancel()
