@@ -118,7 +118,7 @@ async def _order(ctx: Context, acme: Acme, want: Wanted, secret: Secret, noted: 
         await _publish(ctx, answers)
         return _entries(ctx.view)
 
-    first, names = want.ingresses[0], ", ".join(want.names)
+    first, names = want.ingresses[0], want.told
     try:
         certificate, private = await acme.obtain(want.names, publish)
     except Refused as error:
@@ -127,7 +127,7 @@ async def _order(ctx: Context, acme: Acme, want: Wanted, secret: Secret, noted: 
             await _note(ctx, secret, Tried(noted.names, noted.orders, again))
         ctx.emit(
             first, "Warning", REFUSED,
-            f"no certificate for {names}: {str(error)[:700]}; asked again after {time_at(again)}",
+            f"no certificate for {names}: {str(error)[:600]}; asked again after {time_at(again)}",
         )  # fmt: skip
         return again - ctx.view.now
     if await _keep(ctx, key, {"tls.crt": certificate, "tls.key": private}):

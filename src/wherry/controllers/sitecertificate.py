@@ -81,7 +81,7 @@ def _owners(want: Wanted) -> tuple[OwnerReference, ...]:
 
 
 def _message(key: Key, want: Wanted) -> str:
-    said = f"the cluster's own authority vouches for {', '.join(want.names)} (Secret {key.name!r})"
+    said = f"the cluster's own authority vouches for {want.told} (Secret {key.name!r})"
     if want.acme:
         return f"{said} until ACME does"
     if want.public:

@@ -17,6 +17,9 @@ from wherry.reconcile.controller import Watch
 from wherry.reconcile.view import Index, View
 
 BY_SECRET = Index(INGRESS, lambda ingress: [str(key) for key in secrets_of(ingress)])
+_LONGEST = 100
+_SHOWN = 3
+"""Names that Events show: what else they say must fit into 1,024 characters, too."""
 BY_HOST = Index(INGRESS, all_hosts)
 
 
@@ -31,6 +34,12 @@ class Wanted:
     acme: bool
     public: bool
     taken: tuple[str, Key] | None = None
+
+    @property
+    def told(self) -> str:
+        """The names as Events show them."""
+        more = len(self.names) - _SHOWN
+        return ", ".join(name[:_LONGEST] for name in self.names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def wanted(view: View, key: Key, *, acme: bool) -> Wanted | None:

@@ -189,6 +189,14 @@ def test_nothing_is_made_in_a_namespace_that_ends(world: World) -> None:
     assert world.settle() == 0
 
 
+def test_many_names_fit_into_an_event(world: World) -> None:
+    world.view.put(INGRESS, ingress(*(f"{n}.test" for n in range(9))))
+    (create,) = world.controller.plan(world.view, KEY)
+    assert isinstance(create, Create)
+    assert create.done is not None
+    assert "vouches for 0.test, 1.test, 2.test and 6 more (Secret" in create.done.message
+
+
 def test_a_long_name_fits(world: World) -> None:
     name = f"{'a' * 60}.{'b' * 60}.test"
     world.view.put(INGRESS, ingress(name))
