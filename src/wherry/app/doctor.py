@@ -15,11 +15,13 @@ OWN_LINKS = ("lo", "wherry-", "wn-", "cni", "veth", "wherry")
 
 def examine(config: Config, clock: Clock) -> tuple[Finding, ...]:
     """Every finding, in order."""
-    networks = (("pod-cidr", config.pod_cidr), ("service-cidr", config.service_cidr), ("node-cidr", config.node_cidr))
+    networks = [("pod-cidr", config.pod_cidr), ("service-cidr", config.service_cidr)]
+    if not config.join:
+        networks.append(("node-cidr", config.node_cidr))
     subject = checks.Subject(
         root=config.state,
         ports=(config.agent_port,) if config.join else (config.port, config.agent_port),
-        networks=networks,
+        networks=tuple(networks),
         own_pids=_own_pids(config),
         own_links=OWN_LINKS,
         clock=clock,

@@ -1,6 +1,6 @@
 """`wherry join`: this machine becomes a node of a cluster whose server is on another machine.
 
-In this order: what is here already, whether this machine can carry a node, the cluster (`discovery.py`), the name, the
+In this order: what is here already, the cluster (`discovery.py`), the name, whether this machine can carry a node, the
 node's certificates by request, and only then anything on disk; the agent is started and waited for. Run again, it
 changes nothing and needs no token; a node that was removed, or whose certificate has ended, gets a new one.
 """
@@ -31,10 +31,8 @@ def join(config: Config, invited: Invitation, clock: Clock, steps: Steps) -> Con
     if configuration.node_name(config.hostname) != config.hostname:
         raise ConfigError(f"--name {config.hostname!r} is no node name; use lower-case letters, digits and -")
     config = _as_before(replace(config, join=invited.address))
-    with steps.step("check this machine") as step:
-        warnings = doctor.ensure(config, clock)
-        step.detail, step.changed = f"fit; warnings: {len(warnings)}, see `wherry doctor`" if warnings else "fit", False
     if _is_node(config, clock):
+        _check(config, clock, steps)
         return start(config, clock, steps)
     with tempfile.TemporaryDirectory(prefix="wherry-join-") as name:
         folder = Path(name)
@@ -44,6 +42,7 @@ def join(config: Config, invited: Invitation, clock: Clock, steps: Steps) -> Con
             config.validate()
             _refuse_clash(rest, config.hostname)
             step.detail = config.api_url()
+        _check(config, clock, steps)
         with steps.step("get the node's certificates"):
             enrol(rest, config, folder, clock)
         _keep(config, folder)
@@ -66,6 +65,13 @@ def start(config: Config, clock: Clock, steps: Steps) -> Config:
         since = {node.name: begun} if agent_unit(node.name) in started else {}
         step.detail = ", ".join(wait_for_nodes(config, clock, since))
     return config
+
+
+def _check(config: Config, clock: Clock, steps: Steps) -> None:
+    """Whether this machine can carry a node of that cluster. Raises Failed."""
+    with steps.step("check this machine") as step:
+        warnings = doctor.ensure(config, clock)
+        step.detail, step.changed = f"fit; warnings: {len(warnings)}, see `wherry doctor`" if warnings else "fit", False
 
 
 def _as_before(config: Config) -> Config:
