@@ -75,6 +75,7 @@ from wherry.apiserver.served import Served
 from wherry.apiserver.server import Server, server_context
 from wherry.apiserver.service_endpoint import resolve
 from wherry.apiserver.subresources.agents import Agents
+from wherry.apiserver.tracing import Tell
 from wherry.apiserver.views import VIEWS
 from wherry.apiserver.webhooks.client import WebhookClient
 from wherry.apiserver.webhooks.table import Table, Tables
@@ -132,6 +133,8 @@ class ApiServerConfig:
     """How many Events clients may write."""
     audit: AuditSettings | None = None
     """None: no audit log."""
+    trace: Tell | None = None
+    """Is told of every request that is over."""
     seats: int = SEATS
     """How many requests of ordinary size are worked on at once; 0: no priority and fairness."""
 
@@ -246,7 +249,7 @@ class ApiServer:
         self.measures.collect(self._stored)
         if self.api.audit is not None:
             self.measures.collect(self.api.audit.families)
-        pipeline = Pipeline(self.api, plain, flow, self.measures)
+        pipeline = Pipeline(self.api, plain, flow, self.measures, config.trace)
         self.api.serve = pipeline.serve
         self._server = Server(pipeline)
         authorities = [config.client_ca, *(proxy.ca for proxy in config.proxies)]

@@ -26,6 +26,7 @@ from wherry.apiserver.measures import Measures, labels
 from wherry.apiserver.negotiate import only_protobuf
 from wherry.apiserver.nonresource import NonResource
 from wherry.apiserver.routes import RequestInfo, parse, with_selected_name
+from wherry.apiserver.tracing import Tell, told
 from wherry.machinery.errors import APIError, BadRequest, Forbidden, InternalError
 
 logger = logging.getLogger(__name__)
@@ -107,12 +108,15 @@ def runs(info: RequestInfo, *, upgrade: bool) -> bool:
 class Pipeline:
     """Call it with a request."""
 
-    def __init__(self, api: Api, plain: NonResource, flow: FlowControl, measures: Measures) -> None:
+    def __init__(
+        self, api: Api, plain: NonResource, flow: FlowControl, measures: Measures, trace: Tell | None = None
+    ) -> None:  # fmt: skip
         self._api = api
         self._plain = plain
         self._flow = flow
         self._measures = measures
         self._audit = api.audit
+        self._trace = trace
 
     async def __call__(self, request: Request) -> Answer:
         """Answer; never raises APIError."""
@@ -203,6 +207,9 @@ class Pipeline:
         case.stay()
         seconds = self._api.clock.monotonic() - case.began
         query = request.query
+        if self._trace is not None:
+            now = self._api.clock.now()
+            self._trace(told(request, case.info, code, now - seconds, now))
         self._measures.done(case.info.what, code, seconds, size, dry_run=bool(query.text) and "dryRun" in query)
 
     async def _answer(self, request: Request, case: Case) -> Answer:

@@ -21,6 +21,8 @@ from wherry.apiserver.aggregation.remotes import FrontProxy
 from wherry.apiserver.apiserver import ApiServer, ApiServerConfig
 from wherry.apiserver.authn.requestheader import RequestHeader
 from wherry.apiserver.authn.user import MASTERS, User, known
+from wherry.apiserver.http import nothing
+from wherry.apiserver.tracing import Tell
 from wherry.app import auditing, certificates, cluster_info, kubernetes_service, memory, podsecurity
 from wherry.app.config import Config
 from wherry.app.queue_metrics import QueueMetrics
@@ -50,11 +52,14 @@ class ControlPlane:
     log: Log
     api: ApiServer
     jobs: list[tuple[str, Callable[[], Awaitable[None]]]] = field(default_factory=list)
+    end: Callable[[], None] = nothing
+    """Called when all else is over."""
 
     async def stop(self) -> None:
         """Stop serving, then release the store."""
         await self.api.stop()
         await self.log.close()
+        self.end()
 
 
 async def control_plane(config: Config, clock: Clock, only: frozenset[str]) -> ControlPlane:
@@ -62,8 +67,10 @@ async def control_plane(config: Config, clock: Clock, only: frozenset[str]) -> C
     pki = Pki(config.pki, clock)
     sealing = Sealing(pki.seal_key, config.encrypt)
     log = await SqliteLog.open(config.database, seal=sealing.seal, unseal=sealing.unseal)
-    api = ApiServer(_with_access(_api_config(config, pki), config, clock), log, clock)
-    plane = ControlPlane(log, api)
+    trace, end = _traces(config)
+    own = dataclasses.replace(_with_access(_api_config(config, pki), config, clock), trace=trace)
+    api = ApiServer(own, log, clock)
+    plane = ControlPlane(log, api, end=end)
     await api.start()
     jobs = plane.jobs
     jobs.append(("memory", memory.keep_small))
@@ -121,6 +128,15 @@ def _with_access(base: ApiServerConfig, config: Config, clock: Clock) -> ApiServ
         issuers=tuple(dict.fromkeys((*tokens.issuers, *base.issuers))),
         audiences=tokens.audiences or tuple(dict.fromkeys((*tokens.issuers, *base.issuers))),
     )
+
+
+def _traces(config: Config) -> tuple[Tell | None, Callable[[], None]]:
+    """Whom to tell of requests, and what ends that. Raises ConfigError."""
+    if not config.tracing:
+        return None, nothing
+    from wherry.app import tracing
+
+    return tracing.start(config.tracing)
 
 
 def supervised(plane: ControlPlane, clock: Clock) -> list[Coroutine[Any, Any, None]]:

@@ -103,6 +103,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     node_ports: tuple[int, int] = (30000, 32767)
     access: str = ""
     """File that lets others in: OIDC, webhooks, proxies (see `wherry.app.access`); "" for none."""
+    tracing: str = ""
+    """File with a TracingConfiguration (see `wherry.app.tracing`); "" for no traces."""
     registries: dict[str, str] = {}
     """Image registry (`host[:port]`) -> the URL where nodes find it instead; http:// is allowed."""
 

@@ -80,6 +80,10 @@ def up(config: Config, clock: Clock, steps: Steps, env: Mapping[str, str]) -> Ou
 
 def check_server(config: Config) -> None:
     """Refuse now what the server would refuse when it starts. Raises ConfigError."""
+    if config.tracing:
+        from wherry.app import tracing
+
+        tracing.read(config.tracing)
     if config.audit == configuration.Audit() and config.pod_security == configuration.PodSecurity():
         return
     from wherry.app import auditing, podsecurity
@@ -150,13 +154,13 @@ def units(config: Config) -> tuple[Unit, ...]:
 
 
 def served(config: Config) -> str:
-    """A short mark of what the audit log, the PodSecurity defaults and ACME are; "" for the defaults."""
-    usual = (configuration.Audit(), configuration.PodSecurity(), configuration.Acme())
-    present = (config.audit, config.pod_security, config.acme)
+    """A short mark of what the audit log, the PodSecurity defaults, ACME and traces are; "" for the defaults."""
+    usual = (configuration.Audit(), configuration.PodSecurity(), configuration.Acme(), "")
+    present = (config.audit, config.pod_security, config.acme, config.tracing)
     if present == usual:
         return ""
     own = hashlib.sha256(msgspec.json.encode(present))
-    for path in (config.audit.policy, config.audit.webhook_ca, config.acme.ca):
+    for path in (config.audit.policy, config.audit.webhook_ca, config.acme.ca, config.tracing):
         with suppress(OSError):
             own.update(Path(path).read_bytes() if path else b"")
     return f"+{own.hexdigest()[:8]}"

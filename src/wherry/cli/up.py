@@ -30,6 +30,7 @@ from wherry.cli.server_options import server_options, with_flags
     metavar="HOST=URL",
     help="Where nodes find a registry: a mirror, or http:// for one without TLS; `HOST=` forgets it; repeatable.",
 )
+@click.option("--tracing", metavar="FILE", help='TracingConfiguration: where spans of requests go; "" for nowhere.')
 @server_options
 @output_option
 def command(root: Path, registries: tuple[str, ...], output: str, **given: Any) -> None:
@@ -45,6 +46,8 @@ def command(root: Path, registries: tuple[str, ...], output: str, **given: Any) 
         _up_again(config, steps, output, flags=(*given.values(), *registries))
         return
     changes = {name: given[name] for name in ("nodes", "listen", "port") if given[name] is not None}
+    if given["tracing"] is not None:
+        changes["tracing"] = str(Path(given["tracing"]).absolute()) if given["tracing"] else ""
     known = config.registries | dict(configuration.registry(text) for text in registries)
     found = {host: url for host, url in known.items() if url}
     config = with_flags(msgspec.structs.replace(config, **changes, registries=found), given)

@@ -136,5 +136,6 @@ def test_the_server_restarts_when_what_it_is_given_changes(tmp_path: Path) -> No
     one = up.units(config)
     policy.write_text("2")
     two = up.units(config)
-    assert len({units[0] for units in (plain, warned, one, two)}) == 4
-    assert {units[1:] for units in (plain, warned, one, two)} == {plain[1:]}
+    traced = up.units(Config(tracing=str(policy)))
+    assert len({units[0] for units in (plain, warned, one, two, traced)}) == 5
+    assert {units[1:] for units in (plain, warned, one, two, traced)} == {plain[1:]}
