@@ -50,6 +50,7 @@ from wherry.apiserver.authn.authenticator import Anonymous, Authenticator
 from wherry.apiserver.authn.bearer import Bearers, Source
 from wherry.apiserver.authn.bootstraptokens import BootstrapTokens
 from wherry.apiserver.authn.legacy import keep_legacy_tokens
+from wherry.apiserver.authn.removed_nodes import keep_out
 from wherry.apiserver.authn.requestheader import RequestHeader, check
 from wherry.apiserver.authn.tokens import Tokens
 from wherry.apiserver.authn.user import MASTERS, User, known
@@ -257,6 +258,7 @@ class ApiServer:
         await self._server.start(config.host, config.port, self.tls)
         own = self.client(known("system:apiserver", MASTERS), "kube-apiserver")
         self._run("compaction", self.api.windows.compacting)
+        self._run("removed nodes", partial(keep_out, self.api, self._server.cut))
         self._run("aggregated roles", partial(keep_aggregated, own))
         assert self._definitions is not None
         self._run("custom resources", partial(keep_definitions, self.api, self._definitions, own))

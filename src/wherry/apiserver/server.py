@@ -11,7 +11,7 @@ import asyncio
 import logging
 import ssl
 import zlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from aiohttp import ClientPayloadError, StreamReader, web
@@ -65,6 +65,12 @@ class Server:
         if self._listener is not None:
             self._listener.close()
         await self._web.shutdown(grace)
+
+    def cut(self, whose: Callable[[Mapping[Any, Any]], bool]) -> None:
+        """End the connections whose session `whose` is true of, with everything that runs on them."""
+        for connection in self._web.connections:
+            if whose(connection._cache) and connection.transport is not None:
+                connection.transport.abort()
 
     async def _handle(self, raw: BaseRequest) -> web.StreamResponse:
         target, _, query = raw._message.path.partition("?")

@@ -193,17 +193,32 @@ async def test_from_a_token_to_certificates_that_renew_themselves(serving: Confi
         assert (await asyncio.to_thread(as_node(serving, folder).get, "/api/v1/nodes/n2"))["kind"] == "Node"
         old = tmp_path / "old"
         shutil.copytree(folder, old)
-        await removed_and_back(serving, folder, old)
+        await removed_and_back(serving, client, folder, old)
     finally:
         await client.close()
 
 
-async def removed_and_back(config: Config, folder: Path, old: Path) -> None:
+async def removed_and_back(config: Config, client: HTTPClient, folder: Path, old: Path) -> None:
     """The second half: its certificates end with its removal, and a token makes it a node again."""
+    told: list[str] = []
+
+    async def follow() -> None:
+        async for event in client.watch(NODE):
+            told.append(f"{event.type} {event.obj.metadata.name if event.obj else ''}")  # noqa: PERF401 - it never ends
+
+    following = asyncio.create_task(follow())
+    await until(lambda: "SYNCED " in told)
+    other = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "x"}}
+    await asyncio.to_thread(Rest(config).send, "POST", "/api/v1/nodes", other)
+    await until(lambda: "ADDED x" in told)
     remove = partial(removal.remove, config, clock=SystemClock(), timeout=5, force=False)
     await asyncio.to_thread(remove, "n2", steps=Steps(SystemClock(), lambda _: None))
     assert await refused(lambda: as_node(config, folder).get("/api/v1/nodes/n2")) == 401
     assert await refused(lambda: Rest(config).get("/api/v1/nodes/n2")) == 404
+    await asyncio.to_thread(Rest(config).send, "DELETE", "/api/v1/nodes/x")
+    await asyncio.sleep(0.5)
+    assert not [one for one in told if one.startswith("DELETED")], "its watch was cut before the Node went"
+    following.cancel()
     with pytest.raises(Failed, match="there is no node n2"):
         await asyncio.to_thread(remove, "n2", steps=Steps(SystemClock(), lambda _: None))
     with pytest.raises(Failed, match="node n1 is this machine's own"):

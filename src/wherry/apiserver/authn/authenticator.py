@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from wherry.apiserver.authn.bearer import Bearers
-from wherry.apiserver.authn.removed_nodes import removed
+from wherry.apiserver.authn.removed_nodes import SESSION, removed
 from wherry.apiserver.authn.requestheader import RequestHeader, issued_by, user_of
 from wherry.apiserver.authn.user import ANONYMOUS, AUTHENTICATED, User
 from wherry.apiserver.http import Request
@@ -24,7 +24,6 @@ from wherry.machinery.errors import Unauthorized
 if TYPE_CHECKING:
     from wherry.apiserver.api import Api
 
-_SESSION = "wherry.certificate"
 CLUSTER_INFO = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
 """What a machine reads before it can trust anybody: the API's address and CA, signed with each bootstrap token."""
 _OPEN = frozenset({"/healthz", "/livez", "/readyz", "/version", CLUSTER_INFO})
@@ -105,12 +104,12 @@ class Authenticator:
         raise Unauthorized("Unauthorized")
 
     def _certificate(self, request: Request) -> CertificateUser | None:
-        found: CertificateUser | None = request.session.get(_SESSION)
+        found: CertificateUser | None = request.session.get(SESSION)
         if found is None:
             der = request.certificate()
             if der is None:
                 return None
-            found = request.session[_SESSION] = self._sorted(x509.load_der_x509_certificate(der))
+            found = request.session[SESSION] = self._sorted(x509.load_der_x509_certificate(der))
         return found
 
     def _sorted(self, certificate: x509.Certificate) -> CertificateUser:

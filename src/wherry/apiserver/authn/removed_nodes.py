@@ -1,20 +1,31 @@
 """Removed nodes: agents' certificates that no longer let anybody in, though they have not expired.
 
 ConfigMap kube-system/wherry-removed-nodes, written by `wherry node remove`: node name -> a time (RFC 3339); client
-certificates of that node which begin then or before are refused. A machine that joins again gets a later one.
+certificates of that node which begin then or before are refused, and connections that showed one are cut. A machine
+that joins again gets a later one.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from wherry.api.core.configmap import CONFIGMAP
+from wherry.api.types.core import ConfigMap
 from wherry.machinery.time import seconds
+from wherry.store.entry import Event
 
 if TYPE_CHECKING:
     from wherry.apiserver.api import Api
 
 NAMESPACE, NAME = "kube-system", "wherry-removed-nodes"
+SESSION = "wherry.certificate"
+"""Where a connection's session holds whose certificate it showed."""
+
+Session = Mapping[Any, Any]
+Cut = Callable[[Callable[[Session], bool]], None]
+"""Cuts the connections whose session it is true of."""
 
 
 def removed(api: Api, node: str, since: float) -> bool:
@@ -27,3 +38,31 @@ def removed(api: Api, node: str, since: float) -> bool:
         return since <= seconds(text)
     except ValueError:
         return True
+
+
+async def keep_out(api: Api, cut: Cut) -> None:
+    """Cut the open connections of nodes as they are removed, until cancelled: watches would go on for half an hour."""
+    changed, ended = asyncio.Event(), asyncio.Event()
+
+    def told(event: Event[ConfigMap]) -> bool:
+        if event.entry.name == NAME:
+            changed.set()
+        return True
+
+    def end() -> None:
+        ended.set()
+        changed.set()
+
+    def gone(session: Session) -> bool:
+        found = session.get(SESSION)
+        return found is not None and bool(found.node) and removed(api, found.node, found.since)
+
+    window = api.windows.of(CONFIGMAP)
+    watch = window.watch(window.revision, told, namespace=NAMESPACE, ended=end)
+    try:
+        while not ended.is_set():
+            await changed.wait()
+            changed.clear()
+            cut(gone)
+    finally:
+        watch.stop()
