@@ -63,4 +63,4 @@ async def test_bytes_mean_the_same_to_go(tmp_path: Path) -> None:
     await go("TestProtobufBytes", FOLDER=str(tmp_path))
     for stem, (resource, obj) in objects.items():
         theirs = codec.decode(resource.type, to_json((tmp_path / f"{stem}.go").read_bytes()))
-        assert codec.to_dict(theirs) == codec.to_dict(obj), stem
+        assert theirs == obj, stem  # as objects: a struct of zeros may be written or left out
