@@ -4,7 +4,7 @@ Sieve's three patterns (OSDI 2022), each at a place that is counted, so that a t
 - crash: after the n-th write, or just before it, whoever writes is killed (`crashed` is set, the write never answers);
 - lost answer: the n-th write happens, but says that it timed out;
 - unseen: the n-th event is held back and, if another one of the same object comes meanwhile, never told;
-- twice: the n-th event is told twice; again: every watch starts over there, with the present state;
+- twice: the n-th event is told twice;
 - stale: from the n-th event on, nothing is told for a while.
 """
 
