@@ -2,8 +2,8 @@
 
 `build()` answers a folder with: `conformance.test`, `ginkgo`, `kubectl`, `helm`, the programs of the test images
 (`agnhost`, `nonewprivs`, `regression-issue-74839`, `sample-apiserver`, `etcd`, `sh`), `specs.txt` (the names of all
-conformance specs) and `images.txt` (the images the suite knows). Cold it takes ten minutes on two cores, after a change
-of a Go file here some seconds, otherwise nothing.
+conformance specs) and `images.txt` (the images the suite knows). Cold it takes a quarter of an hour on two cores, after
+a change of a Go file here some seconds, otherwise nothing.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def module_folder(module: str) -> Path:
 
 
 def _make(folder: Path) -> None:
-    sys.stderr.write(f"building the conformance suite {version()} (ten minutes when nothing is cached) ...\n")
+    sys.stderr.write(f"building the conformance suite {version()} (a quarter of an hour when nothing is cached) ...\n")
     _go("test", "-c", "-vet=off", *_flags(), "-o", str(folder / "conformance.test"), ".")
     _go("build", *_flags(), "-o", f"{folder}/", "tool", "./images/sh")
     (folder / "server").rename(folder / "etcd")
