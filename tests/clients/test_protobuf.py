@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -62,5 +63,6 @@ async def test_bytes_mean_the_same_to_go(tmp_path: Path) -> None:
             (tmp_path / f"{stem}.pb").write_bytes(ours)
     await go("TestProtobufBytes", FOLDER=str(tmp_path))
     for stem, (resource, obj) in objects.items():
-        theirs = codec.decode(resource.type, to_json((tmp_path / f"{stem}.go").read_bytes()))
+        written = to_json((tmp_path / f"{stem}.go").read_bytes())
+        theirs = codec.decode(resource.type, re.sub(rb',?"divisor":"0"', b"", written))  # Go writes it when it is unset
         assert theirs == obj, stem  # as objects: a struct of zeros may be written or left out
