@@ -14,12 +14,18 @@ from wherry.api.types.rbac import ClusterRole, ClusterRoleBinding, PolicyRule, R
 from wherry.machinery.meta import ObjectMeta
 
 RBAC = "rbac.authorization.k8s.io"
+AGENTS, CONTROLLERS = "system:nodes", "system:kube-controller-manager"
 
-NODE_PROXIER = ClusterRoleBinding(
-    metadata=ObjectMeta(name="wherry:node-proxier"),
-    role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name="system:node-proxier"),
-    subjects=(Subject(api_group=RBAC, kind="Group", name="system:nodes"),),
-)
+
+def _bound(name: str, role: str, subject: str, kind: str = "Group") -> ClusterRoleBinding:
+    return ClusterRoleBinding(
+        metadata=ObjectMeta(name=name),
+        role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name=role),
+        subjects=(Subject(api_group=RBAC, kind=kind, name=subject),),
+    )
+
+
+NODE_PROXIER = _bound("wherry:node-proxier", "system:node-proxier", AGENTS)
 
 NODE_NETWORK = ClusterRole(
     metadata=ObjectMeta(name="wherry:node-network"),
@@ -33,16 +39,13 @@ NODE_NETWORK = ClusterRole(
     ),
 )
 
-NODE_NETWORK_BINDING = ClusterRoleBinding(
-    metadata=ObjectMeta(name="wherry:node-network"),
-    role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name="wherry:node-network"),
-    subjects=(Subject(api_group=RBAC, kind="Group", name="system:nodes"),),
-)
+NODE_NETWORK_BINDING = _bound("wherry:node-network", "wherry:node-network", AGENTS)
 
-SIGNER = ClusterRoleBinding(
-    metadata=ObjectMeta(name="wherry:certificate-controller"),
-    role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name="system:controller:certificate-controller"),
-    subjects=(Subject(api_group=RBAC, kind="User", name="system:kube-controller-manager"),),
+SIGNER = _bound(
+    "wherry:certificate-controller",
+    "system:controller:certificate-controller",
+    CONTROLLERS,
+    "User",
 )
 """wherry's controllers are one user; upstream's certificate controller has an account of its own."""
 
@@ -59,11 +62,7 @@ BUNDLES = ClusterRole(
 )
 """Whose certificates wherry's controllers publish for pods."""
 
-BUNDLES_BINDING = ClusterRoleBinding(
-    metadata=ObjectMeta(name="wherry:trust-bundles"),
-    role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name="wherry:trust-bundles"),
-    subjects=(Subject(api_group=RBAC, kind="User", name="system:kube-controller-manager"),),
-)
+BUNDLES_BINDING = _bound("wherry:trust-bundles", "wherry:trust-bundles", CONTROLLERS, "User")
 
 ANSWERER = ClusterRole(
     metadata=ObjectMeta(name="wherry:acme-answers"),
@@ -78,30 +77,18 @@ ANSWERER = ClusterRole(
 )
 """Every node is an entry, which ACME authorities look at."""
 
-ANSWERER_BINDING = ClusterRoleBinding(
-    metadata=ObjectMeta(name="wherry:acme-answers"),
-    role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name="wherry:acme-answers"),
-    subjects=(Subject(api_group=RBAC, kind="Group", name="system:nodes"),),
-)
+ANSWERER_BINDING = _bound("wherry:acme-answers", "wherry:acme-answers", AGENTS)
 
 NODE_BOOTSTRAPPERS = "system:bootstrappers:wherry:default-node"
 """The group of tokens that `wherry token create` makes."""
 
 
-def _group(name: str, role: str, group: str) -> ClusterRoleBinding:
-    return ClusterRoleBinding(
-        metadata=ObjectMeta(name=name),
-        role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name=role),
-        subjects=(Subject(api_group=RBAC, kind="Group", name=group),),
-    )
-
-
 _REQUESTS = "system:certificates.k8s.io:certificatesigningrequests"
 BOOTSTRAP_BINDINGS = (
-    _group("wherry:node-bootstrapper", "system:node-bootstrapper", NODE_BOOTSTRAPPERS),
-    _group("wherry:node-autoapprove-bootstrap", f"{_REQUESTS}:nodeclient", NODE_BOOTSTRAPPERS),
-    _group("wherry:node-autoapprove-certificate-rotation", f"{_REQUESTS}:selfnodeclient", "system:nodes"),
-    _group("wherry:get-nodes", "wherry:get-nodes", NODE_BOOTSTRAPPERS),
+    _bound("wherry:node-bootstrapper", "system:node-bootstrapper", NODE_BOOTSTRAPPERS),
+    _bound("wherry:node-autoapprove-bootstrap", f"{_REQUESTS}:nodeclient", NODE_BOOTSTRAPPERS),
+    _bound("wherry:node-autoapprove-certificate-rotation", f"{_REQUESTS}:selfnodeclient", AGENTS),
+    _bound("wherry:get-nodes", "wherry:get-nodes", NODE_BOOTSTRAPPERS),
 )
 """What a new machine may do with its token, and an agent for itself: ask for its certificate, and get it."""
 
@@ -124,10 +111,11 @@ APPROVE_SERVING = ClusterRole(
 )
 """wherry's controllers approve agents' own serving certificates; upstream leaves that to people."""
 
-APPROVE_SERVING_BINDING = ClusterRoleBinding(
-    metadata=ObjectMeta(name="wherry:approve-serving-certificates"),
-    role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name="wherry:approve-serving-certificates"),
-    subjects=(Subject(api_group=RBAC, kind="User", name="system:kube-controller-manager"),),
+APPROVE_SERVING_BINDING = _bound(
+    "wherry:approve-serving-certificates",
+    "wherry:approve-serving-certificates",
+    CONTROLLERS,
+    "User",
 )
 
 

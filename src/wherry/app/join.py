@@ -14,13 +14,13 @@ from msgspec.structs import asdict, replace
 
 from wherry.aio.clock import Clock
 from wherry.app import config as configuration
-from wherry.app import discovery, doctor, keeper, runtimes
+from wherry.app import discovery, keeper, runtimes
 from wherry.app.config import Config, ConfigError
 from wherry.app.discovery import Invitation
 from wherry.app.enrol import enrol
 from wherry.app.rest import ApiRefused, Rest
 from wherry.app.steps import Failed, Steps
-from wherry.app.up import agent_unit, units, wait_for_nodes
+from wherry.app.up import agent_unit, check_machine, units, wait_for_nodes
 from wherry.host import enrolment, files
 
 _PAPERS = ("ca.crt", "client.pem", "server.pem")
@@ -32,7 +32,7 @@ def join(config: Config, invited: Invitation, clock: Clock, steps: Steps) -> Con
         raise ConfigError(f"--name {config.hostname!r} is no node name; use lower-case letters, digits and -")
     config = _as_before(replace(config, join=invited.address))
     if _is_node(config, clock):
-        _check(config, clock, steps)
+        check_machine(config, clock, steps)
         return start(config, clock, steps)
     with tempfile.TemporaryDirectory(prefix="wherry-join-") as name:
         folder = Path(name)
@@ -42,7 +42,7 @@ def join(config: Config, invited: Invitation, clock: Clock, steps: Steps) -> Con
             config.validate()
             _refuse_clash(rest, config.hostname)
             step.detail = config.api_url()
-        _check(config, clock, steps)
+        check_machine(config, clock, steps)
         with steps.step("get the node's certificates"):
             enrol(rest, config, folder, clock)
         _keep(config, folder)
@@ -65,13 +65,6 @@ def start(config: Config, clock: Clock, steps: Steps) -> Config:
         since = {node.name: begun} if agent_unit(node.name) in started else {}
         step.detail = ", ".join(wait_for_nodes(config, clock, since))
     return config
-
-
-def _check(config: Config, clock: Clock, steps: Steps) -> None:
-    """Whether this machine can carry a node of that cluster. Raises Failed."""
-    with steps.step("check this machine") as step:
-        warnings = doctor.ensure(config, clock)
-        step.detail, step.changed = f"fit; warnings: {len(warnings)}, see `wherry doctor`" if warnings else "fit", False
 
 
 def _as_before(config: Config) -> Config:

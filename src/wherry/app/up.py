@@ -50,9 +50,7 @@ def up(config: Config, clock: Clock, steps: Steps, env: Mapping[str, str]) -> Ou
     check_server(config)
     check_change(configuration.load(config.state), config)
     begun = clock.now()
-    with steps.step("check this machine") as step:
-        warnings = doctor.ensure(config, clock)
-        step.detail, step.changed = f"fit; warnings: {len(warnings)}, see `wherry doctor`" if warnings else "fit", False
+    check_machine(config, clock, steps)
     with steps.step("make keys") as step:
         step.changed = make_folders_and_keys(config, clock)
     with steps.step("make node namespaces") as step:
@@ -76,6 +74,13 @@ def up(config: Config, clock: Clock, steps: Steps, env: Mapping[str, str]) -> Ou
         path, step.changed = _kubeconfig(config, env)
         step.detail = f"{path}, context {kubeconfig.NAME}"
     return Outcome(config, path, any(step.changed for step in steps.taken))
+
+
+def check_machine(config: Config, clock: Clock, steps: Steps) -> None:
+    """The step that says whether this machine can carry what is asked. Raises Failed."""
+    with steps.step("check this machine") as step:
+        warnings = doctor.ensure(config, clock)
+        step.detail, step.changed = f"fit; warnings: {len(warnings)}, see `wherry doctor`" if warnings else "fit", False
 
 
 def check_server(config: Config) -> None:
