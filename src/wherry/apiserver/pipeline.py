@@ -124,9 +124,9 @@ class Pipeline:
         request.audit_id = api.uid()
         case = Case(api.clock.monotonic(), self._measures)
         try:
-            told = await self._guarded(request, case)
+            said = await self._guarded(request, case)
             answer = (
-                await _spoken(request, case.info, told) if "protobuf" in request.headers.get("Accept", "") else told
+                await _spoken(request, case.info, said) if "protobuf" in request.headers.get("Accept", "") else said
             )
         except BaseException:  # the client is gone: nobody reads the answer
             if case.record is not None and self._audit is not None:
@@ -134,7 +134,7 @@ class Pipeline:
             self._over(request, case, 499, -1)
             raise
         if case.record is not None and self._audit is not None:
-            self._audit.answered(case.record, told)
+            self._audit.answered(case.record, said)
             if self._audit.blocking:
                 await self._settled(request, case, self._audit)
         if isinstance(answer, Response):
