@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from wherry.api.types.core import Container as Spec
 from wherry.api.types.core import Pod, PodStatus
 from wherry.machinery.time import seconds
-from wherry.node import podstatus, resize, restartall
+from wherry.node import exchange, podstatus, resize, restartall
 from wherry.node.facts import (
     STEP,
     CreateSandbox,
@@ -75,15 +75,22 @@ class Decision:
     instructions: tuple[Instruction, ...]
     status: PodStatus
     wake_at: float | None = None
+    settled: bool = True
+    """False while a container is exchanged for one of a new definition: nobody is told of that moment (Ready would flap
+    for a change of image that takes a tenth of a second), unless it gets long."""
 
 
 def decide(pod: Pod, facts: Facts, now: float) -> Decision:
     """The one entry point."""
     ending = must_end(pod, facts, now)
     plan = _Plan(pod, facts, now)
+    until = None if ending else exchange.ends(pod, facts)
+    settled = until is None or now >= until
+    if until is not None and not settled:
+        plan.wakes.append(until)
     steps = tuple(plan.end(delete=pod.metadata.deletion_timestamp is not None) if ending else plan.run())
     status = podstatus.compute(pod, facts, now, waiting=plan.waiting, over=plan.over, verdict=_verdict(pod, facts, now))
-    return Decision(steps, status, min(plan.wakes, default=None))
+    return Decision(steps, status, min(plan.wakes, default=None), settled)
 
 
 def must_end(pod: Pod, facts: Facts, now: float) -> bool:

@@ -161,13 +161,8 @@ class Worker:
         self._probing.follow(group, memory.awaiting, stopping=bool(memory.stopping_since))
         # before decide(): after a restart a prober begins with what the status says, which decide() replaces
         decision = lifecycle.decide(self._do.pod, self._facts(), now)
-        if decision.status != self._status:
-            if not memory.stopping_since:
-                self._sizes.say_completed(self._status, decision.status)
-            self._status = decision.status
-            self._do.pod = msgspec.structs.replace(self._do.pod, status=decision.status)
-        if not self._gone:
-            self._parts.publisher.publish(self._do.uid, decision.status)
+        if decision.settled:
+            self._publish(decision.status)
         for order in decision.instructions:
             self._begin(group, order)
         if self._parts.clock.monotonic() >= self._refresh_at:
@@ -175,6 +170,15 @@ class Worker:
             if memory.volumes_ready and not memory.over:
                 self._task(group, "refresh", self._do.refresh())
         return min((at for at in (decision.wake_at, retry_at) if at is not None), default=None)
+
+    def _publish(self, status: PodStatus) -> None:
+        if status != self._status:
+            if not self._memory.stopping_since:
+                self._sizes.say_completed(self._status, status)
+            self._status = status
+            self._do.pod = msgspec.structs.replace(self._do.pod, status=status)
+        if not self._gone:
+            self._parts.publisher.publish(self._do.uid, status)
 
     def _resize(self, group: asyncio.TaskGroup, now: float) -> float | None:
         """Take a new size if it fits; when to try again if it does not."""

@@ -30,6 +30,7 @@ from wherry.node.hooks.identity import Identity
 from wherry.node.runtime.simulated import Simulated
 
 BUSYBOX = "docker.io/library/busybox:1"
+BUSYBOX_2 = "docker.io/library/busybox:2"
 
 
 @dataclass
@@ -60,7 +61,7 @@ class World:
 
     def __post_init__(self) -> None:
         delays = {"sandbox": 0.118, "create": 0.011, "start": 0.069}
-        self.runtime = Simulated(self.clock, images=(BUSYBOX,), delays=delays)
+        self.runtime = Simulated(self.clock, images=(BUSYBOX, BUSYBOX_2), delays=delays)
         self.config = AgentConfig(name="n1", root=self.folder, run=self.folder, addresses=("192.0.2.1",))
         self.agent = self._agent()
 
@@ -185,6 +186,48 @@ async def test_a_liveness_probe_that_fails_restarts_the_container(world: World) 
     assert world.runtime.starts == [("c", 0), ("c", 1)]
     assert ("Unhealthy", "Liveness probe failed: ") in await world.events()
     assert ("Killing", "Container c failed liveness probe, will be restarted") in await world.events()
+
+
+async def readiness(world: World, length: float) -> list[str]:
+    """What clients see of Ready for so many seconds: each value that differs from the one before."""
+    seen: list[str] = []
+    until = world.clock.now() + length
+    while world.clock.now() < until:
+        ready = next(one.status for one in (await world.pod()).status.conditions if one.type == "Ready")
+        if seen[-1:] != [ready]:
+            seen.append(ready)
+        await asyncio.sleep(0.005)
+    return seen
+
+
+async def change_image(world: World, image: str) -> None:
+    one = await world.pod()
+    spec = msgspec.structs.replace(one.spec.containers[0], image=image)
+    await world.api.replace(
+        POD, msgspec.structs.replace(one, spec=msgspec.structs.replace(one.spec, containers=(spec,)))
+    )
+
+
+async def test_ready_does_not_flap_while_a_new_image_takes_over(world: World) -> None:
+    await world.create(container("c"))
+    await asyncio.sleep(5)
+    before = (await world.pod()).status
+    await change_image(world, "busybox:2")
+    assert await readiness(world, 5.0) == ["True"]
+    after = (await world.pod()).status
+    assert world.runtime.starts == [("c", 0), ("c", 1)]
+    assert after.container_statuses[0].restart_count == 1
+    assert after.conditions == before.conditions
+
+
+async def test_a_new_image_that_cannot_be_had_is_shown(world: World) -> None:
+    await world.create(container("c"))
+    await asyncio.sleep(5)
+    await change_image(world, "missing:1")
+    assert await readiness(world, 5.0) == ["True", "False"]
+    waiting = (await world.pod()).status.container_statuses[0].state.waiting
+    assert waiting is not None
+    assert waiting.reason in ("ErrImagePull", "ImagePullBackOff")
 
 
 async def test_the_end_of_a_pod(world: World) -> None:
