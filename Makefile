@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup go host format lint types imports unit check host-test test clients conformance conformance-smoke conformance-update bench demo update update-facts verify docs clean
+.PHONY: help setup go host format lint types imports unit check host-test test clients conformance conformance-smoke conformance-update bench bench-peer demo update update-facts verify docs clean
 
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
@@ -59,6 +59,9 @@ conformance-update: go host ## run it, and write down what passes (tests/conform
 
 bench: setup host ## measure; prints one table
 	python -m bench
+
+bench-peer: go ## the API's rows beside a stock kube-apiserver with etcd, built from their Go modules
+	python -m bench peer
 
 demo: host setup ## a cluster with WordPress in it, from nothing; run again, it changes nothing
 	@python examples/wordpress/demo.py

@@ -26,22 +26,30 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A running server."""
+    """A running server: one process, or several that serve together."""
 
-    pid: int
+    pids: tuple[int, ...]
     access: Access
     started: float
     """Seconds from the start of the process until it answered."""
 
     def cpu(self) -> float:
         """CPU seconds used so far, all threads."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICK
+        return sum(_cpu(pid) for pid in self.pids)
 
     def memory(self) -> int:
         """Resident bytes."""
-        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
+        return sum(_memory(pid) for pid in self.pids)
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def _memory(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
 
 
 def free_port() -> int:
@@ -52,42 +60,65 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(*parts: str) -> Iterator[Running]:
-    """Run a server with these parts (default: only the API) until the block ends."""
+def placed() -> Iterator[Config]:
+    """Folders and keys of a server that does not run yet, removed in the end."""
     folder = Path(tempfile.mkdtemp(prefix="wherry-bench-"))
     config = Config(root=str(folder), port=free_port())
     up.make_folders_and_keys(config, SystemClock())
     save(config)
-    only = [flag for part in parts or ("api",) for flag in ("--only", part)]
-    wherry = str(Path(sys.executable).with_name("wherry"))
-    begun = time.perf_counter()
-    process = subprocess.Popen([wherry, "server", "--root", str(folder), *only], stderr=subprocess.DEVNULL)
-    cores = os.sched_getaffinity(0)
-    if len(cores) > 1:
-        first, second, *_ = sorted(cores)
-        os.sched_setaffinity(process.pid, {first})
-        os.sched_setaffinity(0, {second})
     try:
-        _wait(config.port, process)
-        admin = Pki(config.pki, SystemClock()).admin
-        ca = Pki(config.pki, SystemClock()).ca.files.certificate
-        access = Access("127.0.0.1", config.port, Path(ca), Path(admin.certificate), Path(admin.key))
-        yield Running(process.pid, access, time.perf_counter() - begun)
+        yield config
     finally:
-        os.sched_setaffinity(0, cores)  # the next server is to have a core of its own too
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=10)
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(config.run, ignore_errors=True)
 
 
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 20
+def access(config: Config) -> Access:
+    """The administrator's way in."""
+    pki = Pki(config.pki, SystemClock())
+    ca, admin = pki.ca.files.certificate, pki.admin
+    return Access("127.0.0.1", config.port, Path(ca), Path(admin.certificate), Path(admin.key))
+
+
+@contextmanager
+def apart(*commands: list[str]) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Run the commands on one core and this process on another, where there are two, until the block ends."""
+    cores = os.sched_getaffinity(0)
+    first, second, *_ = (*sorted(cores), *cores)
+    os.sched_setaffinity(0, {first})  # what a process begins with holds for its threads too
+    try:
+        processes = [subprocess.Popen(one, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) for one in commands]
+        os.sched_setaffinity(0, {second})
+        try:
+            yield processes
+        finally:
+            for process in reversed(processes):
+                process.send_signal(signal.SIGTERM)
+                process.wait(timeout=60)
+    finally:
+        os.sched_setaffinity(0, cores)  # the next server is to have a core of its own too
+
+
+@contextmanager
+def server(*parts: str) -> Iterator[Running]:
+    """Run a server with these parts (default: only the API) until the block ends."""
+    only = [flag for part in parts or ("api",) for flag in ("--only", part)]
+    wherry = str(Path(sys.executable).with_name("wherry"))
+    with placed() as config:
+        begun = time.perf_counter()
+        with apart([wherry, "server", "--root", config.root, *only]) as processes:
+            wait(config.port, processes)
+            yield Running((processes[0].pid,), access(config), time.perf_counter() - begun)
+
+
+def wait(port: int, processes: list[subprocess.Popen[bytes]], patience: float = 20.0) -> None:
+    """Until something listens on the port, some seconds at most. Raises SystemExit when it does not."""
+    until = time.monotonic() + patience
     while time.monotonic() < until:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
-            if process.poll() is not None:
+            if any(one.poll() is not None for one in processes):
                 raise SystemExit("the server ended before it answered") from None
             time.sleep(0.01)
         else:
