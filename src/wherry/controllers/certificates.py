@@ -7,7 +7,8 @@ Upstream: https://kubernetes.io/docs/reference/access-authn-authz/certificate-si
 
 Three controllers, as a request passes them. A request that no rule recognises waits for people. Beyond upstream: a
 serving certificate is approved for an agent that asks for its own node's name and addresses, and a client certificate
-for a node that is already there is denied to whoever is not that node, so that a bootstrap token makes new nodes only.
+for a node that is already there is denied to whoever is not that node, so that a bootstrap token makes new nodes only;
+so is one for a node as which another machine is joining in these seconds.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from cryptography import x509
 from msgspec.structs import replace
 
 from wherry.api.authorization.subjectaccessreview import SUBJECTACCESSREVIEW
+from wherry.api.certificates import rivals
 from wherry.api.certificates.certificatesigningrequest import CERTIFICATESIGNINGREQUEST
 from wherry.api.certificates.signing import (
     KUBELET_SERVING,
@@ -42,6 +44,8 @@ from wherry.reconcile.view import View
 _GROUP = "certificates.k8s.io"
 AGAIN = 5.0
 """Seconds until a serving request is looked at again, when its Node did not have the addresses."""
+RIVAL_AGAIN = 0.2
+"""Seconds until a request for a node's first certificate is looked at again, when another for that name came first."""
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
 
@@ -93,11 +97,26 @@ async def _approve(ctx: Context, key: Key) -> float | None:
         if not await _may(ctx, request, subresource):
             continue
         node = node_asked_for(request)
-        if node and ctx.view.get(NODE, Key("", node)) is not None:
-            await _decide(ctx, request, "Denied", "NodeExists", f'a node named "{node}" is already there')
-        else:
-            await _decide(ctx, request, "Approved", "AutoApproved", message)
+        if node:
+            return await _admit(ctx, request, node, message)
+        await _decide(ctx, request, "Approved", "AutoApproved", message)
         return None
+    return None
+
+
+async def _admit(ctx: Context, request: CertificateSigningRequest, node: str, message: str) -> float | None:
+    """A new node, if nobody has the name."""
+    if ctx.view.get(NODE, Key("", node)) is not None:
+        await _decide(ctx, request, "Denied", "NodeExists", f'a node named "{node}" is already there')
+        return None
+    present = (await ctx.api.list(CERTIFICATESIGNINGREQUEST)).items  # as it is now: two may come at once
+    standing = rivals.standing(request, present, ctx.view.now)
+    if standing == "waits":
+        return RIVAL_AGAIN
+    if standing == "late":
+        await _decide(ctx, request, "Denied", "NodeExists", f'another machine is joining as node "{node}"')
+    else:
+        await _decide(ctx, request, "Approved", "AutoApproved", message)
     return None
 
 

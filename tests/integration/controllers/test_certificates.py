@@ -71,13 +71,13 @@ def body(name: str, request: bytes, signer: str, usages: Sequence[str], **spec: 
     }
 
 
-async def until(http: Http, name: str, what: str) -> dict[str, Any]:
-    """Wait, by watching, until a request has a certificate or a condition."""
+async def until(http: Http, name: str, *what: str) -> dict[str, Any]:
+    """Wait, by watching, until a request has a certificate or a condition: the first of these."""
     url = f"{http.running.url}{REQUESTS}?watch=1&fieldSelector=metadata.name%3D{name}"
     async with asyncio.timeout(20), http.session.get(url) as answer:
         async for line in answer.content:
             status: dict[str, Any] = msgspec.json.decode(line)["object"].get("status", {})
-            if what in status or what in {c["type"] for c in status.get("conditions", ())}:
+            if not {*status, *(c["type"] for c in status.get("conditions", ()))}.isdisjoint(what):
                 return status
     raise AssertionError("the watch ended")
 
@@ -92,6 +92,21 @@ def grant(role: str, user: str) -> dict[str, Any]:
     subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": user}
     ref = {"kind": "ClusterRole", "apiGroup": "rbac.authorization.k8s.io", "name": role}
     return {"metadata": {"generateName": "b-"}, "roleRef": ref, "subjects": [subject]}
+
+
+async def test_of_two_machines_that_join_under_one_name_one_gets_a_certificate(http: Http) -> None:
+    usages = ("digital signature", "client auth")
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(4)]
+    requests = {f"r{n}": csr(key, "system:node:n9", ("system:nodes",)) for n, key in enumerate(keys)}
+    await asyncio.gather(*(http("POST", REQUESTS, body(n, one, NODE, usages)) for n, one in requests.items()))
+    decided = await asyncio.gather(*(until(http, name, "Approved", "Denied") for name in requests))
+    kinds = [c["type"] for status in decided for c in status["conditions"]]
+    assert sorted(kinds) == ["Approved", "Denied", "Denied", "Denied"]
+    why = {c["message"] for status in decided for c in status["conditions"] if c["type"] == "Denied"}
+    assert why == {'another machine is joining as node "n9"'}
+    (first,) = [n for n, status in zip(requests, decided, strict=True) if status["conditions"][0]["type"] == "Approved"]
+    await http("POST", REQUESTS, body("again", requests[first], NODE, usages))
+    assert (await until(http, "again", "Approved", "Denied"))["conditions"][0]["type"] == "Approved", "the same machine"
 
 
 async def test_a_client_from_a_request(http: Http, tmp_path: Path) -> None:
