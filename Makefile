@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup go host format lint types imports unit check host-test test clients conformance conformance-smoke conformance-update bench bench-peer demo update update-facts verify docs clean
+.PHONY: help setup go host format lint types imports unit check host-test test clients guarantees conformance conformance-smoke conformance-update bench bench-peer demo update update-facts verify docs clean
 
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
@@ -43,6 +43,9 @@ host-test: setup host ## as root: real containers, namespaces, packet rules
 	@if [[ -n "$(ROOT_USER)" ]]; then pytest -q -m host tests/host; else echo "host tests need root: sudo make host-test"; fi
 
 test: $(if $(ROOT_USER),host) check $(if $(ROOT_USER),host-test) ## check, and as root the host tests
+
+guarantees: setup $(if $(ROOT_USER),host) ## every promise's test under every fault that it must see (ROW= narrows it; 10 minutes)
+	@python -m tests.guarantees $(ROW) --jobs $(or $(JOBS),$$(nproc))
 
 clients: go host ## kubectl, Helm, Python and Go clients and operators against a running cluster
 	pytest -q -m host tests/host/shows/test_kubectl.py

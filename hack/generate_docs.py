@@ -1,6 +1,7 @@
-"""Write docs/api.md (every kind, verb and subresource, and how each is tested) and docs/map.md (where each kind lives).
+"""Write docs/api.md (every kind, verb and subresource, and how each is tested), docs/map.md (where each kind lives)
+and docs/guarantees.md (every promise and its proof).
 
-`python hack/generate_docs.py` rewrites both; with `--check` it only compares (exit 1 when different).
+`python hack/generate_docs.py` rewrites them; with `--check` it only compares (exit 1 when different).
 Everything is read from the lists that the server runs on, and from the test files themselves.
 """
 
@@ -67,7 +68,11 @@ ARCHITECTURE.md.
 
 def main() -> int:
     """Rewrite or check."""
-    wanted = {DOCS / "api.md": api_page(), DOCS / "map.md": map_page()}
+    wanted = {
+        DOCS / "api.md": api_page(),
+        DOCS / "map.md": map_page(),
+        DOCS / "guarantees.md": guarantees_page(),
+    }
     stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text() != text]
     if "--check" not in sys.argv:
         for path in stale:
@@ -175,6 +180,17 @@ def _validators(resource: Resource[Any]) -> Iterator[ModuleType]:
 def _short(module: ModuleType) -> str:
     base = Path(str(wherry.api.__file__)).parent
     return f"`{Path(str(module.__file__)).relative_to(base)}`"
+
+
+# --- docs/guarantees.md ---
+
+
+def guarantees_page() -> str:
+    """The promises, which the tests know."""
+    sys.path.append(str(ROOT))  # tests are imported from there
+    from tests.guarantees.page import text
+
+    return text()
 
 
 # --- Tests ---

@@ -1,0 +1,7 @@
+"""Every promise that has a row: the sections of the list, in order."""
+
+from __future__ import annotations
+
+from tests.guarantees import api_machinery, security, store_and_watch
+
+ROWS = (*store_and_watch.ROWS, *api_machinery.ROWS, *security.ROWS)

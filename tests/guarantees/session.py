@@ -1,0 +1,81 @@
+"""One pytest run in a seeded environment: `python -m tests.guarantees.session RESULT NODEID`.
+
+Writes what every test did to the file RESULT, as JSON; what pytest prints is kept for whoever wants to know why.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import wherry
+
+
+class Happened(msgspec.Struct, frozen=True):
+    """A test that failed: in which phase (setup, call, teardown), and by which types of exception."""
+
+    test: str
+    phase: str
+    errors: tuple[str, ...]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a run did: how many tests passed, and those that failed. `broken`: what kept tests from being found."""
+
+    passed: int
+    failed: tuple[Happened, ...] = ()
+    broken: str = ""
+
+
+class Recorder:
+    """A pytest plugin."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self.failed: list[Happened] = []
+        self.broken = ""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, call: pytest.CallInfo[Any]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """What became of a test."""
+        report = yield
+        if report.failed:
+            errors = tuple(sorted(_types(call.excinfo.value))) if call.excinfo is not None else ()
+            self.failed.append(Happened(report.nodeid, str(report.when), errors))
+        elif report.when == "call" and report.passed:
+            self.passed += 1
+        return report
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A file that could not be read."""
+        if report.failed:
+            self.broken = str(report.longrepr)[-2000:]
+
+
+def _types(error: BaseException) -> set[str]:
+    """The types of an exception, of its parts if it is a group."""
+    if isinstance(error, BaseExceptionGroup):
+        return set().union(*(_types(part) for part in error.exceptions))
+    return {cls.__name__ for cls in type(error).__mro__}
+
+
+def main() -> int:
+    """Run."""
+    result, *tests = sys.argv[1:]
+    assert Path(sys.prefix) in Path(wherry.__file__).parents, f"not the seeded copy: {wherry.__file__}"
+    recorder = Recorder()
+    pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests], plugins=[recorder])
+    outcome = Outcome(recorder.passed, tuple(recorder.failed), recorder.broken)
+    Path(result).write_bytes(msgspec.json.encode(outcome))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,53 @@
+"""A fault counts as seen only when a test failed by what it asserts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.guarantees.__main__ import Try, attempt
+from tests.guarantees.row import Edit, Fault, Proof, fault
+from tests.guarantees.session import Happened, Outcome
+from tests.guarantees.verdict import judge
+
+MEMORY = "tests/contracts/store/test_log.py::test_a_wrong_expectation_writes_nothing"
+WANTED = "(expected is not None and expected != current) or "
+
+
+@pytest.mark.parametrize(
+    ("outcome", "word"),
+    [
+        (None, "HUNG"),
+        (Outcome(0), "NOT SEEN"),
+        (Outcome(3), "NOT SEEN"),
+        (Outcome(0, broken="cannot import"), "BROKEN"),
+        (Outcome(2, (Happened("t", "call", ("AssertionError", "Exception")),)), "seen"),
+        (Outcome(0, (Happened("t", "call", ("TimeoutError", "OSError")),)), "seen"),
+        (Outcome(0, (Happened("t", "setup", ("AssertionError",)),)), "BROKEN"),
+        (Outcome(0, (Happened("t", "call", ("TypeError", "Exception")),)), "BROKEN"),
+        (Outcome(0, (Happened("t", "call", ("ModuleNotFoundError", "ImportError")),)), "BROKEN"),
+    ],
+)
+def test_verdicts(outcome: Outcome | None, word: str) -> None:
+    assert judge(outcome).word == word
+
+
+def test_a_text_that_does_not_stand_exactly_once_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("one\ntwo two\n")
+    assert Edit("a.py", "one", "1").apply(tmp_path) == "1\ntwo two\n"
+    for text in ("two", "three"):
+        with pytest.raises(LookupError, match=r"a\.py: found [02] times, not once"):
+            Edit("a.py", text, "1").apply(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (fault("a write is accepted at any revision", "store/memory.py", WANTED, ""), "seen"),
+        (fault("an import of nothing", "store/memory.py", "import logging\n", "import logging, nothing\n"), "BROKEN"),
+        (fault("a comment", "store/memory.py", "import logging\n", "import logging  # as before\n"), "NOT SEEN"),
+    ],
+)
+def test_a_fault_is_seeded_and_seen(change: Fault, word: str) -> None:
+    assert attempt(Try("-", Proof(MEMORY, (change,)), change), 120).word == word
