@@ -29,6 +29,7 @@ _ROOTS = (
         "PartialObjectMetadataList", "Preconditions", "Status", "WatchEvent",
     )),
     "io.k8s.api.apidiscovery.v2.APIGroupDiscoveryList",
+    "io.k8s.api.apidiscovery.v2beta1.APIGroupDiscoveryList",
     "io.k8s.metrics.pkg.apis.metrics.v1beta1.NodeMetrics",
     "io.k8s.metrics.pkg.apis.metrics.v1beta1.PodMetrics",
 )  # fmt: skip

@@ -30,6 +30,7 @@ class Webhook:
 
     port: int
     ca: bytes
+    tls: ssl.SSLContext
     answers: dict[str, Answer] = field(default_factory=dict)
     """Path -> response to the `request` of an AdmissionReview; the uid is added."""
     raw: dict[str, Callable[[web.Request], web.StreamResponse]] = field(default_factory=dict)
@@ -74,7 +75,7 @@ async def webhook_server(authority: Authority, *hosts: str) -> AsyncIterator[Web
     pair = authority.issue("webhook", server=True, hosts=hosts)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(str(pair.certificate), str(pair.key))
-    hook = Webhook(0, authority.certificate.read_bytes())
+    hook = Webhook(0, authority.certificate.read_bytes(), context)
     runner = web.ServerRunner(web.Server(hook.handle), shutdown_timeout=0.1)  # type: ignore[arg-type] # any request
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)

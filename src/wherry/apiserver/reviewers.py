@@ -7,16 +7,16 @@ answers 429 or 5xx is asked again, ATTEMPTS times in all. https://kubernetes.io/
 from __future__ import annotations
 
 import asyncio
-import base64
 import ssl
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
-import yaml
+
+from wherry.apiserver.kubeconfig import Outside, read
+from wherry.apiserver.webhooks.client import show
 
 ATTEMPTS = 3
 PAUSE = 0.5
@@ -31,16 +31,12 @@ class Reviewer:
     """One of them. Raises ValueError (`key: what is wrong`) for a kubeconfig that cannot work."""
 
     def __init__(self, kubeconfig: Path, seconds: float) -> None:
-        content = _content(kubeconfig)
-        cluster, user = _selected(content, kubeconfig)
-        self._url = str(cluster.get("server", ""))
-        if not self._url.startswith("https://"):
-            raise ValueError(f"{kubeconfig}: clusters.cluster.server: {self._url!r} is no https URL; write one")
-        self._context = _context(kubeconfig, cluster, user)
+        outside = read(kubeconfig)
+        self._url = outside.url
+        self._context = _context(kubeconfig, outside)
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        token = str(user.get("token", "")) or _file(kubeconfig, user, "tokenFile").decode().strip()
-        if token:
-            self._headers["Authorization"] = f"Bearer {token}"
+        if outside.token:
+            self._headers["Authorization"] = f"Bearer {outside.token}"
         self._seconds = seconds
         self._session: aiohttp.ClientSession | None = None
 
@@ -83,63 +79,11 @@ class Reviewer:
             await self._session.close()
 
 
-def _content(path: Path) -> Mapping[str, Any]:
+def _context(path: Path, outside: Outside) -> ssl.SSLContext:
     try:
-        found = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}; name a kubeconfig file") from None
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not YAML: {error}; correct it") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"{path}: not a kubeconfig; give clusters, users and contexts")  # noqa: TRY004 - it is a file's fault
-    return found
-
-
-def _selected(content: Mapping[str, Any], path: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The cluster and user of the current context, or the only ones."""
-
-    def one(plural: str, singular: str, name: str) -> Mapping[str, Any]:
-        entries = [e for e in content.get(plural) or () if isinstance(e, dict)]
-        found = next((e for e in entries if e.get("name") == name), entries[0] if entries and not name else None)
-        return (found or {}).get(singular) or {}
-
-    context = one("contexts", "context", str(content.get("current-context") or ""))
-    cluster = one("clusters", "cluster", str(context.get("cluster") or ""))
-    if not cluster:
-        raise ValueError(f"{path}: clusters: there is none; say which server to ask")
-    return cluster, one("users", "user", str(context.get("user") or ""))
-
-
-def _file(path: Path, entry: Mapping[str, Any], key: str) -> bytes:
-    name = entry.get(key)
-    if not name:
-        return b""
-    try:
-        return (path.parent / str(name)).read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path}: {key}: {name}: {error.strerror}; name a file that can be read") from None
-
-
-def _pem(path: Path, entry: Mapping[str, Any], key: str) -> bytes:
-    inline = entry.get(f"{key}-data")
-    try:
-        return base64.b64decode(str(inline), validate=True) if inline else _file(path, entry, key)
-    except ValueError as error:
-        raise ValueError(f"{path}: {key}-data: {error}; it must be base64") from None
-
-
-def _context(path: Path, cluster: Mapping[str, Any], user: Mapping[str, Any]) -> ssl.SSLContext:
-    if cluster.get("insecure-skip-tls-verify"):
-        raise ValueError(f"{path}: insecure-skip-tls-verify: TLS is always verified; give certificate-authority")
-    try:
-        authority = _pem(path, cluster, "certificate-authority").decode("ascii")
-        context = ssl.create_default_context(cadata=authority or None)
-        certificate, key = _pem(path, user, "client-certificate"), _pem(path, user, "client-key")
-        if certificate and key:
-            with tempfile.NamedTemporaryFile() as pair:  # 0600; ssl reads keys from files only
-                pair.write(certificate + b"\n" + key)
-                pair.flush()
-                context.load_cert_chain(pair.name)
+        context = ssl.create_default_context(cadata=outside.ca.decode("ascii") or None)
+        if outside.pair:
+            show(context, outside.pair)
     except (ssl.SSLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: a certificate or key is not PEM: {error}; replace it") from None
     return context

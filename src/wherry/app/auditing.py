@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
 import yaml
 from cryptography import x509
 
+from wherry.apiserver import kubeconfig
 from wherry.apiserver.audit.file import Limits, verify
 from wherry.apiserver.audit.policy import DEFAULT, BadPolicy, Policy, read
 from wherry.apiserver.audit.settings import AuditSettings
 from wherry.apiserver.audit.webhook import Sending
-from wherry.apiserver.webhooks.client import Target
+from wherry.apiserver.webhooks.client import Target, show
 from wherry.app.config import Audit, Config, ConfigError
 
 
@@ -30,14 +32,16 @@ def settings(config: Config) -> AuditSettings | None:
 
 
 def _webhook(own: Audit) -> Target | None:
+    if own.webhook_event_size < 0 or own.webhook_backoff < 0:
+        raise ConfigError("the audit webhook's sizes and times are at least 0")
+    if own.webhook_config_file:
+        return _configured(own)
     if not own.webhook:
         return None
     if not re.fullmatch(r"https://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?", own.webhook):
         raise ConfigError(
             f"{own.webhook!r} is no audit webhook; write an https:// URL like https://audit.example.com/records"
         )
-    if own.webhook_event_size < 0 or own.webhook_backoff < 0:
-        raise ConfigError("the audit webhook's sizes and times are at least 0")
     ca = _bytes(own.webhook_ca, "CA of the audit webhook")
     if own.webhook_ca:
         try:
@@ -45,6 +49,22 @@ def _webhook(own: Audit) -> Target | None:
         except ValueError as error:
             raise ConfigError(f"{own.webhook_ca} holds no PEM certificates; give the webhook's authority") from error
     return Target(url=own.webhook, ca=ca)
+
+
+def _configured(own: Audit) -> Target:
+    """What a kubeconfig names, with the credentials in it."""
+    if own.webhook or own.webhook_ca:
+        raise ConfigError("--audit-webhook-config-file names the webhook and its authority; leave the others out")
+    try:
+        found = kubeconfig.read(Path(own.webhook_config_file))
+        context = ssl.create_default_context(cadata=found.ca.decode("ascii") or None)
+        if found.pair:
+            show(context, found.pair)
+    except (ssl.SSLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{own.webhook_config_file}: a certificate or key is not PEM; replace it") from error
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return Target(url=found.url, ca=found.ca, pair=found.pair, token=found.token)
 
 
 def policy(path: str) -> Policy:

@@ -55,6 +55,8 @@ class Audit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where records are sent, too: an https:// URL."""
     webhook_ca: str = ""
     """File with the authorities that vouch for it; "": the system's."""
+    webhook_config_file: str = ""
+    """Instead: a kubeconfig that names the webhook, its authority, and the credentials that are shown to it."""
     webhook_mode: Literal["batch", "blocking"] = "batch"
     """"blocking": an answer waits until the webhook has its record."""
     webhook_backoff: float = 10.0

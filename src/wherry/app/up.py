@@ -165,7 +165,8 @@ def served(config: Config) -> str:
     if present == usual:
         return ""
     own = hashlib.sha256(msgspec.json.encode(present))
-    for path in (config.audit.policy, config.audit.webhook_ca, config.acme.ca, config.tracing):
+    audit = config.audit
+    for path in (audit.policy, audit.webhook_ca, audit.webhook_config_file, config.acme.ca, config.tracing):
         with suppress(OSError):
             own.update(Path(path).read_bytes() if path else b"")
     return f"+{own.hexdigest()[:8]}"

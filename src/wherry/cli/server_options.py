@@ -52,6 +52,8 @@ FLAGS = (
     Flag("audit", "webhook", "--audit-webhook", {
         "metavar": "URL", "help": 'Where records are sent, too: https://...; "" for nowhere.'}),
     Flag("audit", "webhook_ca", "--audit-webhook-ca", _file("PEM certificates that vouch for the webhook.")),
+    Flag("audit", "webhook_config_file", "--audit-webhook-config-file", _file(
+        "Instead of both: a kubeconfig with the webhook's address, authority and our credentials.")),
     Flag("audit", "webhook_mode", "--audit-webhook-mode", {
         "type": click.Choice(["batch", "blocking"]), "help": "Whether answers wait for it.  [default: batch]"}),
     Flag("audit", "webhook_backoff", "--audit-webhook-backoff", {
@@ -77,7 +79,7 @@ FLAGS = (
         "metavar": "URL", "help": 'Another ACME authority; "" for Let\'s Encrypt.'}),
     Flag("acme", "ca", "--acme-ca", _file("PEM certificates that vouch for its server.")),
 )  # fmt: skip
-_PATHS = frozenset({"audit_policy", "audit_webhook_ca", "acme_ca"})
+_PATHS = frozenset({"audit_policy", "audit_webhook_ca", "audit_webhook_config_file", "acme_ca"})
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/#webhook-backend
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -15,12 +16,14 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+import yaml
 from aiohttp import web
 
 from tests.integration.apiserver.conftest import Http
 from tests.support.apiserver import Authority, Running, settings
 from tests.support.webhook import Webhook, webhook_server
 from wherry.aio.clock import SystemClock
+from wherry.apiserver import kubeconfig
 from wherry.apiserver.apiserver import ApiServer
 from wherry.apiserver.audit import webhook as sender
 from wherry.apiserver.audit.policy import read
@@ -221,3 +224,47 @@ async def test_a_receiver_nobody_vouches_for_gets_nothing(tmp_path: Path) -> Non
         await asyncio.gather(job, return_exceptions=True)
         await client.close()
     assert (lost, receiver.posts) == ([1], 0)
+
+
+@pytest.mark.parametrize("shown", ["pair", "token", "nothing"])
+async def test_credentials_of_a_kubeconfig_are_shown(tmp_path: Path, shown: str) -> None:
+    """A receiver that takes records only from whom it knows. (Fails when the credentials of the file are left out.)"""
+    authority = Authority(tmp_path / "receiver")
+    pair = authority.issue("auditor")
+    user = {
+        "pair": {"client-certificate": pair.certificate.name, "client-key": pair.key.name},
+        "token": {"token": "let-me-in"}, "nothing": {},
+    }[shown]  # fmt: skip
+    file = authority.folder / "audit.kubeconfig"
+    lost: list[int] = []
+    seen: list[tuple[str, str]] = []
+    async with webhook_server(authority) as hook:
+        hook.tls.verify_mode = ssl.CERT_OPTIONAL
+        hook.tls.load_verify_locations(authority.certificate)
+
+        async def take(request: web.Request) -> web.StreamResponse:
+            assert request.transport is not None
+            peer = request.transport.get_extra_info("peercert") or {}
+            names = [value for part in peer.get("subject", ()) for key, value in part if key == "commonName"]
+            seen.append((" ".join(names), request.headers.get("Authorization", "")))
+            return web.Response(status=200 if seen[-1] != ("", "") else 401)
+
+        hook.posted = take
+        cluster = {"server": f"{hook.url}/records", "certificate-authority": authority.certificate.name}
+        content = {"clusters": [{"name": "a", "cluster": cluster}], "users": [{"name": "b", "user": user}]}
+        file.write_text(yaml.safe_dump(content))
+        found = kubeconfig.read(file)
+        client = WebhookClient(lambda *_: ("", 0))
+        target = Target(url=found.url, ca=found.ca, pair=found.pair, token=found.token)
+        webhook = AuditWebhook(client, target, lost.append, Sending("blocking", backoff=0.001))
+        job = asyncio.create_task(webhook.keep())
+        assert await webhook.give(b"{}") is (shown != "nothing")
+        assert await client.post(Target(url=hook.url, ca=found.ca, token="another"), b"{}", 5) == b""
+        job.cancel()
+        await asyncio.gather(job, return_exceptions=True)
+        await client.close()
+    expected = {"pair": ("auditor", ""), "token": ("", "Bearer let-me-in"), "nothing": ("", "")}[shown]
+    assert seen[0] == expected
+    assert seen[-1] == ("", "Bearer another")  # another target sees nothing of them
+    assert "let-me-in" not in repr(target)
+    assert "PRIVATE KEY" not in repr(target)

@@ -173,10 +173,11 @@ async def test_discovery(http: Http, path: str) -> None:
     assert (code, found) == (200, plain)
 
 
-async def test_aggregated_discovery(http: Http) -> None:
-    form = ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+@pytest.mark.parametrize("version", ["v2", "v2beta1"])
+async def test_aggregated_discovery(http: Http, version: str) -> None:
+    form = f";g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
     answer = await http("GET", "/apis", Accept=MEDIA + form)
-    assert answer.headers["Content-Type"] == MEDIA + form
+    assert (answer.code, answer.headers["Content-Type"]) == (200, MEDIA + form)
     found = msgspec.json.decode(to_json(answer.body))
     (apps,) = (group for group in found["items"] if group["metadata"]["name"] == "apps")
     assert {r["resource"] for r in apps["versions"][0]["resources"]} > {"deployments", "daemonsets"}

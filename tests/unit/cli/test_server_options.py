@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.apiserver import Authority
+from wherry.apiserver.webhooks.client import Target
 from wherry.app import auditing, podsecurity, up
 from wherry.app import config as configuration
 from wherry.app.config import Audit, Config, ConfigError, PodSecurity
@@ -74,6 +75,12 @@ def test_what_the_server_is_given(tmp_path: Path) -> None:
     assert audit.webhook is not None
     assert (audit.webhook.url, audit.webhook.ca) == ("https://audit.example:8443/in", ca.read_bytes())
     assert (audit.sending.mode, audit.sending.backoff, audit.sending.largest) == ("blocking", 2.0, 102_400)
+    file = tmp_path / "audit.kubeconfig"
+    file.write_text(f"clusters: [{{cluster: {{server: 'https://b', certificate-authority: {ca}}}}}]\n"
+                    "users: [{user: {token: t}}]\n")  # fmt: skip
+    named = auditing.settings(flagged(Config(), "--audit-webhook-config-file", str(file)))
+    assert named is not None
+    assert named.webhook == Target(url="https://b", ca=ca.read_bytes(), token="t")
     security = podsecurity.settings(config)
     policies = security.defaults
     assert [str(policies.enforce), str(policies.audit), str(policies.warn)] == [
@@ -112,6 +119,9 @@ def test_a_bad_policy_is_named(tmp_path: Path, content: str | None, message: str
         (("--audit-webhook", "https://audit.example/ x"), "https://"),
         (("--audit-webhook", "https://a", "--audit-webhook-ca", __file__), "holds no PEM certificates"),
         (("--audit-webhook", "https://a", "--audit-webhook-event-size", "-1"), "at least 0"),
+        (("--audit-webhook", "https://a", "--audit-webhook-config-file", __file__), "leave the others out"),
+        (("--audit-webhook-config-file", "/nowhere"), "/nowhere: No such file or directory"),
+        (("--audit-webhook-config-file", __file__), "not YAML"),
         (("--audit-size", "0"), "at least 1 MiB"),
         (("--pod-security-enforce", "strict"), "'strict' is not one of privileged, baseline, restricted"),
         (("--pod-security-warn", "baseline:1.30"), "--pod-security-warn"),

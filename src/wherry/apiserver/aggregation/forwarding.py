@@ -20,7 +20,7 @@ from wherry.apiserver.aggregation.identity import identity, passed
 from wherry.apiserver.aggregation.remotes import Remote
 from wherry.apiserver.http import Answer, Request, Response, Sink, Stream, Upgrade
 from wherry.apiserver.service_endpoint import resolve
-from wherry.apiserver.subresources.agents import answer_plainly, read_head, read_rest
+from wherry.apiserver.subresources.agents import REDIRECTED, answer_plainly, read_head, read_rest
 from wherry.machinery.errors import APIError, BadRequest, ServiceUnavailable
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 DIAL_SECONDS = 10.0
 HTTPS = 443
 _TEXT = "text/plain; charset=utf-8"
-_REDIRECTED = "the backend attempted to redirect this request, which is not permitted"
 _HOP = frozenset({
     "connection", "keep-alive", "proxy-authenticate", "proxy-connection", "te", "trailer", "transfer-encoding",
     "upgrade", "content-length", "content-type", "audit-id", "cache-control", "date", "server",
@@ -55,7 +54,7 @@ async def forward(api: Api, remote: Remote, request: Request) -> Answer:
         return Response(f"{error}\n".encode(), 503, _TEXT)
     if 300 <= response.status <= 399 and response.headers.get("Location"):
         response.close()
-        return Response(_REDIRECTED.encode(), 502, _TEXT)
+        return Response(REDIRECTED, 502, _TEXT)
     kind = response.headers.get("Content-Type", "application/json")
     return Stream(lambda sink: _relay(response, sink), kind, response.status, dict(_returned(response)))
 
@@ -130,7 +129,7 @@ async def _upgrade(api: Api, remote: Remote, client: Connection, request: Reques
         head = await read_head(server)
         if head.status != 101:
             redirected = 300 <= head.status <= 399 and "location" in head.headers
-            body = _REDIRECTED.encode() if redirected else await read_rest(server, head)
+            body = REDIRECTED if redirected else await read_rest(server, head)
             answer_plainly(client, 502 if redirected else head.status, body)
             return
         client.write(head.raw + head.rest)

@@ -26,7 +26,10 @@ _PASSED = (
     "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions",
     "X-Stream-Protocol-Version", "Origin",
 )  # fmt: skip
-_REASONS = {200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 500: "Internal Server Error"}
+_REASONS = {
+    200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 500: "Internal Server Error", 502: "Bad Gateway",
+}  # fmt: skip
+REDIRECTED = b"the backend attempted to redirect this request, which is not permitted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,8 @@ class Agents:
             agent.close()
             return
         if head.status != 101:
-            answer_plainly(client, head.status, await read_rest(agent, head))
+            status, body = refused(head.status, await read_rest(agent, head))
+            answer_plainly(client, status, body)
             agent.close()
             return
         client.write(head.raw + head.rest)
@@ -197,7 +201,13 @@ async def read_rest(agent: Dialled, head: Head) -> bytes:
     return body
 
 
+def refused(status: int, body: bytes) -> tuple[int, bytes]:
+    """What a client is told of an answer that is none: where it was sent instead is not for it to know."""
+    return (502, REDIRECTED) if 300 <= status < 400 else (status, body)
+
+
 def _refusal(status: int, body: bytes) -> APIError:
+    status, body = refused(status, body)
     return from_status({"message": body.decode("utf-8", "replace"), "code": status}, status)
 
 

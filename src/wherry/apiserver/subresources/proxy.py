@@ -44,8 +44,13 @@ class Backend:
     secure: bool = False
 
     def __post_init__(self) -> None:
-        """Raises BadRequest for addresses of this machine."""
-        address = ipaddress.ip_address(self.host)
+        """Raises BadRequest for addresses of this machine, however they are written, and for names."""
+        try:
+            address = ipaddress.ip_address(self.host)
+        except ValueError:
+            raise BadRequest(f"address not allowed: {self.host}") from None
+        if isinstance(address, ipaddress.IPv6Address):
+            address = address.ipv4_mapped or address  # ::ffff:127.0.0.1 is dialled as 127.0.0.1
         if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
             raise BadRequest(f"address not allowed: {self.host}")
 
@@ -89,7 +94,7 @@ async def proxy_service(api: Api, request: Request, info: RequestInfo, resource:
     found: dict[str, Backend] = {}
     for entry in api.window(ENDPOINTSLICE).list(info.namespace).items:
         piece: EndpointSlice = entry.obj
-        if piece.metadata.labels.get("kubernetes.io/service-name") != name:
+        if piece.metadata.labels.get("kubernetes.io/service-name") != name or piece.address_type == "FQDN":
             continue
         number = next((p.port for p in piece.ports if (p.name or "") == wanted[0].name and p.port), None)
         if number is None:

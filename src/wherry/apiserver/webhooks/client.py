@@ -2,8 +2,9 @@
 
 TLS is always verified, against the webhook's CA bundle or else the system's roots; a Service is known by the name
 `NAME.NAMESPACE.svc`, whichever endpoint answers. No redirect is followed (CVE-2020-8561), no proxy asked, no answer
-longer than LIMIT read, and nothing of a refused answer repeated. Connections are kept and used again. Owns its
-connections: `close` it with the server. Messages are those of upstream.
+longer than LIMIT read, and nothing of a refused answer repeated. A target may be shown credentials of ours, which no
+other target sees. Connections are kept and used again. Owns its connections: `close` it with the server. Messages are
+those of upstream.
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#contacting-the-webhook
 """
 
@@ -12,9 +13,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import tempfile
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 import aiohttp
@@ -49,11 +51,16 @@ class ServiceTarget(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a webhook is: a Service or a URL, and PEM certificates of the authorities to trust (b"": the system's)."""
+    """Where a webhook is: a Service or a URL, and PEM certificates of the authorities to trust (b"": the system's).
+
+    `pair` (a client certificate and its key, PEM) and `token` (of a bearer) are shown to it.
+    """
 
     service: ServiceTarget | None = None
     url: str = ""
     ca: bytes = b""
+    pair: bytes = field(default=b"", repr=False)
+    token: str = field(default="", repr=False)
 
     @property
     def address(self) -> str:
@@ -105,7 +112,7 @@ class WebhookClient:
         self._resolve = resolve
         self._services: aiohttp.ClientSession | None = None
         self._urls: aiohttp.ClientSession | None = None
-        self._contexts: OrderedDict[bytes, ssl.SSLContext] = OrderedDict()
+        self._contexts: OrderedDict[tuple[bytes, bytes], ssl.SSLContext] = OrderedDict()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -119,13 +126,13 @@ class WebhookClient:
         session = self._session(target)
         asked = f"{target.address}?timeout={_go_seconds(timeout_s)}"
         try:
-            context = self._context(target.ca)
+            context = self._context((target.ca, target.pair))
             async with asyncio.timeout(timeout_s):
                 try:
-                    return await _post(session, asked, body, context)
+                    return await _post(session, asked, body, context, target.token)
                 except aiohttp.ServerDisconnectedError:
                     # a kept connection that the other side had closed; Go's client asks again as well
-                    return await _post(session, asked, body, context)
+                    return await _post(session, asked, body, context, target.token)
         except _Refused as error:
             raise CallFailed(str(error)) from None
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
@@ -138,14 +145,14 @@ class WebhookClient:
         self._services = self._services or _open(self._resolve)
         return self._services
 
-    def _context(self, ca: bytes) -> ssl.SSLContext:
-        """One context for each bundle: connections are shared only among those that trust the same."""
-        context = self._contexts.get(ca)
+    def _context(self, of: tuple[bytes, bytes]) -> ssl.SSLContext:
+        """One for each bundle and pair: connections are shared only among those that trust and show the same."""
+        context = self._contexts.get(of)
         if context is None:
-            context = self._contexts[ca] = _trusting(ca)
+            context = self._contexts[of] = _trusting(*of)
             if len(self._contexts) > _CONTEXTS:
                 self._contexts.popitem(last=False)
-        self._contexts.move_to_end(ca)
+        self._contexts.move_to_end(of)
         return context
 
 
@@ -202,8 +209,11 @@ def _is_ip(text: str) -> bool:
     return False
 
 
-async def _post(session: aiohttp.ClientSession, url: str, body: bytes, context: ssl.SSLContext) -> bytes:
-    async with session.post(url, data=body, ssl=context, timeout=_NO_LIMIT, allow_redirects=False) as response:
+async def _post(session: aiohttp.ClientSession, url: str, body: bytes, context: ssl.SSLContext, token: str) -> bytes:
+    more = {"Authorization": f"Bearer {token}"} if token else None
+    async with session.post(
+        url, data=body, ssl=context, timeout=_NO_LIMIT, allow_redirects=False, headers=more
+    ) as response:  # fmt: skip
         if not 200 <= response.status <= 206:
             response.close()  # what it says is not read: it may be somebody else's secret
             raise _Refused(reasons.of_status(response.status))
@@ -217,7 +227,15 @@ async def _post(session: aiohttp.ClientSession, url: str, body: bytes, context: 
         return b"".join(pieces)
 
 
-def _trusting(ca: bytes) -> ssl.SSLContext:
+def show(context: ssl.SSLContext, pair: bytes) -> None:
+    """Show a certificate, whose key comes with it in PEM. Raises ssl.SSLError."""
+    with tempfile.NamedTemporaryFile() as file:  # 0600; ssl reads keys from files only
+        file.write(pair)
+        file.flush()
+        context.load_cert_chain(file.name)
+
+
+def _trusting(ca: bytes, pair: bytes) -> ssl.SSLContext:
     """TLS that trusts these certificates alone, as Go does: whichever of them, and not only self-signed ones."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies, names too
     try:
@@ -227,6 +245,8 @@ def _trusting(ca: bytes) -> ssl.SSLContext:
             context.load_default_certs()
     except (ssl.SSLError, UnicodeDecodeError):
         raise _Refused("unable to load root certificates: unable to parse bytes as PEM block") from None
+    if pair:
+        show(context, pair)
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.set_alpn_protocols(["http/1.1"])

@@ -14,6 +14,9 @@ from wherry.node.streaming.logs import LogOptions
 from wherry.node.streaming.remotecommand import Wanted
 from wherry.node.streaming.sessions import Sessions
 
+MOST_PORTS = 127
+"""To one session over WebSocket: each takes two of its 256 channels."""
+
 
 def _pod(agent: Serves, request: web.Request) -> Pod:
     namespace, name = request.match_info["namespace"], request.match_info["pod"]
@@ -131,6 +134,8 @@ async def port_forward(agent: Serves, request: web.Request) -> web.StreamRespons
         ports = tuple(int(port) for port in request.query.getall("port", []))
     except ValueError:
         raise web.HTTPBadRequest(text="port: not a number") from None
+    if len(ports) > MOST_PORTS or not all(0 < port < 65536 for port in ports):
+        raise web.HTTPBadRequest(text=f"port: give at most {MOST_PORTS}, each between 1 and 65535")
     return await Sessions(agent.runtime).port_forward(request, sandbox, ports)
 
 

@@ -26,6 +26,9 @@ from wherry.node.streaming.remotecommand import Wanted
 
 logger = logging.getLogger(__name__)
 
+LARGEST_MESSAGE = 32 * 1024 * 1024
+"""Bytes of a client's WebSocket message; a larger one ends the session. As upstream's servers."""
+
 
 def _upgrade_of(request: BaseRequest) -> str:
     return request.headers.get("Upgrade", "").lower()
@@ -73,7 +76,7 @@ class Sessions:
             return await _spliced(request, url, remotecommand.REMOTE_PROTOCOLS)
         if _upgrade_of(request) != "websocket":
             return web.Response(status=400, text="Upgrade request required")
-        socket = web.WebSocketResponse(protocols=remotecommand.PROTOCOLS, compress=False, max_msg_size=0)
+        socket = web.WebSocketResponse(protocols=remotecommand.PROTOCOLS, compress=False, max_msg_size=LARGEST_MESSAGE)
         try:
             remote = await open_session(url, remotecommand.REMOTE_PROTOCOLS)
         except (OSError, TimeoutError, RemoteRefused) as error:
@@ -96,7 +99,7 @@ class Sessions:
             return await _spliced(request, url, portforward.REMOTE_PROTOCOLS)
         if _upgrade_of(request) != "websocket":
             return web.Response(status=400, text="Upgrade request required")
-        socket = web.WebSocketResponse(protocols=portforward.PROTOCOLS, compress=False, max_msg_size=0)
+        socket = web.WebSocketResponse(protocols=portforward.PROTOCOLS, compress=False, max_msg_size=LARGEST_MESSAGE)
         offered = {name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")}
         try:
             session = await open_session(url, portforward.REMOTE_PROTOCOLS)

@@ -22,8 +22,8 @@ _VERSION = 3
 MAX_FRAME = 16 * 1024 * 1024 - 1
 
 
-class ProtocolError(Exception):
-    """The peer does not speak SPDY/3.1."""
+class ProtocolError(ConnectionError):
+    """The peer does not speak SPDY/3.1: as good as gone."""
 
 
 class Data(NamedTuple):
