@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup go host format lint types imports unit check host-test test clients guarantees conformance conformance-smoke conformance-update bench bench-peer demo update update-facts verify docs clean
+.PHONY: help setup go host format lint types imports unit check host-test test clients guarantees oracles conformance conformance-smoke conformance-update bench bench-peer demo update update-facts verify docs clean
 
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
@@ -50,6 +50,9 @@ guarantees: setup $(if $(ROOT_USER),host) ## every promise's test under every fa
 clients: go host ## kubectl, Helm, Python and Go clients and operators against a running cluster
 	pytest -q -m host tests/host/shows/test_kubectl.py
 	pytest -q -m host tests/clients
+
+oracles: go ## upstream's own cases, read from its Go modules (fetched when missing)
+	pytest -q tests/oracles
 
 conformance: go host ## upstream's conformance suite against a cluster of two nodes (FOCUS=, SKIP=, PROCS=)
 	@$(CONFORMANCE) run
