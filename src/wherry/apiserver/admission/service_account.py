@@ -5,6 +5,7 @@ https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -29,6 +30,7 @@ from wherry.api.types.core import (
 from wherry.apiserver.admission.namespace_lifecycle import forbidden
 from wherry.apiserver.admission.plugin import Plugin
 from wherry.apiserver.context import Context
+from wherry.apiserver.pod_references import references
 from wherry.machinery import names
 
 if TYPE_CHECKING:
@@ -43,6 +45,10 @@ def _mutate(api: Api, ctx: Context[Pod], pod: Pod, old: Pod | None) -> Pod:
     if MIRROR in pod.metadata.annotations:
         if pod.spec.service_account_name:
             raise forbidden(ctx, "a mirror pod may not reference service accounts")
+        if any(kind == "secrets" for kind, _ in references(pod)):
+            raise forbidden(ctx, "a mirror pod may not reference secrets")
+        if any(source.service_account_token is not None for source in _projected(pod)):
+            raise forbidden(ctx, "a mirror pod may not use ServiceAccountToken volume projections")
         return pod
     spec = pod.spec
     name = spec.service_account_name or spec.service_account or "default"
@@ -59,6 +65,12 @@ def _mutate(api: Api, ctx: Context[Pod], pod: Pod, old: Pod | None) -> Pod:
     if _automounts(account, spec):
         spec = _with_token(api, spec)
     return replace(pod, spec=spec)
+
+
+def _projected(pod: Pod) -> Iterator[VolumeProjection]:
+    for volume in pod.spec.volumes:
+        if volume.projected is not None:
+            yield from volume.projected.sources
 
 
 def _automounts(account: ServiceAccount, spec: PodSpec) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import hmac
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -244,7 +245,7 @@ class Tokens:
         meta = secret.obj.metadata
         if meta.deletion_timestamp is not None or LEGACY_INVALID in meta.labels:
             raise Unauthorized("Unauthorized")
-        if secret.obj.data.get("token") != token.encode():
+        if not hmac.compare_digest(secret.obj.data.get("token", b""), token.encode()):
             raise Unauthorized("Unauthorized")
         self.used.add((claims.namespace, claims.secret))
         return service_account_user(claims.namespace, claims.account, claims.account_uid, {})
