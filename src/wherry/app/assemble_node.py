@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Network
 
 from wherry.aio.clock import Clock
@@ -25,6 +26,7 @@ from wherry.node.config import AgentConfig
 from wherry.node.hooks.registry import HOOKS
 from wherry.node.rotation import Kept, Rotation
 from wherry.node.runtime.containerd import Containerd
+from wherry.node.runtime.interface import Runtime
 from wherry.node.streaming.routes import STREAMING_ROUTES
 
 log = logging.getLogger(__name__)
@@ -62,10 +64,10 @@ async def node(config: Config, node: Node, address: str, clock: Clock) -> NodePa
     own = config.node_pair(node.name, "client")
     access = Access(config.api_url(node), keys / "ca.crt", own.certificate, own.key)
     client = HTTPClient(access, clock, user_agent=f"wherry-agent/{node.name}")
-    network = NodeNetwork(client, clock, network_settings(config, node))
+    runtime = Containerd(str(settings.socket))
+    network = NodeNetwork(client, clock, network_settings(config, node), running=partial(addresses, runtime))
     await asyncio.gather(supervisor.start(), asyncio.to_thread(network.prepare))
     await images.ensure_pause(settings)
-    runtime = Containerd(str(settings.socket))
     agent = Agent(
         agent_config(config, node, address),
         client,
@@ -94,6 +96,13 @@ def rotation(config: Config, node: Node, address: str, client: HTTPClient, clock
         Kept(config.node_pair(node.name, "server").certificate, enrolment.SERVING, lambda: (node.name, address)),
     )
     return Rotation(client, clock, node.name, kept)
+
+
+async def addresses(runtime: Runtime) -> dict[str, str]:
+    """Where the pods of a node are, by uid. Raises RuntimeFault."""
+    present = [one for one in await runtime.sandboxes() if one.ready]
+    found = await asyncio.gather(*(runtime.sandbox(one.id) for one in present))
+    return {one.uid: one.ips[0] for one in found if one.ips}
 
 
 def network_settings(config: Config, node: Node) -> Settings:

@@ -18,3 +18,7 @@ class Guard(Hook):
         if scope.ips:
             await self._network.guarded(scope.pod, scope.ips[0])
         return config
+
+    async def clear(self, scope: Scope) -> None:
+        """The pod has ended: its address is no longer its own."""
+        self._network.released(scope.pod.metadata.uid)

@@ -8,6 +8,7 @@
         ...
         await network.guarded(pod, ip)             # after its sandbox, before its first container
         await network.drained(pod)                 # before SIGTERM
+        network.released(uid)                      # after its last process
 
 The process must be in the node's network namespace already. A part that fails is started again by itself. Nothing is
 taken down at the end: connections of pods go on while the agent is away. `remove` takes everything down for good.
@@ -39,7 +40,7 @@ from wherry.network.dns_forward import Forwarder
 from wherry.network.dns_records import Zone
 from wherry.network.dns_service import CLUSTER_IP, DOMAIN
 from wherry.network.drain import Drain
-from wherry.network.firewall import Firewall
+from wherry.network.firewall import Addresses, Firewall, nothing_runs
 from wherry.network.health import PORT, Health
 from wherry.network.ingress import entry
 from wherry.network.ingress.config import Shape
@@ -90,8 +91,12 @@ class Settings:
 class NodeNetwork:
     """Service proxy, DNS, routes, health and CNI configuration of one node."""
 
-    def __init__(self, client: Client, clock: Clock, settings: Settings, caches: Caches | None = None) -> None:
-        """`caches`: followed by the caller, with at least `WATCHED`; None for own ones."""
+    def __init__(
+        self, client: Client, clock: Clock, settings: Settings, caches: Caches | None = None,
+        running: Addresses = nothing_runs,
+    ) -> None:  # fmt: skip
+        """`caches`: followed by the caller, with at least `WATCHED`; None for own ones. `running`: the addresses of the
+        sandboxes that are there already."""
         self.settings = settings
         self.ready = asyncio.Event()
         """Set once pods can be started: rules in force, routes made, CNI configuration written."""
@@ -109,7 +114,7 @@ class NodeNetwork:
         )
         self._health = Health(self._caches, self._proxy, clock, settings.node)
         zone = Zone(settings.domain, (settings.services, settings.pods), settings.dns)
-        self._firewall = Firewall(client, clock, settings.node, settings.dns)
+        self._firewall = Firewall(client, clock, settings.node, settings.dns, running)
         self._entry = Entry(client, clock, self._caches, settings.node, settings.entry)
         self._health.also(self._entry.wait_applied)
         self._drain.also(self._entry.wait_applied)
@@ -146,6 +151,10 @@ class NodeNetwork:
         """Wait until the network policies on the pod at its address are in force (`firewall.py`): between making its
         sandbox and starting its first container."""
         await self._firewall.guarded(pod, ip)
+
+    def released(self, uid: str) -> None:
+        """Nothing of the pod runs any more."""
+        self._firewall.released(uid)
 
     def search_domains(self, namespace: str) -> tuple[str, ...]:
         """What a pod's resolv.conf searches, the machine's own domains last."""

@@ -1,63 +1,117 @@
-"""Firewall: keeps one node's network policies in force, for each pod before its first process starts.
+"""Firewall: keeps one node's network policies in force, for each pod from before its first process to after its last.
 
 Woken by: NetworkPolicies; and, only while there are any, Pods and Namespaces (nobody watches all pods for nothing).
 Writes: the table `ip wherry_policy` of the namespace the process is in. `guarded(pod, ip)` is what the node agent
-awaits between making a pod's sandbox and its first container: when it returns, the rules for that address are in force.
-Invariants: a restart replaces the table in one transaction, so policies are never off; while the policies are not yet
-known, `guarded` waits.
+awaits between making a pod's sandbox and its first container: when it returns, every policy that was acknowledged
+before the pod was, is in force at that address. `released(uid)` is told when nothing of a pod runs any more.
+Invariants: a restart replaces the table in one transaction, and not before it is known which pods run here, so policies
+are never off; while the policies are not known, `guarded` waits; a pod whose object goes before its processes stays
+isolated, and may nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from wherry.aio.backoff import Backoff
 from wherry.aio.clock import Clock
 from wherry.api.core.namespace import NAMESPACE
 from wherry.api.core.pod import POD
 from wherry.api.networking.networkpolicy import NETWORKPOLICY
-from wherry.api.types.core import Pod
-from wherry.client.interface import Client
+from wherry.api.types.core import Namespace, Pod
+from wherry.api.types.networking import NetworkPolicy
+from wherry.client.interface import Client, Select
 from wherry.host import nft
-from wherry.machinery.meta import Object
+from wherry.machinery.errors import APIError
+from wherry.machinery.meta import Object, key_of
 from wherry.network import policy
-from wherry.network.policy import Member, Picture, Verdicts
+from wherry.network.membership import Membership
 from wherry.network.rules import policy as rules
 from wherry.reconcile.cache import Caches, Pace
 
 log = logging.getLogger(__name__)
 
 _GATHER = 0.01
+_DNS = "dns"
+
+Addresses = Callable[[], Awaitable[Mapping[str, str]]]
+"""The addresses of the sandboxes that are on the node, by pod uid."""
+
+
+async def nothing_runs() -> Mapping[str, str]:
+    """The addresses on a node without sandboxes."""
+    return {}
 
 
 class Firewall:
-    """The network policies of one node. `dns` is the cluster's DNS address."""
+    """The network policies of one node. `dns` is the cluster's DNS address. `running` says what runs here; every `look`
+    seconds it is seen whether the table is still there: other programs flush what is not theirs."""
 
-    def __init__(self, client: Client, clock: Clock, node: str, dns: str) -> None:
+    def __init__(
+        self, client: Client, clock: Clock, node: str, dns: str, running: Addresses = nothing_runs, look: float = 30.0
+    ) -> None:
         self._client = client
         self._clock = clock
         self._node = node
-        self._dns = dns
+        self._running = running
+        self._look = look
         self._policies = Caches((NETWORKPOLICY,))
         self._others = Caches((POD, NAMESPACE))
-        self._fresh: dict[str, tuple[Pod, str]] = {}
+        self._fresh: dict[str, str] = {}
+        """uid -> the address this node gave to a pod that has not ended."""
+        self._asked: dict[str, tuple[str, int]] = {}
+        """uid -> that address, and the number of the change that has to be done for it to be guarded."""
         self._wake = asyncio.Event()
         self._wanted = 0
         self._done = 0
         self._moved = asyncio.Condition()
-        self._applied: Mapping[str, Verdicts] | None = None
-        for caches in (self._policies, self._others):
-            for informer in caches:
-                informer.listen(self._on_change)
+        self._members = Membership()
+        self._members.put_pod(_DNS, policy.dns_member(dns))
+        self._rules = rules.Ruleset()
+        self._there = False
+        self._whole = True
+        self._policies.of(NETWORKPOLICY).listen(self._on_policy)
+        self._others.of(POD).listen(self._on_pod)
+        self._others.of(NAMESPACE).listen(self._on_namespace)
 
-    def _on_change(self, old: Object | None, new: Object | None) -> None:
+    # --- what is told
+
+    def _on_policy(self, old: Object | None, new: Object | None) -> None:
+        one = new or old
+        if isinstance(one, NetworkPolicy):
+            found = policy.read(new) if isinstance(new, NetworkPolicy) else None
+            self._members.put_policy(one.metadata.namespace, one.metadata.name, found)
+            self._ask()
+
+    def _on_namespace(self, old: Object | None, new: Object | None) -> None:
+        one = new or old
+        if isinstance(one, Namespace):
+            labels = new.metadata.labels if isinstance(new, Namespace) else None
+            self._members.put_namespace(one.metadata.name, labels)
+            self._ask()
+
+    def _on_pod(self, old: Object | None, new: Object | None) -> None:
         if isinstance(new, Pod) and isinstance(old, Pod) and _same(old, new):
             return
-        if isinstance(old, Pod) and new is None:
-            self._fresh.pop(old.metadata.uid, None)
+        one = new or old
+        if not isinstance(one, Pod):
+            return
+        uid = one.metadata.uid
+        if isinstance(new, Pod):
+            self._put(new)
+        elif uid in self._fresh:
+            self._members.shut(uid)  # what it started is still to be ended
+        else:
+            self._members.put_pod(uid, None)
         self._ask()
+
+    def _put(self, pod: Pod) -> None:
+        """A pod as the API knows it; where this node gave it an address, that address."""
+        uid = pod.metadata.uid
+        one = policy.member(pod, self._fresh.get(uid, ""))
+        self._members.put_pod(uid, one, local=pod.spec.node_name == self._node)
 
     def _ask(self) -> int:
         self._wanted += 1
@@ -66,16 +120,51 @@ class Firewall:
 
     async def guarded(self, pod: Pod, ip: str) -> None:
         """Wait until the policies on this pod of this node, at its new address, are in force."""
-        policies = self._policies.of(NETWORKPOLICY)
-        if pod.spec.host_network or not ip or (self._done and policies.synced.is_set() and not policies.objects):
+        if pod.spec.host_network or not ip:
             return
-        known = self._fresh.get(pod.metadata.uid)
-        if known is not None and known[1] == ip and self._done and not self._wake.is_set():
-            return
-        self._fresh[pod.metadata.uid] = (pod, ip)
-        number = self._ask()
+        uid = pod.metadata.uid
+        self._fresh[uid] = ip
+        asked = self._asked.get(uid)
+        if asked is None or asked[0] != ip:
+            await self._caught_up(pod)
+            self._members.put_pod(uid, policy.member(self._newest(pod), ip), local=True)
+            asked = self._asked[uid] = (ip, self._ask())
+        number = asked[1]
         async with self._moved:
             await self._moved.wait_for(lambda: self._done >= number)
+
+    def _newest(self, pod: Pod) -> Pod:
+        """The pod as last seen by either watch."""
+        seen = self._others.of(POD).objects.get(key_of(pod), pod)
+        return seen if seen.metadata.uid == pod.metadata.uid and _revision(seen) > _revision(pod) else pod
+
+    async def _caught_up(self, pod: Pod) -> None:
+        """Wait until every policy of the pod's namespace that is older than the pod has been seen: the pod's watch may
+        be ahead of the policies'."""
+        seen = self._policies.of(NETWORKPOLICY)
+        await seen.synced.wait()
+        made = _revision(pod)
+        backoff = Backoff(self._clock, cap=1.0)
+        newest = 0
+        while seen.revision < made:
+            try:
+                there = await self._client.list(NETWORKPOLICY, Select(namespace=pod.metadata.namespace))
+            except APIError as error:
+                log.warning("network policies for %s: %s", pod.metadata.name, error)
+                await asyncio.sleep(backoff.failed())
+                continue
+            newest = max(map(_revision, there.items), default=0)
+            break
+        await seen.wait_until(lambda: seen.revision >= newest)
+
+    def released(self, uid: str) -> None:
+        """Nothing of this pod runs any more, and its address may go to another."""
+        self._asked.pop(uid, None)
+        if self._fresh.pop(uid, ""):
+            self._members.release(uid)
+            self._ask()
+
+    # --- what is done
 
     async def run(self) -> None:
         """Keep the rules until cancelled."""
@@ -84,54 +173,83 @@ class Firewall:
             await self._policies.synced((NETWORKPOLICY,))
             following = False
             backoff = Backoff(self._clock, cap=5.0)
+            self._whole = True
             self._ask()
             while True:
-                await self._wake.wait()
+                await self._woken()
                 if self._policies.of(NETWORKPOLICY).objects and not following:
                     group.create_task(self._others.follow(self._client, self._clock, Pace(self._clock)))
                     following = True
                     await self._others.synced((POD, NAMESPACE))
+                    await self._recognise()
                 self._wake.clear()
                 try:
                     await self._apply()
                 except nft.NftError as error:
                     log.error("network policies: %s", error)  # noqa: TRY400 - the message says it all
+                    self._whole = True
                     self._wake.set()
                     await asyncio.sleep(backoff.failed())
                 await asyncio.sleep(_GATHER if following else 0)
 
+    async def _recognise(self) -> None:
+        """Pods that run here since before this process: an address may not be in the API yet, or the pod no longer."""
+        pods = {pod.metadata.uid: pod for pod in self._others.of(POD).list()}
+        for uid, ip in (await self._running()).items():
+            if uid in self._fresh:
+                continue
+            pod = pods.get(uid)
+            if pod is None:
+                self._members.shut_address(uid, ip)
+            elif not pod.spec.host_network:
+                self._fresh[uid] = ip
+                self._put(pod)
+
+    async def _woken(self) -> None:
+        """Wait for something to do; losing the table is something to do."""
+        while not self._wake.is_set():
+            try:
+                async with asyncio.timeout(self._look):
+                    await self._wake.wait()
+            except TimeoutError:
+                if self._there and not await asyncio.to_thread(_intact):
+                    log.warning("table ip %s was removed by another program; putting it back", rules.TABLE)
+                    self._whole = True
+                    self._wake.set()
+
     async def _apply(self) -> None:
         number = self._wanted
-        verdicts = self._verdicts()
-        if verdicts != self._applied:
-            await asyncio.to_thread(nft.run, rules.whole(verdicts) if verdicts else rules.remove())
-            self._applied = verdicts
+        text = self._text()
+        if text:
+            await asyncio.to_thread(nft.run, text)
         async with self._moved:
             self._done = number
             self._moved.notify_all()
 
-    def _verdicts(self) -> dict[str, Verdicts]:
-        """Of this node's isolated pods, by address."""
-        policies = self._policies.of(NETWORKPOLICY).list()
-        if not policies:
-            return {}
-        pods = self._others.of(POD).list()
-        members = {p.metadata.uid: m for p in pods if (m := policy.member(p)) is not None}
-        local = {p.metadata.uid for p in pods if p.spec.node_name == self._node} | self._fresh.keys()
-        for uid, (pod, ip) in self._fresh.items():
-            if (found := policy.member(pod, ip)) is not None:
-                members.setdefault(uid, found)
-        everyone = (*members.values(), policy.dns_member(self._dns))
-        namespaces = {n.metadata.name: n for n in self._others.of(NAMESPACE).list()}
-        picture = Picture(policies, everyone, namespaces)
-        found_all: dict[str, Verdicts] = {}
-        for uid in local:
-            one: Member | None = members.get(uid)
-            if one is not None:
-                verdicts = picture.verdicts(one)
-                if verdicts != Verdicts():
-                    found_all[one.address] = verdicts
-        return found_all
+    def _text(self) -> str:
+        """The next transaction. The table is there only while something is isolated."""
+        self._members.settle()
+        if not self._members.verdicts:
+            gone = self._there or self._whole
+            self._there, self._whole = False, False
+            return rules.remove() if gone else ""
+        if self._whole or not self._there:
+            self._there, self._whole = True, False
+            return self._rules.whole(self._members)
+        return self._rules.take(self._members)
+
+
+def _intact() -> bool:
+    try:
+        nft.run(f"list chain ip {rules.TABLE} input\n")
+    except nft.NftError:
+        return False
+    return True
+
+
+def _revision(one: Object) -> int:
+    text = one.metadata.resource_version
+    return int(text) if text.isdecimal() else 0
 
 
 def _same(old: Pod, new: Pod) -> bool:

@@ -1,29 +1,31 @@
-"""NetworkPolicy: what may reach a pod and what it may reach, decided from policies, pods and namespaces. Pure.
+"""NetworkPolicy: what a policy says, in the terms of packets. Pure.
 
-`verdicts(local pod)` gives for each direction None (not isolated: everything may) or the peers and ports that may; a
-pod selected by several policies may what any of them allows. Selectors select pods by their present addresses; pods on
-the host's network have none of their own and are never selected. Cluster DNS counts as a pod `k8s-app=kube-dns` of
-kube-system, since policies that allow DNS name it so.
+`read` turns a policy into an `Isolation`: whom it selects and, for each direction it isolates (None: it does not), the
+rules of what may. A pod that several policies select may what any of them allows. Selectors select pods by their
+present addresses; pods on the host's network have none of their own and are never selected. Cluster DNS counts as a pod
+`k8s-app=kube-dns` of kube-system, since policies that allow DNS name it so. Who is in which `Group` now is kept by
+`membership.py`, the kernel's rules by `rules/policy.py`.
 
 https://kubernetes.io/docs/concepts/services-networking/network-policies/
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 from typing import NamedTuple
 
 from wherry.api.core.pod_state import is_terminal
-from wherry.api.types.core import Namespace, Pod
+from wherry.api.types.core import Pod
 from wherry.api.types.networking import IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort
-from wherry.machinery.selectors import matches
+from wherry.machinery.selectors import LabelQuery, as_query
 from wherry.network.services import address, port_number
 
-Peers = tuple[NetworkPolicyPeer, ...]
-_PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
+PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
 _DNS_LABELS = {"k8s-app": "kube-dns"}
+Labels = Mapping[str, str]
 
 
 class Ports(NamedTuple):
@@ -34,13 +36,11 @@ class Ports(NamedTuple):
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class Allow:
-    """One permission: `networks` less `without` (None: every address), on `ports` (None: every port and protocol)."""
+class Name(NamedTuple):
+    """A port by the name that the pod at the receiving end gives it."""
 
-    networks: tuple[str, ...] | None
-    without: tuple[str, ...] = ()
-    ports: tuple[Ports, ...] | None = None
+    protocol: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,137 +48,161 @@ class Member:
     """A pod as policies see it."""
 
     namespace: str
-    labels: Mapping[str, str]
+    labels: Labels
     address: str
-    named: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """(protocol, port name) -> number."""
+    named: Mapping[Name, int] = field(default_factory=dict)
+
+
+class Peer(NamedTuple):
+    """Pods by label, in namespaces by label (None: in the namespace of the group)."""
+
+    namespaces: LabelQuery | None
+    pods: LabelQuery
 
 
 @dataclass(frozen=True, slots=True)
-class Verdicts:
-    """What one pod may: from whom (`ingress`), to whom (`egress`); None is not isolated."""
+class Group:
+    """The pods that any of some peers selects. `namespace` is "" when no peer depends on it."""
 
-    ingress: tuple[Allow, ...] | None = None
-    egress: tuple[Allow, ...] | None = None
+    namespace: str
+    peers: tuple[Peer, ...]
+
+    def has(self, one: Member, namespace: Labels | None) -> bool:
+        """Whether the pod is in it; `namespace`: the labels of the pod's namespace, None when it is not known."""
+        for peer in self.peers:
+            if peer.namespaces is None:
+                there = one.namespace == self.namespace
+            else:
+                there = namespace is not None and peer.namespaces(namespace)
+            if there and peer.pods(one.labels):
+                return True
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A network less parts of it."""
+
+    network: IPv4Network
+    without: tuple[IPv4Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One permission: the other end is anyone, or one of `group` or in one of `blocks`; and the receiving port is one
+    of `ports` or called one of `named`, or any (`ports` None)."""
+
+    anyone: bool = False
+    group: Group | None = None
+    blocks: tuple[Block, ...] = ()
+    ports: tuple[Ports, ...] | None = None
+    named: tuple[Name, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one policy allows in one direction. Equal parts of several policies have the same `id`."""
+
+    rules: tuple[Rule, ...] = field(compare=False)
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """One policy: the pods of its namespace it is about, and what they may; None where it does not isolate."""
+
+    selects: Callable[[Labels], bool]
+    ingress: Part | None
+    egress: Part | None
 
 
 def member(pod: Pod, ip: str = "") -> Member | None:
-    """The pod as policies see it; `ip` stands in until its status has one. None when it has no address of its own."""
+    """The pod as policies see it; `ip` counts before what its status says. None when it has no address of its own."""
     own = address(ip or pod.status.pod_ip)
     if not own or pod.spec.host_network or is_terminal(pod):
         return None
-    named = {
-        (_PROTOCOLS.get(port.protocol or "TCP", ""), port.name): port.container_port
-        for container in (*pod.spec.containers, *pod.spec.init_containers)
-        for port in container.ports
-        if port.name
-    }
+    named: dict[Name, int] = {}
+    for container in (*pod.spec.containers, *pod.spec.init_containers):
+        for port in container.ports:
+            if port.name:
+                named.setdefault(Name(PROTOCOLS.get(port.protocol or "TCP", ""), port.name), port.container_port)
     return Member(pod.metadata.namespace, pod.metadata.labels, own, named)
 
 
 def dns_member(ip: str) -> Member:
     """Cluster DNS, which no pod serves."""
-    named = {("udp", "dns"): 53, ("tcp", "dns-tcp"): 53}
-    return Member("kube-system", _DNS_LABELS, ip, named)
+    return Member("kube-system", _DNS_LABELS, ip, {Name("udp", "dns"): 53, Name("tcp", "dns-tcp"): 53})
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """Everything policies refer to."""
-
-    policies: tuple[NetworkPolicy, ...]
-    members: tuple[Member, ...]
-    namespaces: Mapping[str, Namespace]
-
-    def verdicts(self, pod: Member) -> Verdicts:
-        """What `pod` may."""
-        mine = [p for p in self.policies if p.metadata.namespace == pod.namespace]
-        chosen = [p for p in mine if matches(p.spec.pod_selector, pod.labels)]
-        inward = [p for p in chosen if "Ingress" in _types(p)]
-        outward = [p for p in chosen if "Egress" in _types(p)]
-        ingress = tuple(a for p in inward for rule in p.spec.ingress for a in self._in(p, rule.from_, rule.ports, pod))
-        egress = tuple(a for p in outward for rule in p.spec.egress for a in self._out(p, rule.to, rule.ports))
-        return Verdicts(ingress if inward else None, egress if outward else None)
-
-    def _in(
-        self, policy: NetworkPolicy, peers: Peers, ports: tuple[NetworkPolicyPort, ...], to: Member
-    ) -> Iterator[Allow]:
-        known = _ports(ports, to)
-        if known is None or known:
-            yield from self._peers(policy, peers, known)
-
-    def _out(self, policy: NetworkPolicy, peers: Peers, ports: tuple[NetworkPolicyPort, ...]) -> Iterator[Allow]:
-        fixed = tuple(port for port in ports if not isinstance(port.port, str))
-        known = _ports(fixed, None)
-        if known is None and not ports:
-            yield from self._peers(policy, peers, None)
-        elif known:
-            yield from self._peers(policy, peers, known)
-        if len(fixed) < len(ports):
-            # a port's name means what the pod at the other end calls so
-            named = tuple(port for port in ports if isinstance(port.port, str))
-            for other in self._selected(policy, peers):
-                found = _ports(named, other)
-                if found:
-                    yield Allow((other.address,), (), found)
-
-    def _peers(self, policy: NetworkPolicy, peers: Peers, ports: tuple[Ports, ...] | None) -> Iterator[Allow]:
-        if not peers:
-            yield Allow(None, (), ports)
-            return
-        for peer in peers:
-            if peer.ip_block is not None:
-                block = _block(peer.ip_block)
-                if block:
-                    yield Allow((block,), tuple(filter(None, map(_network, peer.ip_block.except_))), ports)
-        found = tuple(sorted({m.address for m in self._selected(policy, peers)}))
-        if found:
-            yield Allow(found, (), ports)
-
-    def _selected(self, policy: NetworkPolicy, peers: Iterable[NetworkPolicyPeer]) -> Iterator[Member]:
-        listed = list(peers)
-        for one in self.members:
-            if not listed or any(peer.ip_block is None and self._is(policy, peer, one) for peer in listed):
-                yield one
-
-    def _is(self, policy: NetworkPolicy, peer: NetworkPolicyPeer, one: Member) -> bool:
-        if peer.namespace_selector is None:
-            if one.namespace != policy.metadata.namespace:
-                return False
-        else:
-            namespace = self.namespaces.get(one.namespace)
-            if namespace is None or not matches(peer.namespace_selector, namespace.metadata.labels):
-                return False
-        return peer.pod_selector is None or matches(peer.pod_selector, one.labels)
+def read(policy: NetworkPolicy) -> Isolation:
+    """What a policy says. Raises ValueError for a selector that validation refuses."""
+    spec, namespace = policy.spec, policy.metadata.namespace
+    # unset means ingress, and egress when there are rules for it
+    types = spec.policy_types or (("Ingress", "Egress") if spec.egress else ("Ingress",))
+    inward = (_rule(namespace, rule.from_, rule.ports) for rule in spec.ingress)
+    outward = (_rule(namespace, rule.to, rule.ports) for rule in spec.egress)
+    return Isolation(
+        as_query(spec.pod_selector),
+        _part(inward) if "Ingress" in types else None,
+        _part(outward) if "Egress" in types else None,
+    )
 
 
-def _types(policy: NetworkPolicy) -> tuple[str, ...]:
-    """Unset means ingress, and egress when there are rules for it."""
-    return policy.spec.policy_types or (("Ingress", "Egress") if policy.spec.egress else ("Ingress",))
+def _part(rules: Iterable[Rule]) -> Part:
+    found = tuple(dict.fromkeys(rules))
+    return Part(found, mark(found))
 
 
-def _network(text: str) -> str:
+def mark(of: object) -> str:
+    """A short name for a value, the same in every process."""
+    return sha256(repr(of).encode()).hexdigest()[:20]
+
+
+def _rule(namespace: str, peers: tuple[NetworkPolicyPeer, ...], ports: tuple[NetworkPolicyPort, ...]) -> Rule:
+    fixed, named = tuple(_fixed(ports)), tuple(_named(ports))
+    wanted = fixed if ports else None
+    if not peers:
+        return Rule(anyone=True, ports=wanted, named=named)
+    selected = tuple(_peer(peer) for peer in peers if peer.ip_block is None)
+    own = namespace if any(peer.namespaces is None for peer in selected) else ""
+    group = Group(own, selected) if selected else None
+    blocks = tuple(block for peer in peers if peer.ip_block for block in _block(peer.ip_block))
+    return Rule(group=group, blocks=blocks, ports=wanted, named=named)
+
+
+def _peer(peer: NetworkPolicyPeer) -> Peer:
+    namespaces = None if peer.namespace_selector is None else as_query(peer.namespace_selector)
+    return Peer(namespaces, LabelQuery() if peer.pod_selector is None else as_query(peer.pod_selector))
+
+
+def _block(block: IPBlock) -> Iterator[Block]:
+    """None for another family of addresses: pods have IPv4 alone."""
+    network = _network(block.cidr)
+    if network is not None:
+        without = (_network(text) for text in block.except_)
+        yield Block(network, tuple(part for part in without if part is not None))
+
+
+def _network(text: str) -> IPv4Network | None:
     try:
-        return str(IPv4Network(text, strict=False))
+        return IPv4Network(text, strict=False)
     except (AddressValueError, NetmaskValueError, ValueError):
-        return ""
-
-
-def _block(block: IPBlock) -> str:
-    return _network(block.cidr)
-
-
-def _ports(ports: tuple[NetworkPolicyPort, ...], to: Member | None) -> tuple[Ports, ...] | None:
-    """The ports as numbers; None for all. Names are looked up at `to`; those it has not are left out."""
-    if not ports:
         return None
-    found: list[Ports] = []
+
+
+def _fixed(ports: tuple[NetworkPolicyPort, ...]) -> Iterator[Ports]:
     for port in ports:
-        protocol = _PROTOCOLS.get(port.protocol or "TCP", "")
-        if port.port is None:
-            found.append(Ports(protocol, 0, 65535))
+        protocol = PROTOCOLS.get(port.protocol or "TCP", "")
+        if not protocol or isinstance(port.port, str):
             continue
-        number = to.named.get((protocol, port.port), 0) if isinstance(port.port, str) and to else port.port
-        if isinstance(number, int) and port_number(number):
-            found.append(Ports(protocol, number, max(number, port_number(port.end_port))))
-    return tuple(p for p in found if p.protocol)
+        if port.port is None:
+            yield Ports(protocol, 0, 65535)
+        elif port_number(port.port):
+            yield Ports(protocol, port.port, max(port.port, port_number(port.end_port)))
+
+
+def _named(ports: tuple[NetworkPolicyPort, ...]) -> Iterator[Name]:
+    for port in ports:
+        protocol = PROTOCOLS.get(port.protocol or "TCP", "")
+        if protocol and isinstance(port.port, str):
+            yield Name(protocol, port.port)

@@ -89,7 +89,7 @@ def test_in_force_when_guarded_and_gone_with_the_policy(place: World) -> None:
             assert await place.asked(place.outside, "tcp", target, 8080) == "TimeoutError"
             assert await place.asked(place.pods[0].netns, "tcp", target, 8080) == f"p0 {target}", "itself"
             assert (await place.asked(place.node, "tcp", target, 8080)).startswith("p0"), "its node: probes"
-        assert "ingress_10" in nft.run("list table ip wherry_policy\n"), "still there without the agent"
+        assert "goto in_pods_" in nft.run("list table ip wherry_policy\n"), "still there without the agent"
         feed.drop(NETWORKPOLICY, Key("d", "in"))
         async with running(feed) as firewall:
             await firewall.guarded(pod_of(place, 0), target)

@@ -109,6 +109,10 @@ table ip wherry {{
     type filter hook input priority filter
     ct state new ct status dnat jump stick
   }}
+  chain own_address {{
+    type filter hook prerouting priority -150
+    iifname "veth*" fib saddr . iif oif missing drop
+  }}
   chain forward {{
     type filter hook forward priority filter
     ct state invalid ip saddr {pods} drop

@@ -1,0 +1,147 @@
+"""Packets through the text of our packet rules, without a kernel: the few words of nft that policies use, and no more.
+
+`Table.run` takes transactions as the kernel does (an element or chain that is there twice, or not there, is refused);
+`Table.passes` sends a new connection's first packet through the hooks.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+_BLOCK = re.compile(r"table ip \w+ \{ chain (\w+) \{\n(.*?)\n\}\n\}\n", re.DOTALL)
+_FRAME = re.compile(r"(add table ip \w+\ndelete table ip \w+\n)(table ip \w+ \{\n.*?\n\}\n)?", re.DOTALL)
+_SET = re.compile(r"add set ip \w+ (\w+) \{ type [\w. ]+; \}\n")
+_DELETE_SET = re.compile(r"delete set ip \w+ (\w+)\n")
+_ELEMENTS = re.compile(r"(add|delete) element ip \w+ (\w+) \{ (.*?) \}\n")
+_DROP_CHAIN = re.compile(r"flush chain ip \w+ (\w+)\ndelete chain ip \w+ (\w+)\n")
+
+
+@dataclass(frozen=True)
+class Packet:
+    """The first packet of a connection."""
+
+    source: str
+    target: str
+    protocol: str
+    port: int
+
+
+class Table:
+    """The table `ip wherry_policy`."""
+
+    def __init__(self) -> None:
+        self.there = False
+        self.sets: dict[str, dict[str, str]] = {}
+        self.chains: dict[str, list[str]] = {}
+        self.statements = 0
+
+    def run(self, text: str) -> None:
+        """One transaction."""
+        at = 0
+        while at < len(text):
+            for pattern, do in (
+                (_FRAME, self._frame), (_BLOCK, self._chain), (_SET, self._set), (_DELETE_SET, self._delete_set),
+                (_ELEMENTS, self._elements), (_DROP_CHAIN, self._drop_chain),
+            ):  # fmt: skip
+                found = pattern.match(text, at)
+                if found:
+                    do(found)
+                    self.statements += 1
+                    at = found.end()
+                    break
+            else:
+                raise AssertionError(f"not understood: {text[at : at + 200]}")
+
+    def _frame(self, found: re.Match[str]) -> None:
+        self.there = found[2] is not None
+        self.sets = {"ingress": {}, "egress": {}, "own": {}} if self.there else {}
+        self.chains = {}
+
+    def _chain(self, found: re.Match[str]) -> None:
+        assert self.there
+        assert found[1] not in self.chains
+        rules = found[2].splitlines()
+        for rule in rules:
+            for name in re.findall(r"@(\w+)", rule):
+                assert name in self.sets, rule
+            jump = re.search(r"(?:jump|goto) (\w+)", rule)
+            assert jump is None or jump[1] in self.chains, rule
+        self.chains[found[1]] = rules
+
+    def _set(self, found: re.Match[str]) -> None:
+        assert self.there
+        assert found[1] not in self.sets
+        self.sets[found[1]] = {}
+
+    def _delete_set(self, found: re.Match[str]) -> None:
+        assert not any(f"@{found[1]}" in rule for rules in self.chains.values() for rule in rules)
+        del self.sets[found[1]]
+
+    def _elements(self, found: re.Match[str]) -> None:
+        elements = self.sets[found[2]]
+        for item in found[3].split(", "):
+            key, _, value = item.partition(" : ")
+            if found[1] == "delete":
+                del elements[key]
+            else:
+                assert key not in elements
+                assert not value.startswith("goto ") or value[5:] in self.chains
+                elements[key] = value
+
+    def _drop_chain(self, found: re.Match[str]) -> None:
+        assert found[1] == found[2]
+        uses = [rule for rules in self.chains.values() for rule in rules] + [
+            value for elements in self.sets.values() for value in elements.values()
+        ]
+        assert not any(re.search(rf"(jump|goto) {found[1]}$", use) for use in uses)
+        del self.chains[found[1]]
+
+    def passes(self, packet: Packet, *, into_node: bool = False, from_node: bool = False) -> bool:
+        """Whether the packet gets there: forwarded, or to the node itself, or from it (nothing is judged then)."""
+        if not self.there or from_node:
+            return True
+        if f"{packet.source} . {packet.target}" in self.sets["own"]:
+            return True
+        sides = [("egress", packet.source)] if into_node else [("egress", packet.source), ("ingress", packet.target)]
+        return all(self._verdict(self.sets[name].get(address, "accept"), packet) != "drop" for name, address in sides)
+
+    def _verdict(self, verdict: str, packet: Packet) -> str:
+        """accept, drop, or "" to go on."""
+        word, _, chain = verdict.partition(" ")
+        if word in ("jump", "goto"):
+            for rule in self.chains[chain]:
+                found = self._verdict(self._rule(rule, packet), packet)
+                if found:
+                    return found
+            return ""
+        return word
+
+    def _rule(self, rule: str, packet: Packet) -> str:
+        rest, verdict = re.fullmatch(r"(.*?)(accept|drop|jump \w+)", rule).groups()  # type: ignore[union-attr]  # else it shows
+        while rest:
+            matched, rest = self._match(rest, packet)
+            if not matched:
+                return ""
+        return verdict
+
+    def _match(self, rest: str, packet: Packet) -> tuple[bool, str]:
+        """The first condition of `rest`, and what follows it."""
+        sides = {"saddr": packet.source, "daddr": packet.target}
+        if found := re.match(r"ip daddr \. (\w+) dport @(\w+) ", rest):
+            there = f"{packet.target} . {packet.port}" in self.sets[found[2]]
+            return found[1] == packet.protocol and there, rest[found.end() :]
+        if found := re.match(r"ip (saddr|daddr) @(\w+) ", rest):
+            return sides[found[1]] in self.sets[found[2]], rest[found.end() :]
+        if found := re.match(r"ip (saddr|daddr) (!= )?(?:\{ (.*?) \}|([\d./]+)) ", rest):
+            networks = [IPv4Network(text) for text in (found[3] or found[4]).split(", ")]
+            inside = any(IPv4Address(sides[found[1]]) in network for network in networks)
+            return inside != bool(found[2]), rest[found.end() :]
+        if found := re.match(r"meta l4proto (\w+) ", rest):
+            return found[1] == packet.protocol, rest[found.end() :]
+        found = re.match(r"(\w+) dport \{ ([\d, -]+) \} ", rest)
+        assert found, rest
+        spans = [tuple(map(int, text.split("-"))) for text in found[2].split(", ")]
+        inside = any(span[0] <= packet.port <= span[-1] for span in spans)
+        return found[1] == packet.protocol and inside, rest[found.end() :]
