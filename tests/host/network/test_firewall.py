@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
 from tests.host.network.world import NODE_ADDRESS, OUTSIDE, Feed, World, world
 from wherry.aio.clock import SystemClock
@@ -23,12 +28,13 @@ from wherry.api.types.networking import (
     NetworkPolicyPort,
     NetworkPolicySpec,
 )
-from wherry.client.interface import Client
-from wherry.host import links, nft
+from wherry.client.interface import ALL, Client, Listing, Select
+from wherry.host import links, netns, nft
 from wherry.machinery.meta import Key, LabelSelector, ObjectMeta
 from wherry.network.firewall import Firewall
 
 pytestmark = pytest.mark.host
+Pair = tuple[str, int]
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +45,16 @@ def place() -> Iterator[World]:
 
 
 @contextlib.asynccontextmanager
-async def running(feed: Feed) -> AsyncIterator[Firewall]:
+async def running(
+    feed: Feed, sandboxes: Mapping[str, str] | None = None, look: float = 30.0
+) -> AsyncIterator[Firewall]:
+    """A firewall at work; `sandboxes`: what runs on the node already."""
     links.switch("ipv4/ip_forward", "1")
-    firewall = Firewall(cast(Client, feed), SystemClock(), "n1", "10.96.0.10")
+
+    async def present() -> Mapping[str, str]:
+        return sandboxes or {}
+
+    firewall = Firewall(cast(Client, feed), SystemClock(), "n1", "10.96.0.10", present, look)
     task = asyncio.ensure_future(firewall.run())
     try:
         yield firewall
@@ -113,5 +126,187 @@ def test_egress(place: World) -> None:
             assert await place.asked(space, "tcp", place.pods[2].address, 8080) == "TimeoutError"
             assert await place.asked(space, "tcp", NODE_ADDRESS, 8080) == "TimeoutError"
             assert (await place.asked(place.pods[2].netns, "tcp", place.pods[0].address, 8080)).startswith("p0")
+
+    place.run(main)
+
+
+def denied(feed: Feed, place: World, *allowed: str, to: int = 0) -> None:
+    """Pods and namespace, and a policy that lets only `allowed` reach pod `to`."""
+    feed.put(NAMESPACE, Namespace(metadata=ObjectMeta(name="d")))
+    for number in range(len(place.pods)):
+        feed.put(POD, pod_of(place, number))
+    rules = (NetworkPolicyIngressRule(from_=tuple(map(peer, allowed))),) if allowed else ()
+    feed.put(NETWORKPOLICY, policy("in", place.pods[to].name, ingress=rules))
+
+
+def test_a_pod_without_address_in_the_api_is_known_after_a_restart(place: World) -> None:
+    """The agent may be killed between starting a pod and saying where it is."""
+
+    async def main() -> None:
+        feed, target = Feed(), place.pods[0]
+        denied(feed, place)
+        feed.put(POD, pod_of(place, 0, ip=False))
+        async with running(feed, {target.name: target.address}) as firewall:
+            await firewall.guarded(pod_of(place, 1), place.pods[1].address)
+            assert await place.asked(place.pods[1].netns, "tcp", target.address, 8080) == "TimeoutError"
+        async with running(feed) as firewall:
+            await firewall.guarded(pod_of(place, 1), place.pods[1].address)
+            assert (await place.asked(place.pods[1].netns, "tcp", target.address, 8080)).startswith("p0"), (
+                "so the test can fail"
+            )
+
+    place.run(main)
+
+
+def test_a_pod_deleted_by_force_stays_isolated_until_it_ends(place: World) -> None:
+    async def main() -> None:
+        feed, one = Feed(), place.pods[0]
+        denied(feed, place)
+        feed.put(NETWORKPOLICY, policy("out", "p0", policy_types=("Egress",)))
+        async with running(feed) as firewall:
+            await firewall.guarded(pod_of(place, 0), one.address)
+            feed.drop(POD, Key("d", "p0"))
+            feed.drop(NETWORKPOLICY, Key("d", "out"))
+            feed.drop(NETWORKPOLICY, Key("d", "in"))
+            await asyncio.sleep(0.1)
+            assert await place.asked(one.netns, "tcp", place.pods[1].address, 8080) == "TimeoutError"
+            assert await place.asked(place.pods[1].netns, "tcp", one.address, 8080) == "TimeoutError"
+            firewall.released("p0")
+            await asyncio.sleep(0.1)
+            assert "wherry_policy" not in nft.run("list tables\n")
+
+    place.run(main)
+
+
+def test_a_pod_waits_for_policies_older_than_itself(place: World) -> None:
+    """The watch of pods may be ahead of the watch of policies."""
+
+    class Late(Feed):
+        """Answers lists at once, and its watch of policies when told."""
+
+        late = policy("in", "p0")
+
+        async def list(self, resource: object, select: Select = ALL) -> Listing[NetworkPolicy]:
+            assert (resource, select.namespace) == (NETWORKPOLICY, "d")
+            made = replace(self.late, metadata=replace(self.late.metadata, resource_version=str(self.revision + 1)))
+            return Listing((made,), self.revision + 2)
+
+    async def main() -> None:
+        feed, target = Late(), place.pods[0]
+        feed.put(NAMESPACE, Namespace(metadata=ObjectMeta(name="d")))
+        async with running(feed) as firewall:
+            pod = pod_of(place, 0)
+            pod = replace(pod, metadata=replace(pod.metadata, resource_version=str(feed.revision + 2)))
+            waiting = asyncio.ensure_future(firewall.guarded(pod, target.address))
+            beside = asyncio.ensure_future(firewall.guarded(pod, target.address))
+            await asyncio.sleep(0.2)
+            assert not waiting.done()
+            assert not beside.done(), "its second container"
+            feed.put(NETWORKPOLICY, Late.late)
+            await asyncio.wait_for(asyncio.gather(waiting, beside), 5)
+            assert await place.asked(place.pods[1].netns, "tcp", target.address, 8080) == "TimeoutError"
+
+    place.run(main)
+
+
+def test_a_flushed_table_comes_back(place: World) -> None:
+    async def main() -> None:
+        feed, target = Feed(), place.pods[0]
+        denied(feed, place)
+        async with running(feed, look=0.1) as firewall:
+            await firewall.guarded(pod_of(place, 0), target.address)
+            nft.run("flush ruleset\n")
+            await asyncio.sleep(0.4)
+            assert await place.asked(place.pods[1].netns, "tcp", target.address, 8080) == "TimeoutError"
+
+    place.run(main)
+
+
+@dataclass
+class Flood:
+    """Tries without pause, from one pod to another: datagrams, each from a new port and so judged anew, or
+    connections; `failed` and `arrived` count."""
+
+    source: str
+    target: Pair
+    kind: socket.SocketKind
+    sent: int = 0
+    arrived: int = 0
+    failed: list[str] = field(default_factory=list)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def send(self) -> None:
+        with netns.entered(self.source):
+            while not self.stop.is_set():
+                with socket.socket(socket.AF_INET, self.kind) as one:
+                    one.settimeout(2)
+                    try:
+                        one.connect(self.target)
+                        one.send(b"?")
+                    except OSError as error:
+                        self.failed.append(repr(error))
+                self.sent += 1
+                time.sleep(0.0005)
+
+    def receive(self, space: str) -> None:
+        with netns.entered(space), socket.socket(socket.AF_INET, self.kind) as one:
+            one.bind(("0.0.0.0", self.target[1]))
+            if self.kind == socket.SOCK_STREAM:
+                one.listen(100)
+            one.settimeout(0.1)
+            while not self.stop.is_set():
+                with contextlib.suppress(TimeoutError):
+                    if self.kind == socket.SOCK_STREAM:
+                        one.accept()[0].close()
+                    else:
+                        one.recv(10)
+                    self.arrived += 1
+
+
+@contextlib.contextmanager
+def flooding(place: World, source: int, port: int, kind: socket.SocketKind) -> Iterator[Flood]:
+    """Pod `source` tries to reach pod 0."""
+    flood = Flood(place.pods[source].netns, (place.pods[0].address, port), kind)
+    threads = [threading.Thread(target=flood.receive, args=(place.pods[0].netns,)), threading.Thread(target=flood.send)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.05)
+    try:
+        yield flood
+    finally:
+        flood.stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_no_gap_in_a_restart_and_none_in_what_is_allowed(place: World) -> None:
+    """What pod 2 may never do is tried thousands of times, while the agent comes and goes, the rules are replaced whole
+    and changed; what pod 1 may is not disturbed."""
+
+    async def main() -> None:
+        feed, target = Feed(), place.pods[0]
+        denied(feed, place, "p1")
+        async with running(feed) as firewall:
+            await firewall.guarded(pod_of(place, 0), target.address)
+        with (
+            flooding(place, 2, 9001, socket.SOCK_DGRAM) as refused,
+            flooding(place, 2, 9002, socket.SOCK_DGRAM) as late,
+            flooding(place, 1, 9003, socket.SOCK_STREAM) as allowed,
+        ):
+            for turn in range(12):
+                async with running(feed, {target.name: target.address}) as firewall:
+                    await firewall.guarded(pod_of(place, 0), target.address)
+                    feed.put(NETWORKPOLICY, policy(f"other{turn % 2}", "p1", ingress=()))
+                    await asyncio.sleep(0.05)
+                    feed.drop(NETWORKPOLICY, Key("d", f"other{turn % 2}"))
+            assert (refused.arrived, late.arrived) == (0, 0)
+            assert min(refused.sent, late.sent) > 500
+            feed.drop(NETWORKPOLICY, Key("d", "in"))
+            async with running(feed) as firewall:
+                await firewall.guarded(pod_of(place, 0), target.address)
+                await asyncio.sleep(0.1)
+            assert refused.arrived > 10, "so the test can fail"
+        assert allowed.failed == []
+        assert allowed.arrived > 100
 
     place.run(main)
