@@ -50,7 +50,12 @@ def attempt(one: Try, limit: float) -> Verdict:
     with environment(one.fault) as folder, tempfile.TemporaryDirectory() as scratch:
         result, output = Path(scratch, "result"), Path(scratch, "output")
         argv = [str(folder / "bin" / "python"), "-m", "tests.guarantees.session", str(result), one.proof.test]
-        env = {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": scratch, **dict(one.proof.environ)}
+        env = {
+            **os.environ,
+            "HYPOTHESIS_STORAGE_DIRECTORY": scratch,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **dict(one.proof.environ),
+        }
         env["PATH"] = f"{folder / 'bin'}:{env['PATH']}"
         with (
             output.open("wb") as file,

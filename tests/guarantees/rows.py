@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.guarantees import api_machinery, security, store_and_watch
+from tests.guarantees import api_machinery, security, store, watches
 
-ROWS = (*store_and_watch.ROWS, *api_machinery.ROWS, *security.ROWS)
+ROWS = (*store.ROWS, *watches.ROWS, *api_machinery.ROWS, *security.ROWS)

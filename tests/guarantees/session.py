@@ -40,6 +40,14 @@ class Recorder:
         self.failed: list[Happened] = []
         self.broken = ""
 
+    def pytest_configure(self) -> None:
+        """The same examples each time, and no search for the smallest one: it is enough that there is one."""
+        import hypothesis  # not earlier: pytest wants to see it imported
+
+        phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+        hypothesis.settings.register_profile("seeded", phases=phases, derandomize=True, database=None)
+        hypothesis.settings.load_profile("seeded")
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, call: pytest.CallInfo[Any]

@@ -52,7 +52,10 @@ class File:
 
 
 class Disk:
-    """All files, the moment of the power cut (`after` operations, None: never) and which sync fails (`fail_sync`)."""
+    """All files, the moment of the power cut (`after` operations, None: never) and what goes wrong, if anything.
+
+    The sync number `fail_sync` fails, the write number `fail_write` fails, files hold `room` bytes at most.
+    """
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
@@ -61,6 +64,9 @@ class Disk:
         self.syncs = 0
         self.after: int | None = None
         self.fail_sync: int | None = None
+        self.written = 0
+        self.fail_write: int | None = None
+        self.room: int | None = None
         self.off = False
 
     def tick(self) -> None:
@@ -70,6 +76,17 @@ class Disk:
             self.off = True
         if self.off:
             raise apsw.IOError("the power is off")
+
+    def admit(self, file: File, end: int) -> None:
+        """A write up to `end` of a file. Raises apsw.IOError, apsw.FullError."""
+        self.written += 1
+        if self.fail_write is not None and self.written >= self.fail_write:
+            self.fail_write = None
+            raise apsw.IOError("write failed")
+        if self.room is not None:
+            used = sum(len(other.present) for other in self.files.values())
+            if used + max(0, end - len(file.present)) > self.room:
+                raise apsw.FullError("database or disk is full")
 
     def cut_power(self) -> None:
         """Power off and on again: the files are as a cut left them."""
@@ -97,6 +114,7 @@ class _Handle:
         except apsw.IOError:
             self.file.writes.append((offset, bytes(data)))  # it was under way: may be torn
             raise
+        self.disk.admit(self.file, offset + len(data))
         self.file.write(self.file.present, offset, data)
         self.file.writes.append((offset, bytes(data)))
 

@@ -22,13 +22,13 @@ from wherry.apiserver.context import Context, not_found
 from wherry.apiserver.served import Served
 from wherry.apiserver.uids import Uids
 from wherry.machinery import codec
-from wherry.machinery.errors import ServiceUnavailable
+from wherry.machinery.errors import APIError, InternalError, ServiceUnavailable
 from wherry.machinery.meta import Object, T
 from wherry.machinery.names import Random
 from wherry.machinery.resource import Resource
 from wherry.machinery.time import Time, time_at
 from wherry.store.entry import Entry, with_revision
-from wherry.store.log import Unavailable
+from wherry.store.log import OutcomeUnknown, Unavailable
 from wherry.store.window import Window
 from wherry.store.windows import Windows
 
@@ -113,7 +113,8 @@ class Api:
     async def commit(self, ctx: Context[T], obj: T, before: Entry[T] | None) -> Entry[T]:
         """Write an object over what was read (None: nothing) and return it as served.
 
-        Raises store.log.Changed when somebody else was first, ServiceUnavailable when the store is gone.
+        Raises store.log.Changed when somebody else was first, ServiceUnavailable when the store is gone,
+        InternalError when it failed meanwhile.
         With dry-run nothing is written.
         """
         if ctx.resource.custom is not None:
@@ -172,12 +173,15 @@ class Api:
         ctx.undo.clear()
         return done
 
-    def _unavailable(self, error: Unavailable) -> ServiceUnavailable:
+    def _unavailable(self, error: Unavailable) -> APIError:
+        """503 only where nothing was written: who reads 503 may try again."""
         self.broken.set()
+        if isinstance(error, OutcomeUnknown):
+            return InternalError(f"it is not known whether this was written: {error}")
         return ServiceUnavailable(f"the store takes no writes: {error}")
 
     async def remove(self, ctx: Context[T], before: Entry[T]) -> Entry[T]:
-        """Delete what was read; returns it as of its deletion. Raises store.log.Changed, ServiceUnavailable."""
+        """Delete what was read; returns it as of its deletion. Raises as `commit`."""
         if ctx.dry_run:
             return before
         try:

@@ -168,6 +168,12 @@ class ApiServer:
         assert self._server is not None
         return self._server.port
 
+    @property
+    def held(self) -> int:
+        """Bytes that wait for clients to read them."""
+        assert self._server is not None
+        return self._server.held
+
     async def open(self) -> None:
         """Load the state; in-process clients work from here on."""
         config = self._config

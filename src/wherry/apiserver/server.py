@@ -2,7 +2,8 @@
 
 Owns sockets, request limits and time limits; knows no Kubernetes. `serve(handler)` is all the rest of the API server
 sees. Slow clients: a request body must be complete within BODY_SECONDS, an idle connection is closed after
-IDLE_SECONDS, a stream whose client is STREAM_BACKLOG bytes behind is cut off.
+IDLE_SECONDS, a stream whose client is STREAM_BACKLOG bytes behind is cut off,
+and sooner where several are, which hold STREAMS_BACKLOG bytes together at most (and BEHIND each).
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ BODY_LIMIT = 3 * 1024 * 1024
 BODY_SECONDS = 30.0
 IDLE_SECONDS = 180.0
 STREAM_BACKLOG = 8 * 1024 * 1024
+STREAMS_BACKLOG = 128 * 1024 * 1024
+BEHIND = 256 * 1024
 GZIP_FROM = 128 * 1024
 SLICE = 256 * 1024
 LARGEST = 512 * 1024  # what is written at once; TLS copies more of it around
@@ -40,6 +43,7 @@ class Server:
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
         self._chunks = _Chunks()
+        self._behind = _Behind()
         self._web = web.Server(
             self._handle,
             keepalive_timeout=IDLE_SECONDS,
@@ -65,6 +69,12 @@ class Server:
         if self._listener is not None:
             self._listener.close()
         await self._web.shutdown(grace)
+
+    @property
+    def held(self) -> int:
+        """Bytes that wait for clients to read them."""
+        open_ = (connection.transport for connection in self._web.connections)
+        return sum(transport.get_write_buffer_size() for transport in open_ if transport is not None)
 
     def cut(self, whose: Callable[[Mapping[Any, Any]], bool]) -> None:
         """End the connections whose session `whose` is true of, with everything that runs on them."""
@@ -99,7 +109,7 @@ class Server:
             case Response():
                 return await _respond(raw, answer)
             case Stream():
-                return await _stream(raw, answer, self._chunks)
+                return await _stream(raw, answer, self._chunks, self._behind)
             case Upgrade():
                 return await _upgrade(raw, answer)
 
@@ -225,7 +235,7 @@ def _quoted(text: str) -> str:
     return clean.replace("\\", "\\\\").replace('"', '\\"')
 
 
-async def _stream(raw: BaseRequest, answer: Stream, chunks: _Chunks) -> web.StreamResponse:
+async def _stream(raw: BaseRequest, answer: Stream, chunks: _Chunks, behind: _Behind) -> web.StreamResponse:
     response = web.StreamResponse(status=answer.status, headers=answer.headers)
     response.headers["Content-Type"] = answer.content_type
     response.headers["Cache-Control"] = "no-cache, private"
@@ -234,7 +244,7 @@ async def _stream(raw: BaseRequest, answer: Stream, chunks: _Chunks) -> web.Stre
     else:
         response.force_close()
     await response.prepare(raw)
-    sink = _StreamSink(raw, response, chunks)
+    sink = _StreamSink(raw, response, chunks, behind)
     try:
         await answer.run(sink)
     finally:
@@ -256,13 +266,35 @@ class _Chunks:
         return self._chunk
 
 
+class _Behind:
+    """Streams whose clients do not keep up. Encrypted bytes are shared by nobody, so each may hold its share only."""
+
+    __slots__ = ("_sinks",)
+
+    def __init__(self) -> None:
+        self._sinks: set[_StreamSink] = set()
+
+    def too_far(self, sink: _StreamSink, size: int) -> bool:
+        """Whether a stream that holds `size` bytes is to be cut off."""
+        sink.late = True
+        self._sinks.add(sink)
+        return size > min(STREAM_BACKLOG, STREAMS_BACKLOG // len(self._sinks))
+
+    def leave(self, sink: _StreamSink) -> None:
+        """It has caught up, or is over."""
+        sink.late = False
+        self._sinks.discard(sink)
+
+
 class _StreamSink:
     """Writes pieces of a stream straight to the transport."""
 
-    __slots__ = ("_calls", "_chunked", "_chunks", "_response", "_transport")
+    __slots__ = ("_behind", "_calls", "_chunked", "_chunks", "_response", "_transport", "late")
 
-    def __init__(self, raw: BaseRequest, response: web.StreamResponse, chunks: _Chunks) -> None:
+    def __init__(self, raw: BaseRequest, response: web.StreamResponse, chunks: _Chunks, behind: _Behind) -> None:
         self._transport: Any = raw.transport
+        self._behind = behind
+        self.late = False
         self._chunks = chunks
         self._response = response
         self._chunked = raw.version >= (1, 1)
@@ -282,9 +314,13 @@ class _StreamSink:
         transport = self._transport
         if transport is None or transport.is_closing():
             return False
-        if transport.get_write_buffer_size() > STREAM_BACKLOG:
-            transport.abort()
-            return False
+        size = transport.get_write_buffer_size()
+        if size > BEHIND:
+            if self._behind.too_far(self, size):
+                transport.abort()
+                return False
+        elif self.late:
+            self._behind.leave(self)
         transport.write(self._chunks.of(data) if self._chunked else data)
         return True
 
@@ -292,6 +328,7 @@ class _StreamSink:
         self._calls.append(call)
 
     def finish(self) -> None:
+        self._behind.leave(self)
         for call in self._calls:
             call()
 

@@ -9,8 +9,8 @@ Contract (tests/contracts/store/ runs on every implementation):
 - deleting a key that does not exist raises `Changed` with current 0, whatever was expected: there is nothing to record;
 - every subscriber sees every later change exactly once, in revision order, only after it is durable;
 - values are stored without their revision: whoever serves them adds it (`wherry.store.window`);
-- a commit that fails on I/O raises `Unavailable`; from then on every call does, until the store is opened again:
-  the outcome of the failed write is unknown and nothing is ever retried on the same handle.
+- a commit that fails on I/O raises `OutcomeUnknown`; from then on every call raises `Unavailable`, until the store is
+  opened again: nothing is ever retried on the same handle.
 """
 
 from __future__ import annotations
@@ -61,7 +61,11 @@ class Compacted(Exception):
 
 
 class Unavailable(Exception):
-    """The store cannot take writes any more; open it again. The outcome of writes in flight is unknown."""
+    """The store cannot take writes any more; open it again. Nothing was written."""
+
+
+class OutcomeUnknown(Unavailable):
+    """The store failed while writing this: only opening it again tells whether it is there."""
 
 
 UNREADABLE = b'{"metadata":{},"unreadable":true}'
@@ -86,7 +90,10 @@ class Log(Protocol):
         """History up to here is forgotten: `after` works from this revision on."""
 
     async def append(self, key: str, value: bytes | None, expected: int | None) -> int:
-        """Write (or delete, with None) one key; return the revision once it is durable. Raises Changed, Unavailable."""
+        """Write (or delete, with None) one key; return the revision once it is durable.
+
+        Raises Changed, Unavailable, OutcomeUnknown.
+        """
 
     async def list(self, prefix: str) -> tuple[int, Sequence[Record]]:
         """Every live key under `prefix`, sorted by key, and the revision at which that is true."""

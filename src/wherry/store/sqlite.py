@@ -6,8 +6,8 @@ once: waking the writer costs both threads the interpreter lock. Compare-and-swa
 thread, in queue order; changes are published on the event loop in that same order, and a write's caller is woken after
 its change was.
 
-The first error of the database ends this handle: every later call raises Unavailable, and the outcome of what was
-in flight is known only after opening the file again.
+The first error of the database ends this handle: what was in flight raises OutcomeUnknown, every later call
+Unavailable.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from wherry.store.database import ROWS, Database, Seal
-from wherry.store.log import Change, Changed, Deliver, Record, Unavailable
+from wherry.store.log import Change, Changed, Deliver, OutcomeUnknown, Record, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -270,12 +270,12 @@ class SqliteLog:
                 logger.exception("the store failed and must be opened again")
                 self._intact = False
                 self._failed = f"the store failed and must be opened again: {error}"
-            else:
-                return
+                self._refuse(jobs, OutcomeUnknown)
+            return
         self._refuse(jobs)
 
-    def _refuse(self, jobs: Sequence[_Job]) -> None:
-        self._post((), [_Outcome(job.future, error=Unavailable(self._failed)) for job in jobs])
+    def _refuse(self, jobs: Sequence[_Job], how: type[Unavailable] = Unavailable) -> None:
+        self._post((), [_Outcome(job.future, error=how(self._failed)) for job in jobs])
 
     def _commit(self, database: Database, group: Sequence[_Append]) -> None:
         rows, changes, outcomes = [], [], []

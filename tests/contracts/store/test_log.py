@@ -152,6 +152,16 @@ async def test_sixty_four_writers_get_one_order(log: Log) -> None:
     assert [c._replace(previous=None) for c in await log.after(0)] == seen
 
 
+@pytest.mark.parametrize("together", [*range(1, 20), 127, 129])
+async def test_as_many_writes_are_made_as_were_asked_for(log: Log, together: int) -> None:
+    for turn in range(3):
+        asked = (log.append(f"/{number}", b"%d" % turn, None) for number in range(together))
+        assert await asyncio.gather(*asked) == list(range(turn * together + 1, (turn + 1) * together + 1))
+    assert [(change.revision, change.key) for change in await log.after(0)] == [
+        (1 + turn * together + number, f"/{number}") for turn in range(3) for number in range(together)
+    ]
+
+
 async def test_of_racing_compare_and_swaps_one_wins(log: Log) -> None:
     revision = await log.append("/a", b"0", 0)
     for _ in range(10):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
@@ -110,18 +111,19 @@ async def test_an_old_revision_is_a_conflict(http: Http) -> None:
 
 
 async def test_increments_from_many_are_all_counted(http: Http) -> None:
+    clients, each = int(os.environ.get("WHERRY_CLIENTS", "8")), int(os.environ.get("WHERRY_INCREMENTS", "10"))
     await http("POST", MAPS, {"metadata": {"name": "a"}, "data": {"n": "0"}})
 
     async def worker() -> None:
         done = 0
-        while done < 10:
+        while done < each:
             found = (await http("GET", f"{MAPS}/a")).body
             found["data"]["n"] = str(int(found["data"]["n"]) + 1)
             answer = await http("PUT", f"{MAPS}/a", found)
             done += answer.code == 200
 
-    await asyncio.gather(*(worker() for _ in range(8)))
-    assert (await http("GET", f"{MAPS}/a")).body["data"]["n"] == "80"
+    await asyncio.gather(*(worker() for _ in range(clients)))
+    assert (await http("GET", f"{MAPS}/a")).body["data"]["n"] == str(clients * each)
 
 
 async def test_patches_that_race_are_tried_again(http: Http) -> None:
@@ -158,6 +160,16 @@ async def test_server_side_apply_creates_owns_and_conflicts(http: Http) -> None:
     assert forced.body["data"] == {"x": "2", "y": "1"}
     dropped = await http("PATCH", f"{MAPS}/a?fieldManager=one", {**body, "data": {}}, apply)
     assert dropped.body["data"] == {"x": "2"}
+
+
+async def test_a_plain_write_keeps_the_owners_of_other_fields(http: Http) -> None:
+    """Also when it sends no managedFields, as clients that know nothing of them do."""
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"x": "1", "y": "1"}}
+    await http("PATCH", f"{MAPS}/a?fieldManager=one", body, "application/apply-patch+yaml")
+    written = await http("PUT", f"{MAPS}/a?fieldManager=two", {**body, "data": {"x": "2", "y": "1"}})
+    owners = {entry["manager"]: entry["fieldsV1"] for entry in written.body["metadata"]["managedFields"]}
+    assert owners["one"]["f:data"] == {"f:y": {}}
+    assert owners["two"]["f:data"] == {"f:x": {}}
 
 
 async def test_finalizers_keep_an_object_until_they_are_gone(http: Http) -> None:
@@ -350,7 +362,7 @@ async def test_doors_of_a_pod(http: Http) -> None:
 
 async def test_a_delete_never_loses_a_finalizer_that_was_just_added(http: Http) -> None:
     finalizer = {"metadata": {"finalizers": ["example.com/f"]}}
-    for number in range(40):
+    for number in range(int(os.environ.get("WHERRY_FINALIZER_ROUNDS", "40"))):
         path = f"{MAPS}/a{number}"
         await http("POST", MAPS, {"metadata": {"name": f"a{number}"}})
         added, deleted = await asyncio.gather(http("PATCH", path, finalizer, MERGE), http("DELETE", path))

@@ -105,6 +105,17 @@ async def test_who_wrote_can_read_it(cluster: Cluster) -> None:
     assert cluster.things.get(key_of(THING, "default", "a")) is None
 
 
+async def test_a_key_is_not_what_begins_like_it(cluster: Cluster) -> None:
+    await cluster.put("ab", "a")
+    await cluster.put("a", "ab")
+    for namespace, name in (("a", "a"), ("a", ""), ("", "a"), ("ab", "ab")):
+        assert cluster.things.get(key_of(THING, namespace, name)) is None
+    assert names(cluster.things.list("a").items) == ["a/ab@1"]
+    events: list[Event[Thing]] = []
+    cluster.things.watch(0, into(events), namespace="a")
+    assert told(events) == ["ADDED ab@1"]
+
+
 async def test_quiet_windows_advance_with_the_store(cluster: Cluster) -> None:
     watch = cluster.windows.of(OTHER).watch(0, lambda _: True)
     await cluster.put("a")

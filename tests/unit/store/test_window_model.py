@@ -52,13 +52,22 @@ class Watcher:
         self.position = since
         self.bookmark = since
         self.watch: Watch[Thing] | None = None
+        self.problem: AssertionError | None = None
 
     def match(self, entry: Entry[Thing]) -> bool:
         """The selector."""
         return self.color in ("", entry.fields["color"])
 
     def take(self, event: Event[Thing]) -> bool:
-        """The sink: checks the event against all that this watcher has seen."""
+        """The sink. What it raises only ends the watch, so it is kept for the invariant."""
+        try:
+            return self.judge(event)
+        except AssertionError as problem:
+            self.problem = problem
+            raise
+
+    def judge(self, event: Event[Thing]) -> bool:
+        """Check the event against all that this watcher has seen."""
         if self.left == 0:
             return False
         self.left -= 1
@@ -223,8 +232,10 @@ class Model(RuleBasedStateMachine):
 
     @invariant()
     def watchers_know_the_present(self) -> None:
-        """Reliable: whoever is connected has been told everything."""
+        """Reliable: whoever is connected has been told everything. Nobody was told what is not so."""
         for watcher in getattr(self, "watchers", []):
+            if watcher.problem is not None:
+                raise watcher.problem
             if watcher.watch is not None and watcher.watch.active:
                 present = self.selected(len(self.states) - 1, watcher.namespace, watcher.color)
                 assert watcher.state == present
