@@ -136,6 +136,8 @@ class ApiServerConfig:
     """None: no audit log."""
     trace: Tell | None = None
     """Is told of every request that is over."""
+    version: str = VERSION["gitVersion"]
+    """What the server says it is at /version."""
     seats: int = SEATS
     """How many requests of ordinary size are worked on at once; 0: no priority and fairness."""
 
@@ -210,7 +212,7 @@ class ApiServer:
             quotas=InFlight(),
             pod_security=config.pod_security,
             remotes=Remotes(windows, config.front_proxy),
-            version=VERSION,
+            version={**VERSION, "gitVersion": config.version},
             event_buckets=Buckets(config.event_limits),
         )
         if config.audit is not None:

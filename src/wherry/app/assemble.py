@@ -23,7 +23,16 @@ from wherry.apiserver.authn.requestheader import RequestHeader
 from wherry.apiserver.authn.user import MASTERS, User, known
 from wherry.apiserver.http import nothing
 from wherry.apiserver.tracing import Tell
-from wherry.app import auditing, certificates, cluster_info, kubernetes_service, memory, podsecurity
+from wherry.app import (
+    auditing,
+    certificates,
+    cluster_info,
+    kubernetes_service,
+    memory,
+    podsecurity,
+    store_copies,
+    version,
+)
 from wherry.app.config import Config
 from wherry.app.queue_metrics import QueueMetrics
 from wherry.app.sealing import Sealing
@@ -66,7 +75,8 @@ async def control_plane(config: Config, clock: Clock, only: frozenset[str]) -> C
     """Open the store, load the state, listen. Raises OSError when the port is taken, store errors as they are."""
     pki = Pki(config.pki, clock)
     sealing = Sealing(pki.seal_key, config.encrypt)
-    log = await SqliteLog.open(config.database, seal=sealing.seal, unseal=sealing.unseal)
+    log = await SqliteLog.open(config.database, seal=sealing.seal, unseal=sealing.unseal, copy=store_copies.due(config))
+    store_copies.opened(config)
     trace, end = _traces(config)
     own = dataclasses.replace(_with_access(_api_config(config, pki), config, clock), trace=trace)
     api = ApiServer(own, log, clock)
@@ -106,6 +116,7 @@ def _api_config(config: Config, pki: Pki) -> ApiServerConfig:
         node_ports=config.node_ports,
         audit=auditing.settings(config),
         pod_security=podsecurity.settings(config),
+        version=version.reported(),
     )
 
 

@@ -11,7 +11,7 @@ from ipaddress import IPv4Network
 
 from wherry.aio.clock import Clock
 from wherry.aio.supervise import keep_running
-from wherry.app import memory
+from wherry.app import memory, version
 from wherry.app.config import Config, Node
 from wherry.app.guard import Guard
 from wherry.app.runtimes import runtime_settings
@@ -128,6 +128,7 @@ def agent_config(config: Config, node: Node, address: str) -> AgentConfig:
         run=config.node_run(node.name),
         addresses=(address,),
         hostname=node.name,
+        version=version.reported(),
         cluster_dns=(config.dns_address,),
         cluster_domain=config.cluster_domain,
         resolv_conf=resolv.host_file(),

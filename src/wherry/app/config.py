@@ -3,6 +3,9 @@
 `wherry up` makes it from flags (or WHERRY_* variables, which click reads) and saves it; server, agents and all other
 commands load it, so that flags need not be repeated. Paths and addresses that follow from it are properties here and
 nowhere else.
+
+The file also says which format the state under the root has, and which version saved it. A later format is refused. A
+later version of the same format may have added settings: those that this one does not know are passed over.
 """
 
 from __future__ import annotations
@@ -11,17 +14,22 @@ import hashlib
 import ipaddress
 import re
 import socket
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from wherry.app import version
 from wherry.host import files
 from wherry.host.pairs import Pair, pair
 
 DEFAULT_ROOT = Path("/var/lib/wherry")
 RUN = Path("/run/wherry")
 NODE_PREFIX = "wherry-"
+FORMAT = 1
+"""Of the state under a root. Raised when the release before could not work with it rightly (see docs/adr/0007), never
+for an added setting that may be passed over."""
 
 
 class ConfigError(Exception):
@@ -284,17 +292,66 @@ def path(root: Path) -> Path:
     return root / "cluster.json"
 
 
-def load(root: Path) -> Config | None:
-    """The configuration of the cluster under `root`; None when there is none. Raises ConfigError."""
+class Head(msgspec.Struct, frozen=True):
+    """What the file says about itself. `version`: of the wherry that saved it; "" from before it was noted."""
+
+    format: int = 1
+    version: str = ""
+
+
+def head(root: Path) -> Head | None:
+    """By what the state under `root` was written; None when there is none. Raises ConfigError."""
     try:
-        return msgspec.json.decode(path(root).read_bytes(), type=Config)
+        return msgspec.json.decode(path(root).read_bytes(), type=Head)
     except FileNotFoundError:
         return None
     except msgspec.DecodeError as error:
-        raise ConfigError(f"{path(root)} is damaged: {error}; restore it, or run `wherry delete`") from error
+        raise _damaged(root, error) from error
+
+
+def load(root: Path) -> Config | None:
+    """The configuration of the cluster under `root`; None when there is none. Raises ConfigError."""
+    known = head(root)
+    if known is None:
+        return None
+    if known.format > FORMAT:
+        raise ConfigError(
+            f"the state under {root} has format {known.format}, and wherry {version.wherry()} knows formats up to"
+            f" {FORMAT}; use wherry {known.version or 'of a later version'}, or restore a backup"
+        )
+    try:
+        kept = msgspec.json.decode(path(root).read_bytes())
+        return _decode({name: value for name, value in kept.items() if name not in Head.__struct_fields__}, known)
+    except msgspec.DecodeError as error:
+        raise _damaged(root, error) from error
+
+
+def _decode(kept: Mapping[str, Any], written: Head) -> Config:
+    try:
+        return msgspec.convert(kept, Config)
+    except msgspec.ValidationError:
+        if written.version in ("", version.wherry()):
+            raise
+        return msgspec.convert(_known(kept, Config), Config)
+
+
+def _known(kept: Mapping[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Without the settings that this version does not know."""
+    types = {one.name: one.type for one in msgspec.structs.fields(kind)}
+    return {name: _setting(value, types[name]) for name, value in kept.items() if name in types}
+
+
+def _setting(value: Any, kind: Any) -> Any:
+    group = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+    return _known(value, kind) if group and isinstance(value, Mapping) else value
+
+
+def _damaged(root: Path, error: Exception) -> ConfigError:
+    return ConfigError(f"{path(root)} is damaged: {error}; restore it, or run `wherry delete`")
 
 
 def save(config: Config) -> bool:
-    """Keep the configuration; returns whether it changed."""
+    """Keep the configuration, as this version's; returns whether it changed."""
     files.private_folder(config.state)
-    return files.write_if_changed(path(config.state), msgspec.json.format(msgspec.json.encode(config)) + b"\n")
+    content = msgspec.to_builtins(Head(FORMAT, version.wherry())) | msgspec.to_builtins(config)
+    return files.write_if_changed(path(config.state), msgspec.json.format(msgspec.json.encode(content)) + b"\n")

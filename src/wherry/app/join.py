@@ -20,7 +20,7 @@ from wherry.app.discovery import Invitation
 from wherry.app.enrol import enrol
 from wherry.app.rest import ApiRefused, Rest
 from wherry.app.steps import Failed, Steps
-from wherry.app.up import agent_unit, check_machine, units, wait_for_nodes
+from wherry.app.up import agent_unit, check_machine, check_version, units, wait_for_nodes
 from wherry.host import enrolment, files
 
 _PAPERS = ("ca.crt", "client.pem", "server.pem")
@@ -51,6 +51,7 @@ def join(config: Config, invited: Invitation, clock: Clock, steps: Steps) -> Con
 
 def start(config: Config, clock: Clock, steps: Steps) -> Config:
     """Have the agent of a joined machine running, and its node Ready. Raises Failed."""
+    check_version(config)
     begun = clock.now()
     (node,) = config.machines()
     files.private_folder(config.node_run(node.name))

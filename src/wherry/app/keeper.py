@@ -1,16 +1,21 @@
 """Keepers: what keeps the server and the agents running. systemd where it is pid 1, our own supervisor elsewhere.
 
 `apply(units)` is idempotent: units that run as asked are left alone, changed ones restarted, missing ones started,
-others of ours stopped. `stop()` ends all of them. Containers are nobody's business here.
+others of ours stopped. `put(unit)` does that for one and leaves the others as they are. `stop()` ends all of them.
+Containers are nobody's business here. What is kept is known from what the keeper itself reads, and what runs from the
+processes: nothing else has to be remembered, and whoever is killed half-way can be followed by another.
 """
 
 from __future__ import annotations
 
+import json
+import select
 import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +25,7 @@ from wherry.host import daemons, files
 
 SYSTEMD_UNITS = Path("/etc/systemd/system")
 WAIT = 10.0
+_POLL = 0.02
 
 
 class KeeperError(Exception):
@@ -32,11 +38,30 @@ class Keeper(Protocol):
     def apply(self, units: Sequence[Unit]) -> frozenset[str]:
         """Have exactly these units running; returns the names of what was started or stopped. Raises KeeperError."""
 
+    def put(self, unit: Unit) -> None:
+        """Have this unit running as asked, whatever it ran as before; returns when it does. Raises KeeperError."""
+
+    def renew(self, program: Sequence[str]) -> None:
+        """Have the keeper itself run as this program, where it is one of ours. Raises KeeperError."""
+
+    def program(self) -> tuple[str, ...]:
+        """As what the keeper itself runs; () when it does not, or is none of ours."""
+
+    def kept(self) -> Mapping[str, Unit]:
+        """What is to run, by name."""
+
     def stop(self) -> bool:
         """End every unit; returns whether any ran."""
 
     def pid(self, name: str) -> int | None:
         """The pid of a unit, None when it does not run."""
+
+
+def runs(keeper: Keeper, unit: Unit) -> bool:
+    """Whether a unit runs, and as asked."""
+    pid = keeper.pid(unit.name)
+    process = None if pid is None else daemons.find(pid)
+    return process is not None and unit.is_run_by(process)
 
 
 def choose(run: Path, log: Path) -> Keeper:
@@ -71,11 +96,56 @@ class Supervised:
         changed.update(name for name, text in wanted.items() if files.write_if_changed(folder / f"{name}.json", text))
         running = self._supervisor()
         if running is None:
-            self._start()
+            self._start(supervisor_program(self._run))
+            changed.add("supervisor")
+        elif self.program() != supervisor_program(self._run):
+            self.renew(supervisor_program(self._run))
             changed.add("supervisor")
         elif changed:
             running.signal(signal.SIGHUP)
         return frozenset(changed)
+
+    def put(self, unit: Unit) -> None:
+        """See Keeper."""
+        files.private_folder(self._run / "units")
+        files.write_if_changed(self._run / "units" / f"{unit.name}.json", unit.encode())
+        self._nudge()
+        _wait(
+            lambda: runs(self, unit) and self.program() != (),
+            unit.grace + WAIT,
+            f"{unit.name} does not run; see {unit.log}",
+        )
+
+    def renew(self, program: Sequence[str]) -> None:
+        """See Keeper."""
+        if self.program() == tuple(program):
+            return
+        said = self._run / "supervisor.pid"
+        before = said.stat().st_mtime_ns if said.exists() else 0
+        files.write_if_changed(self._run / "supervisor.json", json.dumps({"argv": list(program)}) + "\n")
+        self._nudge()
+
+        def renewed() -> bool:
+            return self.program() == tuple(program) and said.exists() and said.stat().st_mtime_ns != before
+
+        _wait(renewed, WAIT, f"the supervisor does not run as {' '.join(program)}; see {self._log}")
+
+    def program(self) -> tuple[str, ...]:
+        """See Keeper."""
+        running = self._supervisor()
+        return () if running is None else daemons.words(running)
+
+    def kept(self) -> Mapping[str, Unit]:
+        """See Keeper."""
+        return supervise.read_units(self._run)
+
+    def _nudge(self) -> None:
+        """Have the supervisor look again; one that does not run is started as it was asked to be."""
+        running = self._supervisor()
+        if running is not None:
+            running.signal(signal.SIGHUP)
+        else:
+            self._start(supervise.program(self._run) or supervisor_program(self._run))
 
     def stop(self) -> bool:
         """See Keeper."""
@@ -101,9 +171,10 @@ class Supervised:
     def _supervisor(self) -> daemons.Process | None:
         return daemons.read_pid(self._run / "supervisor.pid")
 
-    def _start(self) -> None:
+    def _start(self, program: Sequence[str]) -> None:
         files.private_folder(self._log.parent)
-        process = daemons.start([sys.executable, "-I", "-m", "wherry.app.supervise", str(self._run)], self._log)
+        files.write_if_changed(self._run / "supervisor.json", json.dumps({"argv": list(program)}) + "\n")
+        process = daemons.start(program, self._log)
         if process.wait(0):
             raise KeeperError(f"the supervisor ended at once; see {self._log}")
 
@@ -134,6 +205,32 @@ class Systemd:
             self._control("enable", "--quiet", self._service(name))
             self._control("restart" if name in changed else "start", self._service(name))
         return frozenset({*changed, *idle, *stale})
+
+    def put(self, unit: Unit) -> None:
+        """See Keeper."""
+        if files.write_if_changed(self._folder / self._service(unit.name), service(unit), mode=0o644):
+            self._control("daemon-reload")
+        self._control("enable", "--quiet", self._service(unit.name))
+        if not runs(self, unit):
+            self._control("restart", self._service(unit.name))
+        _wait(lambda: runs(self, unit), unit.grace + WAIT, f"{unit.name} does not run; see {unit.log}")
+
+    def renew(self, program: Sequence[str]) -> None:
+        """See Keeper."""
+
+    def program(self) -> tuple[str, ...]:
+        """See Keeper."""
+        return ()
+
+    def kept(self) -> Mapping[str, Unit]:
+        """See Keeper."""
+        found = {}
+        for name in self._names():
+            text = (self._folder / self._service(name)).read_text()
+            kept = next((line.removeprefix(_KEPT) for line in text.splitlines() if line.startswith(_KEPT)), "")
+            if kept:
+                found[name] = supervise.decode(kept)
+        return found
 
     def stop(self) -> bool:
         """See Keeper."""
@@ -166,6 +263,10 @@ class Systemd:
         return done.stdout
 
 
+_KEPT = "X-Wherry="
+"""systemd passes over names that begin with X-: a service file holds the unit that it was made from."""
+
+
 def service(unit: Unit) -> str:
     """A unit as a systemd service. Its containers' processes survive a stop (KillMode=process)."""
     command = " ".join(_quoted(word) for word in unit.argv)
@@ -177,6 +278,8 @@ def service(unit: Unit) -> str:
         "\n"
         "[Service]\n"
         f"ExecStart={command}\n"
+        f"Environment={_quoted(f'{supervise.MARK}={unit.mark}')}\n"
+        f"{_KEPT}{json.dumps(unit._asdict())}\n"
         "Restart=always\n"
         "RestartSec=100ms\n"
         "KillMode=process\n"
@@ -198,6 +301,20 @@ def _quoted(word: str) -> str:
     """A word of ExecStart: systemd expands % and $, and splits at spaces."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return f'"{escaped}"' if shlex.quote(word) != word else escaped
+
+
+def _wait(condition: Callable[[], bool], seconds: float, otherwise: str) -> None:
+    """Raises KeeperError with `otherwise` after so many seconds."""
+    until = time.monotonic() + seconds  # noqa: TID251 - commands block, and have no event loop
+    while not condition():
+        if time.monotonic() > until:  # noqa: TID251 - as above
+            raise KeeperError(otherwise)
+        select.select([], [], [], _POLL)
+
+
+def supervisor_program(run: Path) -> tuple[str, ...]:
+    """The supervisor of this very interpreter and package."""
+    return (sys.executable, "-I", "-m", "wherry.app.supervise", str(run))
 
 
 def command(*arguments: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from wherry.app import keeper
 from wherry.app.config import Config
 from wherry.app.rest import ApiRefused, ApiUnreachable, Rest
 from wherry.app.up import last_words, units
+from wherry.app.upgrade import journal
 
 LOW = 1 << 30
 TROUBLE = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
@@ -18,11 +19,12 @@ TROUBLE = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"
 
 @dataclass(frozen=True, slots=True)
 class ProcessState:
-    """One wherry process; `pid` None when it does not run."""
+    """One wherry process; `pid` None when it does not run. `version`: of the wherry it runs."""
 
     name: str
     pid: int | None
     detail: str
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Status:
     api: str
     nodes: tuple[NodeState, ...]
     pods: tuple[PodState, ...]
+    upgrading: str = ""
+    """The version that an upgrade was begun to and has not been finished; "" when there is none."""
 
     @property
     def total(self) -> int:
@@ -77,12 +81,9 @@ class Status:
 
 def status(config: Config, clock: Clock) -> Status:
     """Look at everything once."""
-    keep = keeper.choose(config.run, config.logs / "supervisor.log")
-    processes = []
-    for unit in units(config):
-        pid = keep.pid(unit.name)
-        detail = f"pid {pid}" if pid else "not running; start it with `wherry up`"
-        processes.append(ProcessState(unit.name, pid, detail))
+    processes = process_states(config)
+    begun = journal.read(config)
+    upgrading = begun.to if begun is not None else ""
     rest = Rest(config)
     try:
         rest.text("/readyz")
@@ -95,11 +96,24 @@ def status(config: Config, clock: Clock) -> Status:
         )
         pods = tuple(pod_state(item) for item in rest.items("/api/v1/pods"))
     except ApiRefused as error:
-        return Status(tuple(processes), f"not ready: {error}", (), ())
+        return Status(processes, f"not ready: {error}", (), (), upgrading)
     except ApiUnreachable as error:
         words = last_words(config.logs / "server.log")
-        return Status(tuple(processes), f"{error}; the server last said: {words}", (), ())
-    return Status(tuple(processes), "ok", nodes + absent, pods)
+        return Status(processes, f"{error}; the server last said: {words}", (), (), upgrading)
+    return Status(processes, "ok", nodes + absent, pods, upgrading)
+
+
+def process_states(config: Config) -> tuple[ProcessState, ...]:
+    """The wherry processes of this machine."""
+    keep = keeper.choose(config.run, config.logs / "supervisor.log")
+    kept = keep.kept()
+    found = []
+    for unit in units(config):
+        pid = keep.pid(unit.name)
+        release = kept[unit.name].release if pid and unit.name in kept else ""
+        detail = f"pid {pid}, {release}".rstrip(", ") if pid else "not running; start it with `wherry up`"
+        found.append(ProcessState(unit.name, pid, detail, release))
+    return tuple(found)
 
 
 def _node(config: Config, item: dict[str, Any]) -> NodeState:

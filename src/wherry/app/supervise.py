@@ -4,9 +4,14 @@ Owns: `<run>/units/<name>.json` is read (what must run), `<run>/<name>.pid` is w
 lock on `<run>/supervisor.lock` say that it runs. Woken by: the end of a unit (pidfd), SIGHUP (units changed), SIGTERM
 (stop everything, in reverse order of names' `order`), time (back-off).
 
-Invariants: a running unit is adopted, never started twice; the supervisor may be killed at any moment without harm to
-its units; a unit that ends is started again at once, then ever more slowly, up to `CAP` seconds, while it keeps
-ending within `STEADY` seconds. Imports nothing large: it stays for months in a few megabytes.
+Invariants: a running unit is adopted, never started twice, and ended first if it runs as something else than is asked;
+the supervisor may be killed at any moment without harm to its units; a unit that ends is started again at once, then
+ever more slowly, up to `CAP` seconds, while it keeps ending within `STEADY` seconds. Imports nothing large: it stays
+for months in a few megabytes.
+
+Another version takes over in the same process: when `<run>/supervisor.json` holds another command line than ours at a
+SIGHUP, we become that (execv), with our pid and our children. Unit files are read by earlier and later versions than
+wrote them: unknown fields are passed over, and a unit whose file cannot be read goes on as it is.
 """
 
 from __future__ import annotations
@@ -18,6 +23,8 @@ import select
 import signal
 import sys
 import time
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,11 +36,14 @@ STEADY = 5.0
 GRACE = 10.0
 LOG_CHECK = 60.0
 """Seconds between looks at the size of log files."""
+MARK = "WHERRY_UNIT"
+"""Variable in a unit's environment that tells as what it was started."""
+SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 
 
 class Unit(NamedTuple):
     """One process to keep running. `order`: lower starts earlier and stops later. `log` is a file. `version` is what
-    runs: a unit that differs in anything is started anew."""
+    runs, wherry's own and what else a process is started anew for."""
 
     name: str
     argv: tuple[str, ...]
@@ -46,24 +56,51 @@ class Unit(NamedTuple):
         """As the content of a unit file."""
         return json.dumps(self._asdict(), indent=1) + "\n"
 
+    @property
+    def release(self) -> str:
+        """The version of wherry."""
+        return self.version.partition(" ")[0]
+
+    @property
+    def mark(self) -> str:
+        """The version and a digest of the command line. The same in every version of wherry: another value restarts
+        what runs."""
+        return f"{self.version}:{zlib.crc32(chr(0).join(self.argv).encode()):08x}"
+
+    def is_run_by(self, process: daemons.Process) -> bool:
+        """Whether a process was started as this. One without a mark is known by its command line."""
+        mark = daemons.environment(process, MARK)
+        return mark == self.mark if mark else daemons.words(process) == self.argv
+
 
 def decode(text: str) -> Unit:
     """The unit in the content of a unit file. Raises ValueError, KeyError, TypeError."""
-    fields = json.loads(text)
+    fields = {name: value for name, value in json.loads(text).items() if name in Unit._fields}
     return Unit(**{**fields, "argv": tuple(fields["argv"])})
 
 
-def read_units(run: Path) -> dict[str, Unit]:
-    """What must run, by name. A file that cannot be read is skipped with a word on stderr."""
+def read_units(run: Path, before: Mapping[str, Unit] | None = None) -> dict[str, Unit]:
+    """What must run, by name. A file that cannot be read stands for what it was `before`, with a word on stderr."""
     units = {}
     for path in sorted((run / "units").glob("*.json")):
         try:
             unit = decode(path.read_text())
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             print(f"{path}: {error}", file=sys.stderr)  # noqa: T201 - stderr is the supervisor's log
-            continue
+            if before is None or path.stem not in before:
+                continue
+            unit = before[path.stem]
         units[unit.name] = unit
     return units
+
+
+def program(run: Path) -> tuple[str, ...]:
+    """The command line that the supervisor is to have; () when nobody has asked for one."""
+    try:
+        argv = json.loads((run / "supervisor.json").read_text())["argv"]
+        return tuple(map(str, argv))
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
 
 
 class Watched:
@@ -81,9 +118,14 @@ class Watched:
     def ensure(self, now: float) -> None:
         """Adopt the running process, or start one; on failure note when to try again."""
         self._process = daemons.read_pid(self._pid_file)
+        if self._process is not None and not self.unit.is_run_by(self._process):
+            say(f"{self.unit.name} runs as something else, pid {self._process.pid}")
+            self.stop()
         if self._process is None:
             try:
-                self._process = daemons.start(self.unit.argv, Path(self.unit.log))
+                self._process = daemons.start(
+                    self.unit.argv, Path(self.unit.log), env={**os.environ, MARK: self.unit.mark}
+                )
             except OSError as error:
                 say(f"{self.unit.name} cannot be started: {error}")
                 self._wait(now)
@@ -130,6 +172,7 @@ class Supervisor:
         self._run = run
         self._watched: dict[str, Watched] = {}
         self._reload = True
+        self._asked = False
         self._stop = False
         self._logs_due = 0.0
         self._wake, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -138,13 +181,17 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # blocked by the version before us, while it became us
+        daemons.reap_all()
 
     def run(self) -> None:
         """Until SIGTERM."""
         while not self._stop:
             if self._reload:
                 self._reload = False
-                self._apply(read_units(self._run))
+                if self._asked:
+                    self._become()
+                self._apply(read_units(self._run, {name: own.unit for name, own in self._watched.items()}))
             now = time.monotonic()  # noqa: TID251 - asyncio's weight is what this process avoids
             self._start_due(now)
             self._rotate(now)
@@ -154,9 +201,22 @@ class Supervisor:
 
     def _on_signal(self, number: int, _frame: object) -> None:
         if number == signal.SIGHUP:
-            self._reload = True
+            self._reload = self._asked = True
         else:
             self._stop = True
+
+    def _become(self) -> None:
+        """Go on as another version's program, if that is asked for; signals wait until it is ready for them."""
+        argv = program(self._run)
+        if not argv or list(argv) == sys.orig_argv:
+            return
+        say(f"going on as {' '.join(argv)}")
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            os.execv(argv[0], argv)
+        except OSError as error:
+            say(f"that cannot be run: {error}")
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _apply(self, units: dict[str, Unit]) -> None:
         for watched in self._in_order(reverse=True):

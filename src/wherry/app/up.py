@@ -10,7 +10,7 @@ import datetime
 import hashlib
 import os
 import select
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +49,7 @@ def up(config: Config, clock: Clock, steps: Steps, env: Mapping[str, str]) -> Ou
     config.validate()
     check_server(config)
     check_change(configuration.load(config.state), config)
+    check_version(config)
     begun = clock.now()
     check_machine(config, clock, steps)
     with steps.step("make keys") as step:
@@ -114,6 +115,25 @@ def check_change(before: Config | None, after: Config) -> None:
         raise Failed(f"pods run on {', '.join(running)}", "run `wherry down` before starting with fewer nodes", code=2)
 
 
+def check_version(config: Config) -> None:
+    """Refuse to replace what runs with another version all at once, or to skip one. Raises Failed."""
+    own = version.wherry()
+    keep = keeper.choose(config.run, config.logs / "supervisor.log")
+    for unit in keep.kept().values():
+        if unit.release != own and keep.pid(unit.name) is not None:
+            raise Failed(
+                f"{unit.name} runs wherry {unit.release}, and this is {own}",
+                "replace it in place with `wherry upgrade`, or stop the cluster first with `wherry down`",
+            )
+    written = configuration.head(config.state)
+    before = written.version if written is not None else ""
+    if version.too_far(before, own):
+        raise Failed(
+            f"the cluster at {config.root} was last run by wherry {before}, and this is {own}",
+            "go through the versions between, one minor version at a time",
+        )
+
+
 def _counted(config: Config) -> str:
     return "1 node" if config.nodes == 1 else f"{config.nodes} nodes"
 
@@ -123,6 +143,12 @@ def make_folders_and_keys(config: Config, clock: Clock) -> bool:
     for folder in (config.state, config.server, config.logs, config.run):
         files.private_folder(folder)
     changed = configuration.save(config)
+    return make_keys(config, clock) or changed
+
+
+def make_keys(config: Config, clock: Clock) -> bool:
+    """Keys, and the kubeconfig files of admin and agents; returns whether anything changed."""
+    changed = False
     pki = Pki(config.pki, clock)
     changed |= pki.ensure(addresses.server_names(config), addresses.server_addresses(config))
     changed |= write_kubeconfig(config.admin_kubeconfig, config.api_url(), pki.ca.certificate_pem(), pki.admin)
@@ -159,7 +185,8 @@ def units(config: Config) -> tuple[Unit, ...]:
 
 
 def served(config: Config) -> str:
-    """A short mark of what the audit log, the PodSecurity defaults, ACME and traces are; "" for the defaults."""
+    """A short mark of what the audit log, the PodSecurity defaults, ACME and traces are, to stand behind the version;
+    "" for the defaults."""
     usual = (configuration.Audit(), configuration.PodSecurity(), configuration.Acme(), "")
     present = (config.audit, config.pod_security, config.acme, config.tracing)
     if present == usual:
@@ -169,7 +196,7 @@ def served(config: Config) -> str:
     for path in (audit.policy, audit.webhook_ca, audit.webhook_config_file, config.acme.ca, config.tracing):
         with suppress(OSError):
             own.update(Path(path).read_bytes() if path else b"")
-    return f"+{own.hexdigest()[:8]}"
+    return f" settings {own.hexdigest()[:8]}"
 
 
 def agent_unit(node: str) -> str:
@@ -184,8 +211,13 @@ def _namespaces(config: Config) -> bool:
         raise Failed(f"the nodes' namespaces cannot be made: {error}", "run `wherry doctor`") from error
 
 
-def wait_for_server(config: Config, clock: Clock) -> None:
-    """Until the API is ready. Raises Failed, with the server's last words."""
+def nothing() -> None:
+    """Nothing to look after."""
+
+
+def wait_for_server(config: Config, clock: Clock, watch: Callable[[], None] = nothing) -> None:
+    """Until the API is ready; `watch` is called again and again meanwhile. Raises Failed, with the server's last words,
+    and what `watch` raises."""
     rest = Rest(config, timeout=5)
     until = clock.monotonic() + SERVER_SECONDS
     while True:
@@ -198,16 +230,20 @@ def wait_for_server(config: Config, clock: Clock) -> None:
                     f"the server is not ready after {SERVER_SECONDS:.0f} s ({error}); it last said: {last_words(log)}",
                     f"see {log}, or `wherry logs server`",
                 ) from error
+            watch()
             pause(POLL)
         else:
             return
 
 
-def wait_for_nodes(config: Config, clock: Clock, since: Mapping[str, float]) -> list[str]:
-    """Until every node of this machine is Ready, and those in `since` have said so after that time (epoch seconds):
-    what an agent said before it was stopped does not count. Returns their names. Raises Failed, naming the others."""
+def wait_for_nodes(
+    config: Config, clock: Clock, since: Mapping[str, float], only: str = "", watch: Callable[[], None] = nothing
+) -> list[str]:
+    """Until every node of this machine (or `only` one) is Ready, and those in `since` have said so after that time
+    (epoch seconds): what an agent said before it was stopped does not count. `watch` is called again and again
+    meanwhile. Returns their names. Raises Failed, naming the others, and what `watch` raises."""
     rest = Rest(config)
-    wanted = {node.name for node in config.machines()}
+    wanted = {node.name for node in config.machines() if only in ("", node.name)}
     until = clock.monotonic() + READY_SECONDS
     while True:
         states = node_states(rest, since)
@@ -221,6 +257,7 @@ def wait_for_nodes(config: Config, clock: Clock, since: Mapping[str, float]) -> 
                 f"node {name} is not Ready after {READY_SECONDS:.0f} s ({why}); its agent last said: {last_words(log)}",
                 f"see {log}, or `wherry logs agent`",
             )
+        watch()
         pause(POLL)
 
 

@@ -16,6 +16,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("down", "wherry.cli.down"),
     ("delete", "wherry.cli.delete"),
     ("status", "wherry.cli.status"),
+    ("upgrade", "wherry.cli.upgrade"),
     ("doctor", "wherry.cli.doctor"),
     ("token", "wherry.cli.token"),
     ("join", "wherry.cli.join"),

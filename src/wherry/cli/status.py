@@ -25,6 +25,8 @@ def command(root: Path, output: str) -> None:
         sys.exit(not found.healthy)
     for process in found.processes:
         click.echo(f"{mark('ok' if process.pid else 'fail')} {process.name:<24} {process.detail}")
+    if found.upgrading:
+        click.echo(f"{mark('warn')} {'upgrade':<24} to {found.upgrading}, not finished; run `wherry upgrade` again")
     click.echo(f"{mark('ok' if found.api == 'ok' else 'fail')} {'API':<24} {found.api}")
     for node in found.nodes:
         click.echo(f"{mark('fail' if node.cause else 'ok')} {'node ' + node.name:<24} {node.cause or node.detail}")

@@ -3,7 +3,8 @@
 Owns: `<root>/config.toml`, `<root>/data`, `<run>/containerd.sock`, `<run>/containerd.pid`, `<root>/containerd.log`. The
 process runs detached in its own session, so killing or upgrading the agent never touches it; a later agent finds it
 again by its pid file (pid and start time, so that a reused pid is not mistaken for it) and its socket.
-`Supervisor.keep()` starts it again when it dies; containers live on under their shims meanwhile.
+`Supervisor.keep()` starts it again when it dies; containers live on under their shims meanwhile. One that runs with
+another configuration than this version writes, or whose program has been replaced, is ended and started anew.
 
 Works with containerd 1.6 (configuration version 2) to 2.x (version 3).
 https://github.com/containerd/containerd/blob/main/docs/cri/config.md
@@ -187,6 +188,10 @@ class Supervisor:
     async def start(self, timeout: float = 20.0) -> int:  # noqa: ASYNC109 - waits on a file, not on an awaitable
         """Make sure it runs and its socket accepts connections; answers the pid. Raises StartError."""
         pid = self.running()
+        if pid is not None and (why := await self._outdated(pid)):
+            log.info("containerd (pid %d) %s; starting it anew", pid, why)
+            await self.stop()
+            pid = None
         if pid is None:
             pid = await self._spawn()
         until = self._clock.monotonic() + timeout
@@ -227,6 +232,20 @@ class Supervisor:
                 os.kill(pid, signal.SIGKILL)
                 await processes.ended(pid)
         self._pid_file.unlink(missing_ok=True)
+
+    async def _outdated(self, pid: int) -> str:
+        """Why a containerd that runs is not the one that would be started now; "" when it is."""
+        program = shutil.which(self._settings.program)
+        if program is None:
+            return ""
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{pid}/exe").endswith(" (deleted)"):
+                return "runs a program that has been replaced"
+        try:
+            written = (self._settings.root / "config.toml").read_text()
+        except FileNotFoundError:
+            return ""
+        return "" if written == config(self._settings, await major(program)) else "has another configuration"
 
     async def _spawn(self) -> int:
         settings = self._settings

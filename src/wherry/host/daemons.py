@@ -100,6 +100,26 @@ def write_pid(path: Path, process: Process) -> None:
     partial.replace(path)
 
 
+def words(process: Process) -> tuple[str, ...]:
+    """The command line of a process; () when it is gone."""
+    return _zeroes(process, "cmdline")
+
+
+def environment(process: Process, name: str) -> str:
+    """What a variable was when the process's program was started; "" when it was not set, or the process is gone."""
+    prefix = f"{name}="
+    return next((one.removeprefix(prefix) for one in _zeroes(process, "environ") if one.startswith(prefix)), "")
+
+
+def _zeroes(process: Process, file: str) -> tuple[str, ...]:
+    """A file of /proc/<pid> with entries that each end with a zero."""
+    try:
+        text = Path(f"/proc/{process.pid}/{file}").read_bytes().decode(errors="replace")
+    except OSError:
+        return ()
+    return tuple(text.split("\0")[:-1]) if process.alive() else ()
+
+
 def start(argv: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None) -> Process:
     """Start a daemon: own session, no input, output appended to `log` (0600), signals as by default.
 
@@ -141,6 +161,13 @@ def reap(process: Process) -> int | None:
         if pid:
             return status
     return None
+
+
+def reap_all() -> None:
+    """Collect every child of this process that has ended."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def rotate(log: Path, *, limit: int = LOG_LIMIT, keep: int = LOG_KEEP) -> bool:

@@ -18,7 +18,7 @@ Tally = Mapping[tuple[str, str, str, str, str, str], int]
 """(probe type, result, container, pod, namespace, pod uid) -> how often"""
 
 
-def metrics(node: str, pods: Iterable[Pod], look: Look, *, started: float) -> str:
+def metrics(node: str, pods: Iterable[Pod], look: Look, *, started: float, version: str = VERSION) -> str:
     """/metrics. `started`: when the agent started, epoch seconds."""
     text = Text()
     states: Counter[str] = Counter()
@@ -33,8 +33,8 @@ def metrics(node: str, pods: Iterable[Pod], look: Look, *, started: float) -> st
         text.add("gauge", "kubelet_running_containers", "Number of containers currently running", states[state],
                  {"container_state": state})  # fmt: skip
     _volumes(text, look)
-    major, minor, *_ = VERSION.removeprefix("v").split(".")
-    labels = {"git_version": VERSION, "major": major, "minor": minor, "platform": "linux"}
+    major, minor, *_ = version.removeprefix("v").split(".")
+    labels = {"git_version": version, "major": major, "minor": minor, "platform": "linux"}
     text.add("gauge", "kubernetes_build_info", "A metric with a constant '1' value labeled by version.", 1, labels)
     cpu, resident = look.own
     text.add("counter", "process_cpu_seconds_total", "Total user and system CPU time spent in seconds.", cpu / 1e9)

@@ -122,7 +122,8 @@ async def own_metrics(agent: Serves, _: web.Request) -> web.StreamResponse:
     from wherry.node import agent_metrics
 
     look = await agent.meter.look()
-    return _text(agent_metrics.metrics(agent.config.name, agent.pods(), look, started=agent.started))
+    own = agent.config
+    return _text(agent_metrics.metrics(own.name, agent.pods(), look, started=agent.started, version=own.version))
 
 
 async def probe_metrics(agent: Serves, _: web.Request) -> web.StreamResponse:

@@ -30,6 +30,8 @@ class AgentConfig:
     """Sockets and pid files of this node."""
     addresses: tuple[str, ...]
     hostname: str = ""
+    version: str = VERSION
+    """What the agent says it is, as kubeletVersion."""
     cluster_dns: tuple[str, ...] = ("10.96.0.10",)
     cluster_domain: str = "cluster.local"
     resolv_conf: Path = Path("/etc/resolv.conf")

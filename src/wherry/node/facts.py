@@ -6,7 +6,7 @@ Times are epoch seconds.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -220,19 +220,30 @@ Instruction = (
 )
 
 HASH_VERSION = "v1"
+"""Which list of fields new containers are marked with. Lists of earlier versions stay in `_DEFINING`: a container is
+compared by the list that it was marked with, so an upgrade restarts nothing."""
 
 
-def container_hash(spec: Spec) -> str:
+def _first(spec: Spec) -> tuple[str, ...]:
+    """Name and image: the only fields that may change while a pod lives."""
+    return spec.name, spec.image
+
+
+_DEFINING: Mapping[str, Callable[[Spec], tuple[str, ...]]] = {"v1": _first}
+
+
+def container_hash(spec: Spec, number: str = HASH_VERSION) -> str:
     """What identifies a container's definition: an explicit, versioned list of fields, so that a new default in the
-    schema never restarts anything. Version 1: name and image, the only fields that may change while a pod lives."""
-    text = "\n".join((spec.name, spec.image))
-    return f"{HASH_VERSION}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    schema never restarts anything."""
+    text = "\n".join(_DEFINING[number](spec))
+    return f"{number}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def changed(spec: Spec, container: Container) -> bool:
-    """Whether a container was made from another definition. An unknown version of the hash means no."""
+    """Whether a container was made from another definition. A version of the hash that is not known means no."""
     made_from = container.annotations.get(HASH, "")
-    return made_from.startswith(f"{HASH_VERSION}:") and made_from != container_hash(spec)
+    number = made_from.partition(":")[0]
+    return number in _DEFINING and made_from != container_hash(spec, number)
 
 
 def is_sidecar(spec: Spec) -> bool:

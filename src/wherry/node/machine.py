@@ -10,7 +10,7 @@ from pathlib import Path
 from wherry.api.types.core import NodeSystemInfo
 from wherry.host import cgroups
 from wherry.machinery.quantity import Quantity, from_bytes, from_milli
-from wherry.node.config import VERSION, AgentConfig
+from wherry.node.config import AgentConfig
 from wherry.node.hooks.hook import Machine
 from wherry.node.runtime.interface import Version
 
@@ -135,7 +135,7 @@ def info(config: AgentConfig, runtime: Version) -> NodeSystemInfo:
         kernel_version=platform.release(),
         os_image=_os_name(),
         container_runtime_version=f"{runtime.name}://{runtime.version}",
-        kubelet_version=VERSION,
+        kubelet_version=config.version,
         kube_proxy_version="",
         operating_system="linux",
         architecture=architecture(),

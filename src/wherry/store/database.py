@@ -30,7 +30,8 @@ Seal = Callable[[str, bytes], bytes]
 
 # Below it, two connections could corrupt a WAL (https://sqlite.org/releaselog/3_51_3.html); we have one, but insist.
 _OLDEST_SQLITE = (3, 51, 3)
-_FORMAT = 1
+FORMAT = 1
+"""Of the file. A later one is refused, an earlier one brought up to it."""
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS log (
@@ -38,7 +39,7 @@ CREATE TABLE IF NOT EXISTS log (
 );
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT OR IGNORE INTO meta VALUES ('compacted', 0), ('swept', 0);
-PRAGMA user_version = {_FORMAT};
+PRAGMA user_version = {FORMAT};
 COMMIT;
 """
 
@@ -116,7 +117,9 @@ def _prepare_files(path: Path) -> None:
 class Database:
     """An open store file. Any apsw.Error from any method means: close it, say Unavailable, open it again."""
 
-    def __init__(self, path: Path, unseal: Seal, vfs: str | None = None, synchronous: str = "FULL") -> None:
+    def __init__(
+        self, path: Path, unseal: Seal, vfs: str | None = None, synchronous: str = "FULL", copy: Path | None = None
+    ) -> None:
         if tuple(map(int, apsw.sqlite_lib_version().split("."))) < _OLDEST_SQLITE:
             raise Unavailable(f"SQLite {apsw.sqlite_lib_version()} is too old for a safe store")
         self._unseal = unseal
@@ -127,6 +130,8 @@ class Database:
             self._lock = _lock(path)
             _prepare_files(path)
             self._db = apsw.Connection(str(path), vfs=vfs, statementcachesize=32)
+            if copy is not None:
+                self._copy(copy)
             self._configure(synchronous)
             self._load()
         except BaseException as error:
@@ -134,6 +139,28 @@ class Database:
             if isinstance(error, (apsw.Error, OSError)):
                 raise Unavailable(f"cannot open {path}: {error}") from error
             raise
+
+    def _copy(self, to: Path) -> None:
+        """A whole and durable copy of the store, as it is before anything is done with it."""
+        partial = to.with_name(f".{to.name}.partial")
+        partial.unlink(missing_ok=True)
+        os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        target = apsw.Connection(str(partial))
+        try:
+            target.pragma("journal_mode", "OFF")  # a copy that was not finished is made anew
+            target.pragma("synchronous", "OFF")
+            with target.backup("main", self._db, "main") as job:
+                while not job.done:
+                    job.step(-1)
+        finally:
+            target.close()
+        written = os.open(partial, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(written)
+        finally:
+            os.close(written)
+        partial.replace(to)
+        _sync_folder(to.parent)
 
     def _configure(self, synchronous: str) -> None:
         db = self._db
@@ -147,9 +174,9 @@ class Database:
         db.pragma("cache_size", -4096)
         db.set_wal_hook(self._committed)
         written = db.pragma("user_version")
-        if written > _FORMAT:
-            raise Unavailable(f"the store was written by a newer version (format {written}, known: {_FORMAT})")
-        if written < _FORMAT:
+        if written > FORMAT:
+            raise Unavailable(f"the store was written by a newer version (format {written}, known: {FORMAT})")
+        if written < FORMAT:
             db.execute(_SCHEMA)
 
     def _load(self) -> None:

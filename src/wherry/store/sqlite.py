@@ -18,6 +18,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,10 +74,8 @@ _Job = _Append | _Call
 class SqliteLog:
     """See `wherry.store.log.Log`. Make with `await SqliteLog.open(path)`."""
 
-    def __init__(self, path: Path, seal: Seal, unseal: Seal) -> None:
-        self._path = path
+    def __init__(self, seal: Seal) -> None:
         self._seal = seal
-        self._unseal = unseal
         self._asked: list[_Job | None] = []  # in this turn of the event loop
         self._jobs: queue.SimpleQueue[Sequence[_Job | None]] = queue.SimpleQueue()
         self._taken: deque[_Job | None] = deque()  # by the writer thread
@@ -102,16 +101,21 @@ class SqliteLog:
         unseal: Seal = _as_it_is,
         vfs: str | None = None,
         synchronous: str = "FULL",
+        copy: Path | None = None,
     ) -> SqliteLog:
         """Open or create the store at `path` (mode 0600). Raises InUse, Unavailable (with the cause).
 
         `seal(key, value)` changes values on their way to the disk, `unseal` back; `vfs`, `synchronous` are for tests.
+        `copy`: where a copy of the store is to be made before this version does anything with it.
         """
-        log = cls(path, seal, unseal)
+        log = cls(seal)
         opened: asyncio.Future[tuple[int, int]] = log._loop.create_future()
         log._pending = 1
         log._thread = threading.Thread(
-            target=log._run, args=(opened, vfs, synchronous), name="wherry-store", daemon=True
+            target=log._run,
+            args=(opened, partial(Database, path, unseal, vfs, synchronous, copy)),
+            name="wherry-store",
+            daemon=True,
         )
         log._thread.start()
         log._revision, log._compacted = await opened
@@ -222,9 +226,9 @@ class SqliteLog:
         except RuntimeError:  # the loop is closed: nobody listens any more
             logger.warning("%d outcomes after the event loop's end", len(outcomes))
 
-    def _run(self, opened: asyncio.Future[tuple[int, int]], vfs: str | None, synchronous: str) -> None:
+    def _run(self, opened: asyncio.Future[tuple[int, int]], open_: Callable[[], Database]) -> None:
         try:
-            database = Database(self._path, self._unseal, vfs, synchronous)
+            database = open_()
         except Exception as error:  # noqa: BLE001 - whoever opens is told
             self._post((), [_Outcome(opened, error=error)])
             return

@@ -38,6 +38,8 @@ class Cluster:
 
     def __init__(self, root: Path, *, nodes: int = 1, start: bool = True) -> None:
         self.config = Config(root=str(root.absolute()), nodes=nodes)
+        self.python = sys.executable
+        """Whose wherry the commands run: the test's own, or another version's environment."""
         self.kubeconfig = root.absolute().with_name(f"{root.name}.kubeconfig")
         """A kubeconfig for commands outside the cluster's namespace, such as the test's own."""
         self._inside = root.absolute().with_name(f"{root.name}.inside.kubeconfig")
@@ -108,7 +110,7 @@ class Cluster:
 
     def wherry(self, *arguments: str, check: bool = True, stdin: str = "", timeout: float = TIMEOUT) -> str:
         """Run the wherry command line inside the cluster's namespace; its standard output."""
-        argv = self.place.argv([sys.executable, "-m", "wherry.cli.main", *arguments])
+        argv = self.place.argv([self.python, "-m", "wherry.cli.main", *arguments])
         env = {**os.environ, "WHERRY_ROOT": self.config.root, "KUBECONFIG": str(self._inside)}
         env.pop("SUDO_USER", None)  # the kubeconfig is the test's, whoever runs it
         return run(argv, env=env, check=check, stdin=stdin, timeout=timeout)

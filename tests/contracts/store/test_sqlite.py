@@ -146,3 +146,41 @@ async def test_writers_go_on_while_history_is_forgotten(tmp_path: Path) -> None:
         await log.append("/a", b"1", 0)
         assert not compaction.done(), "a write need not wait for the whole of it"
     await log.close()
+
+
+async def test_a_copy_holds_all_that_was_acknowledged_and_nothing_later(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "s.db")
+    for number in range(300):
+        await log.append(f"/{number}", bytes(5000), 0)
+    await log.close()
+    wal = tmp_path / "s.db-wal"
+    with apsw.Connection(
+        str(tmp_path / "s.db")
+    ) as db:  # as a killed server leaves it: the newest write in the WAL only
+        db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        db.execute("INSERT INTO log VALUES (301, '/last', x'31', 0, 301)")
+    db.close()
+    assert wal.stat().st_size
+    copy = tmp_path / "copy.db"
+    (tmp_path / ".copy.db.partial").write_bytes(b"of an attempt that was killed")
+    log = await SqliteLog.open(tmp_path / "s.db", copy=copy)
+    before = await log.list("")
+    await log.append("/later", b"1", 0)
+    await log.close()
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert not list(tmp_path.glob(".copy*"))
+    again = await SqliteLog.open(copy)
+    assert await again.list("") == before
+    assert again.revision == 301
+    await again.close()
+
+
+async def test_a_store_of_a_later_format_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "s.db")
+    await log.append("/a", b"1", 0)
+    await log.close()
+    with apsw.Connection(str(tmp_path / "s.db")) as db:
+        db.pragma("user_version", 2)
+    db.close()
+    with pytest.raises(Unavailable, match=r"written by a newer version \(format 2, known: 1\)"):
+        await SqliteLog.open(tmp_path / "s.db")

@@ -1,11 +1,14 @@
 """The configuration: what follows from it, what it refuses, and that it comes back from its file."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from wherry.app import config as configuration
+from wherry.app import version
 from wherry.app.config import Acme, Config, ConfigError
 from wherry.network import nodes
 
@@ -74,6 +77,51 @@ def test_comes_back_from_its_file(tmp_path: Path) -> None:
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "cluster.json").write_text('{"nodes": "three"}')
+    with pytest.raises(ConfigError, match=r"cluster\.json is damaged"):
+        configuration.load(tmp_path)
+
+
+def kept(root: Path, **change: Any) -> None:
+    """Change what the file says."""
+    file = configuration.path(root)
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+
+
+def test_the_file_says_by_what_it_was_written(tmp_path: Path) -> None:
+    assert configuration.head(tmp_path) is None
+    configuration.save(Config(root=str(tmp_path)))
+    assert configuration.head(tmp_path) == configuration.Head(configuration.FORMAT, version.wherry())
+    (tmp_path / "cluster.json").write_text('{"nodes": 3}')
+    assert configuration.head(tmp_path) == configuration.Head(1, "")
+    assert configuration.load(tmp_path) == Config(nodes=3)
+
+
+def test_a_later_format_is_refused_before_anything_else_is_read(tmp_path: Path) -> None:
+    configuration.save(Config(root=str(tmp_path)))
+    kept(tmp_path, format=configuration.FORMAT + 1, version="9.8.0", nodes="new")
+    with pytest.raises(ConfigError) as caught:
+        configuration.load(tmp_path)
+    assert str(caught.value) == (
+        f"the state under {tmp_path} has format 2, and wherry {version.wherry()} knows formats up to 1; use wherry"
+        " 9.8.0, or restore a backup"
+    )
+
+
+def test_settings_of_another_version_are_passed_over(tmp_path: Path) -> None:
+    config = Config(root=str(tmp_path), nodes=3, acme=Acme("me@example.org"))
+    configuration.save(config)
+    acme = {"email": "me@example.org", "colour": "green"}
+    kept(tmp_path, version="0.2.0", shape="round", acme=acme)
+    assert configuration.load(tmp_path) == config
+    kept(tmp_path, version="0.2.0", nodes="three")
+    with pytest.raises(ConfigError, match=r"cluster\.json is damaged"):
+        configuration.load(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"shape": "round"}, {"acme": {"colour": "green"}}])
+def test_settings_that_this_version_cannot_have_written_are_damage(tmp_path: Path, change: dict[str, Any]) -> None:
+    configuration.save(Config(root=str(tmp_path)))
+    kept(tmp_path, **change)
     with pytest.raises(ConfigError, match=r"cluster\.json is damaged"):
         configuration.load(tmp_path)
 

@@ -1,8 +1,9 @@
 """The supervisor with real processes: starts, adopts, restarts at once, stops in order, backs off."""
 
+import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,18 @@ class Running:
         self.process = daemons.start(argv, self.run / "supervisor.log")
         while daemons.read_pid(self.run / "supervisor.pid") != self.process:
             _pause()
+
+    def become(self, *argv: str) -> None:
+        """Ask the supervisor to go on as another program."""
+        (self.run / "supervisor.json").write_text(json.dumps({"argv": argv}))
+        self.kill(signal.SIGHUP)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        for _ in range(500):
+            if condition():
+                return
+            _pause()
+        raise AssertionError((self.run / "supervisor.log").read_text())
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         assert self.process is not None
@@ -143,3 +156,93 @@ def test_restarts_come_ever_more_slowly(tmp_path: Path) -> None:
         waits.append(watched.due - 1.0)
     assert [round(wait, 2) for wait in waits[:4]] == [0.0, 0.02, 0.04, 0.08]
     assert waits[-1] == supervise.CAP
+
+
+def later(running: Running) -> tuple[str, ...]:
+    """Another command line of the same program, as another version would have."""
+    return (sys.executable, "-I", "-X", "utf8", "-m", "wherry.app.supervise", str(running.run))
+
+
+def children(process: daemons.Process) -> list[int]:
+    """Its children, zombies too."""
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def test_another_version_takes_over_in_the_same_process_and_keeps_the_children(running: Running) -> None:
+    running.unit("a", "exec sleep 60")
+    running.unit("b", "exec sleep 60")
+    running.start()
+    assert running.process is not None
+    a, b = running.pid("a"), running.pid("b")
+    running.become(*later(running))
+    for _ in range(50):
+        running.kill(signal.SIGHUP)  # none of them may end it, whatever it is doing
+    running.until(lambda: daemons.words(running.process or a) == later(running))
+    assert daemons.read_pid(running.run / "supervisor.pid") == running.process
+    a.signal(signal.SIGKILL)
+    second = running.pid("a", other_than=a)
+    assert running.pid("b") == b
+    running.until(lambda: set(children(running.process or a)) == {second.pid, b.pid})
+
+
+def test_a_unit_that_ends_while_another_version_takes_over_is_started_again(running: Running) -> None:
+    running.unit("a", "exec sleep 60")
+    running.start()
+    assert running.process is not None
+    a = running.pid("a")
+    running.process.signal(signal.SIGSTOP)
+    (running.run / "supervisor.json").write_text(json.dumps({"argv": later(running)}))
+    running.process.signal(signal.SIGHUP)
+    a.signal(signal.SIGKILL)
+    running.process.signal(signal.SIGCONT)
+    second = running.pid("a", other_than=a)
+    running.until(lambda: children(running.process or a) == [second.pid])
+    assert daemons.words(running.process) == later(running)
+
+
+@pytest.mark.parametrize("argv", [("/nowhere/python", "-m", "x"), ()])
+def test_a_version_that_cannot_be_run_changes_nothing(running: Running, argv: tuple[str, ...]) -> None:
+    running.unit("a", "exec sleep 60")
+    running.start()
+    first = running.pid("a")
+    running.become(*argv)
+    running.unit("b", "exec sleep 60")
+    running.kill(signal.SIGHUP)
+    running.pid("b")
+    assert running.pid("a") == first
+
+
+def test_a_unit_that_runs_as_something_else_is_replaced_at_adoption(running: Running) -> None:
+    running.unit("a", "exec sleep 60")
+    running.unit("b", "exec sleep 60")
+    running.start()
+    a, b = running.pid("a"), running.pid("b")
+    running.kill()
+    running.unit("a", "exec sleep 61")
+    running.start()
+    running.pid("a", other_than=a)
+    assert not a.alive()
+    assert running.pid("b") == b
+
+
+def test_a_unit_whose_file_becomes_unreadable_goes_on(running: Running) -> None:
+    running.unit("a", "exec sleep 60")
+    running.start()
+    first = running.pid("a")
+    (running.run / "units" / "a.json").write_text("[]")
+    running.unit("b", "exec sleep 60")
+    running.kill(signal.SIGHUP)
+    running.pid("b")
+    assert running.pid("a") == first
+
+
+def test_fields_of_later_versions_are_passed_over() -> None:
+    unit = Unit("a", ("true",), "log", version="1.2.0")
+    assert supervise.decode(json.dumps({**json.loads(unit.encode()), "colour": "green"})) == unit
+
+
+def test_the_mark_is_the_same_in_every_version() -> None:
+    unit = Unit("server", ("/usr/bin/python3", "-I", "-m", "wherry.cli.main", "server"), "log", 0, 10, "0.1.0")
+    assert unit.mark == "0.1.0:7396cfdb"
+    assert unit._replace(log="other", order=1, grace=5).mark == unit.mark
+    assert len({unit.mark, unit._replace(version="0.1.1").mark, unit._replace(argv=("x",)).mark}) == 3

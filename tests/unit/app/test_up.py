@@ -1,15 +1,19 @@
 """What `wherry up` may change about an existing cluster, the processes it asks for, and how it reads nodes' states."""
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from wherry.aio.clock import LoopClock
-from wherry.app import up
+from wherry.app import config as configuration
+from wherry.app import up, version
 from wherry.app.config import Acme, Config
 from wherry.app.rest import ApiUnreachable, Rest
 from wherry.app.steps import Failed, Step, Steps
+from wherry.host import daemons, files
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])
@@ -37,6 +41,34 @@ def test_the_server_is_started_anew_when_acme_is_turned_on_or_off() -> None:
     off, on, other = (up.units(Config(acme=acme)) for acme in (Acme(), Acme("a@b.org"), Acme("c@b.org")))
     assert len({units[0].version for units in (off, on, other)}) == 3
     assert off[1] == on[1] == other[1]
+
+
+def test_another_version_takes_over_by_upgrade_alone_while_anything_runs(tmp_path: Path) -> None:
+    config = Config(root=str(tmp_path))
+    run = files.private_folder(config.run / "units")
+    try:
+        (unit, *_) = up.units(config)
+        (run / "server.json").write_text(unit._replace(version="0.0.9 settings 12345678").encode())
+        up.check_version(config)
+        own = daemons.find(os.getpid())
+        assert own is not None
+        daemons.write_pid(config.run / "server.pid", own)
+        with pytest.raises(Failed, match=r"server runs wherry 0\.0\.9, and this is .*; replace .* `wherry upgrade`"):
+            up.check_version(config)
+        (run / "server.json").write_text(unit.encode())
+        up.check_version(config)
+    finally:
+        shutil.rmtree(config.run)
+
+
+def test_a_cluster_of_long_ago_is_not_started(tmp_path: Path) -> None:
+    config = Config(root=str(tmp_path))
+    configuration.save(config)
+    up.check_version(config)
+    file = configuration.path(tmp_path)
+    file.write_text(file.read_text().replace(version.wherry(), "0.77.0"))
+    with pytest.raises(Failed, match=r"was last run by wherry 0\.77\.0, .*; go through the versions between"):
+        up.check_version(config)
 
 
 class Answers(Rest):
