@@ -1,7 +1,8 @@
 """YAML request bodies -> JSON bytes, read as Kubernetes' own tools read YAML.
 
 yes/on are booleans, 0644 is octal, 1e3 is a number; 1:30 and dates stay strings. Aliases may not blow a small text
-up: what they expand to is counted before it is built.
+up: what they expand to is counted before it is built. Nor may depth exhaust the machine's stack, which the C library
+descends: depth and length are taken from its events, which need none, before anything is composed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ import yaml
 from wherry.machinery.errors import BadRequest
 
 _NODES = 200_000
+_DEPTH = 500
+_EXCESSIVE = "error converting YAML to JSON: yaml: document contains excessive aliasing"
+_STEPS = {
+    yaml.SequenceStartEvent: 1, yaml.MappingStartEvent: 1, yaml.SequenceEndEvent: -1, yaml.MappingEndEvent: -1,
+}  # fmt: skip
 
 _BOOLEANS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False, "y": True, "n": False}
 
@@ -69,6 +75,7 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _read_mapping)
 def to_json(data: bytes) -> bytes:
     """One YAML document -> JSON bytes. Raises BadRequest."""
     try:
+        _bound(data)
         loader = _Loader(data)
         try:
             node = loader.get_single_node()
@@ -84,10 +91,26 @@ def to_json(data: bytes) -> bytes:
         raise BadRequest(f"error converting YAML to JSON: yaml: {error}") from None
 
 
+def _bound(data: bytes) -> None:
+    """Raises BadRequest for what is too deep or too long to be composed, yaml.YAMLError for what is no YAML."""
+    loader = _Loader(data)
+    depth = seen = 0
+    try:
+        while loader.check_event():
+            depth += _STEPS.get(type(loader.get_event()), 0)
+            seen += 1
+            if depth > _DEPTH:
+                raise BadRequest("error converting YAML to JSON: yaml: exceeded max depth")
+            if seen > 2 * _NODES:
+                raise BadRequest(_EXCESSIVE)
+    finally:
+        loader.dispose()
+
+
 def _count(node: yaml.Node | None, seen: list[int], depth: int) -> None:
     seen[0] += 1
-    if seen[0] > _NODES or depth > 500:
-        raise BadRequest("error converting YAML to JSON: yaml: document contains excessive aliasing")
+    if seen[0] > _NODES or depth > _DEPTH:
+        raise BadRequest(_EXCESSIVE)
     if isinstance(node, yaml.SequenceNode):
         for child in node.value:
             _count(child, seen, depth + 1)

@@ -258,7 +258,7 @@ async def test_an_agent_creates_mirror_pods_of_its_own(http: Http) -> None:
         (changed({"ownerReferences": [{**owner, "uid": "other"}]}), "UID mismatch: expected other got"),
         (changed({"ownerReferences": [{**owner, "controller": False}]}), "with a controller owner reference"),
         (changed({"ownerReferences": [{**owner, "blockOwnerDeletion": True}]}), "must not set blockOwnerDeletion"),
-        (changed(volumes=secret), "can not create pods that reference secrets"),
+        (changed(volumes=secret), "a mirror pod may not reference secrets"),
         (changed(volumes=[{"name": "p", "persistentVolumeClaim": {"claimName": "x"}}]), "persistentvolumeclaims"),
     ]
     async with as_user(http, "system:node:n1", "system:nodes") as agent:
