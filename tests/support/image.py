@@ -28,9 +28,9 @@ SERVER = Path(__file__).with_name("server.py")
 MEDIA = "application/vnd.oci.image"
 
 
-def archive(folder: Path) -> Path:
-    """Write the archive; its path."""
-    layer = _layer()
+def archive(folder: Path, server: Path = SERVER) -> Path:
+    """Write the archive, with this program as its server; its path."""
+    layer = _layer(server)
     config = _json(
         {
             "architecture": "amd64" if platform.machine() == "x86_64" else "arm64",
@@ -59,7 +59,7 @@ def archive(folder: Path) -> Path:
     return path
 
 
-def _layer() -> bytes:
+def _layer(server: Path) -> bytes:
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w") as tar:
         for folder in ("bin", "etc", "tmp", "usr", "usr/bin", "root", "data"):
@@ -74,24 +74,24 @@ def _layer() -> bytes:
                 link.type, link.linkname = tarfile.SYMTYPE, "busybox"
                 tar.addfile(link)
         _add(tar, "etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n", 0o644)
-        _add(tar, "server.py", SERVER.read_bytes(), 0o644)
+        _add(tar, "server.py", server.read_bytes(), 0o644)
         interpreter = Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}")
         link = tarfile.TarInfo("usr/bin/python3")  # it finds its library by its own place, as on the machine
         link.type, link.linkname = tarfile.SYMTYPE, str(interpreter)
         tar.addfile(link)
-        for file in (interpreter, *_needed(interpreter)):
+        for file in (interpreter, *_needed(interpreter, server)):
             _add(tar, str(file).lstrip("/"), file.read_bytes(), 0o755)
     return sink.getvalue()
 
 
-def _needed(interpreter: Path) -> list[Path]:
+def _needed(interpreter: Path, server: Path) -> list[Path]:
     """Modules that the server or a look-up of a name needs, and the libraries of those and of the interpreter."""
     code = (
-        f"import sys, select, runpy; 'a'.encode('idna'); runpy.run_path({str(SERVER)!r}); "
+        f"import sys, select, runpy; 'a'.encode('idna'); runpy.run_path({str(server)!r}); "
         "print(*(m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)), sep='\\n')"
     )
     said = subprocess.run([interpreter, "-I", "-S", "-c", code], capture_output=True, text=True, check=True).stdout
-    modules = [Path(line) for line in said.split() if line != str(SERVER)]
+    modules = [Path(line) for line in said.split() if line != str(server)]
     library = Path(sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix}))
     modules += [*library.joinpath("encodings").glob("*.py"), library / "os.py"]
     shared = [interpreter, *(module for module in modules if module.suffix == ".so")]

@@ -143,6 +143,11 @@ class Follower:
                 shown = json.dumps([item.get("status") for item in self.objects.values()])[:3000]
                 raise AssertionError(f"{self.fault or what or 'it'} has not happened in {seconds} s: {shown}")
 
+    def wait_change(self, seen: int, seconds: float) -> None:
+        """Until there are more events than `seen`, or so many seconds have passed."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self.events) > seen or self.fault, seconds)
+
     def _run(self) -> None:
         while not self._closing.is_set():
             try:

@@ -1,0 +1,85 @@
+"""What a run prints: one line per kind of client and way, one per disturbance, then the first failures. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from tests.disruption.tally import Counts, Failure, Row, Tally, by_row, together
+
+SHOWN = 20
+"""Failures that are printed."""
+_COLUMNS = ("requests", "failed", "asked again", "stale", "cut", "longest gap", "slowest")
+_LEGEND = (
+    "asked again: a kept connection ended before an answer began, or a datagram was lost; the client asked once more.\n"
+    "stale: an endpoint refused that had been withdrawn; the client took another.\n"
+    "cut: in flight through a process that was killed with kill -9, whose connections the kernel ends."
+)
+
+
+def text(tally: Tally, wanted: int, seconds: float) -> str:
+    """The whole report. `wanted`: how many requests there should have been; `seconds`: how long it took."""
+    total = tally.total()
+    rate = total.requests / seconds if seconds else 0.0
+    parts = [
+        _table(("client", "way", *_COLUMNS), [(row.kind, row.way, *_cells(c)) for row, c in by_row(tally).items()]),
+        _table(("disturbance", *_COLUMNS, "gap of"), [_disturbance(name, rows) for name, rows in tally.counts.items()]),
+        _LEGEND,
+        f"{total.requests:,} requests in {seconds / 60:.1f} minutes ({rate:,.0f}/s), {total.failed:,} failed",
+    ]
+    if tally.failures:
+        first = "\n".join(map(_failure, range(SHOWN), tally.failures))
+        parts.append(f"the first failures (all: {total.failed:,}):\n{first}")
+    parts.append("FAILED: " + "; ".join(wrong) if (wrong := problems(tally, wanted)) else "passed")
+    return "\n\n".join(parts) + "\n"
+
+
+def problems(tally: Tally, wanted: int) -> list[str]:
+    """Why the run has not passed; none if it has."""
+    total, found = tally.total(), []
+    if total.failed:
+        found.append(f"{total.failed:,} requests failed")
+    if total.requests < wanted:
+        found.append(f"only {total.requests:,} of {wanted:,} requests were made")
+    silent = [f"{row.kind} by {row.way}" for row, counts in by_row(tally).items() if not counts.requests]
+    if silent:
+        found.append(f"nothing was answered: {', '.join(silent)}")
+    return found
+
+
+def _disturbance(name: str, rows: dict[Row, Counts]) -> tuple[str, ...]:
+    worst = max(rows, key=lambda row: rows[row].gap)
+    return (name, *_cells(together(rows.values())), f"{worst.kind}, {worst.way}")
+
+
+def _cells(counts: Counts) -> tuple[str, ...]:
+    numbers = (counts.requests, counts.failed, counts.again, counts.stale, counts.cut)
+    return (*(f"{number:,}" for number in numbers), _time(counts.gap), _time(counts.slowest))
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1000:,.0f} ms"
+
+
+def _failure(number: int, failure: Failure) -> str:
+    at = datetime.fromtimestamp(failure.at, UTC).strftime("%H:%M:%S.%f")[:-3]
+    return (
+        f"{number + 1}. {at} {failure.kind} by {failure.way} to {failure.target}, after {failure.seconds:.3f} s, "
+        f"during {failure.during}: {failure.error}"
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[n]) for row in (head, *rows)) for n in range(len(head))]
+    lines = []
+    for row in (head, *rows):
+        cells = [
+            cell.rjust(width) if _is_number(head[n]) else cell.ljust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _is_number(column: str) -> bool:
+    return column in _COLUMNS
