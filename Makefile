@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup go host format lint types imports unit check host-test test clients guarantees oracles conformance conformance-smoke conformance-update bench bench-peer demo update update-facts verify docs clean
+.PHONY: help setup go host format lint types imports unit check host-test test clients guarantees oracles conformance conformance-smoke conformance-update disruption bench bench-peer demo update update-facts verify docs clean
 
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
@@ -62,6 +62,9 @@ conformance-smoke: go host ## a fixed selection of it, ten minutes
 
 conformance-update: go host ## run it, and write down what passes (tests/conformance/passing.txt, docs/conformance.md)
 	@$(CONFORMANCE) update
+
+disruption: setup host ## REQUESTS (1000000) while everything is disturbed, none of which may fail (NODES=, PACE=)
+	@python -m tests.disruption
 
 bench: setup host ## measure; prints one table
 	python -m bench

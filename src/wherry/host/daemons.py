@@ -10,6 +10,7 @@ No asyncio: the supervisor, which must be small, uses it. `processes.py` is its 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import signal
@@ -19,6 +20,8 @@ from typing import NamedTuple
 
 LOG_LIMIT = 16 << 20
 """Bytes after which a log file is rotated."""
+FIRST = 3
+"""The first descriptor after input, output and errors."""
 LOG_KEEP = 2
 """Rotated log files kept."""
 
@@ -120,25 +123,35 @@ def _zeroes(process: Process, file: str) -> tuple[str, ...]:
     return tuple(text.split("\0")[:-1]) if process.alive() else ()
 
 
-def start(argv: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None) -> Process:
-    """Start a daemon: own session, no input, output appended to `log` (0600), signals as by default.
+def start(
+    argv: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None, descriptors: Sequence[int] = ()
+) -> Process:
+    """Start a daemon: own session, no input, output appended to `log` (0600), signals as by default; copies of
+    `descriptors` are its descriptors from `FIRST` on.
 
     The caller is its parent and should reap it while it lives. Raises OSError when the program cannot be run.
     """
     rotate(log)
-    pid = os.posix_spawnp(
-        argv[0],
-        list(argv),
-        dict(os.environ if env is None else env),
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-        setsid=True,
-        setsigmask=(),
-        setsigdef=(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD),
-    )
+    # far away from where copies go, so that none is overwritten before it is copied
+    high = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 100) for number in descriptors]
+    try:
+        pid = os.posix_spawnp(
+            argv[0],
+            list(argv),
+            dict(os.environ if env is None else env),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+                *((os.POSIX_SPAWN_DUP2, number, FIRST + n) for n, number in enumerate(high)),
+            ],
+            setsid=True,
+            setsigmask=(),
+            setsigdef=(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD),
+        )
+    finally:
+        for number in high:
+            os.close(number)
     return find(pid) or Process(pid, -1)
 
 

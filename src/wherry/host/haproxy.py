@@ -1,17 +1,20 @@
 """HAProxy as a process: started in master-worker mode, asked through its sockets, given a new configuration in place.
 
-It outlives whoever started it; the next agent finds it by its pid file. A new configuration starts a new worker on the
-same listening sockets, while the old one finishes what it has: no connection is refused or cut. Commands go through
-the master, which knows who the worker is now: the worker's own socket is inherited as well, and the old one still
-answers there for a while after a reload.
+It outlives whoever started it; the next agent finds it by its pid file. Its listening sockets may be given to it: the
+configuration names them as `BIND` does, with an address for when they are not. A new configuration starts a new worker
+on the same listening sockets, while the old one finishes what it has: no connection is refused or cut. Commands go
+through the master, which knows who the worker is now: the worker's own socket is inherited as well, and the old one
+still answers there for a while after a reload.
 https://docs.haproxy.org/2.6/management.html
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +22,8 @@ from pathlib import Path
 from wherry.host import daemons, processes
 
 PROGRAM = "haproxy"
+BIND = "WHERRY_LISTENER_{}"
+"""The variable for a listening socket that is given, by its number; in the configuration `${WHERRY_LISTENER_0-:80}`."""
 _SECONDS = 5.0
 _TOGETHER = 60
 """Commands sent in one line."""
@@ -53,13 +58,22 @@ class Haproxy:
         """Whether it runs."""
         return daemons.read_pid(self._pid_file) is not None
 
-    async def start(self) -> None:
+    async def ended(self) -> None:
+        """Return when it has ended; at once when it does not run."""
+        process = daemons.read_pid(self._pid_file)
+        if process is not None:
+            await processes.ended(process.pid)
+
+    async def start(self, listeners: Sequence[socket.socket] = ()) -> None:
         """Start it and wait until it serves. Raises HaproxyError."""
         await self.check()
         program = shutil.which(PROGRAM)
         assert program is not None
         argv = [program, "-W", "-S", f"{self._master},mode,600", "-f", str(self.folder / "haproxy.cfg")]
-        process = await asyncio.to_thread(daemons.start, argv, self.folder / "haproxy.log")
+        numbers = [one.fileno() for one in listeners]
+        env = {**os.environ, **{BIND.format(n): f"fd@{daemons.FIRST + n}" for n in range(len(numbers))}}
+        log = self.folder / "haproxy.log"
+        process = await asyncio.to_thread(daemons.start, argv, log, env=env, descriptors=numbers)
         daemons.write_pid(self._pid_file, process)
         for _ in range(100):
             if not process.alive():

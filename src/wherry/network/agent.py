@@ -197,7 +197,7 @@ class NodeNetwork:
 def release(settings: Settings) -> None:
     """End the keeper of the node's DNS sockets, and the HTTP entry. Blocks; safe to repeat; from any namespace."""
     sockets.release(settings.dns_files.sockets)
-    entry.remove(settings.entry.folder)
+    entry.remove(settings.entry)
 
 
 def remove(settings: Settings) -> None:

@@ -31,6 +31,9 @@ from wherry.reconcile.view import Index
 
 log = logging.getLogger(__name__)
 
+AGAIN = 0.1
+"""Seconds after which a node is asked again that did not answer."""
+
 
 def _pods(piece: EndpointSlice) -> Iterable[str]:
     return {e.target_ref.uid for e in piece.endpoints if e.target_ref is not None}
@@ -107,16 +110,20 @@ class Drain:
                 yield place
 
     async def _ask_all(self, nodes: list[str], revision: int) -> None:
-        """Ask every node; one that does not answer the connection has no proxy that could send anything."""
+        """Ask every node."""
         connector = aiohttp.TCPConnector(limit=64)
         async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
             await asyncio.gather(*(self._ask(session, node, revision) for node in nodes))
 
     async def _ask(self, session: aiohttp.ClientSession, node: str, revision: int) -> None:
+        """Ask until there is an answer: a node's rules outlive its agent, which may be starting anew just now."""
         url = f"http://{node}:{self._port}/applied?revision={revision}"
-        try:
-            async with session.get(url, allow_redirects=False) as answer:
-                if answer.status != 200:
-                    log.warning("node at %s does not say whether its rules are current: HTTP %d", node, answer.status)
-        except aiohttp.ClientError as error:
-            log.debug("node at %s has no proxy: %s", node, error)
+        while True:
+            try:
+                async with session.get(url, allow_redirects=False) as answer:
+                    if answer.status != 200:
+                        log.warning("node at %s cannot say whether its rules are current: HTTP %d", node, answer.status)
+                    return
+            except aiohttp.ClientError as error:
+                log.debug("the proxy of the node at %s does not answer: %s", node, error)
+            await asyncio.sleep(AGAIN)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from wherry.host.haproxy import Haproxy, HaproxyError
+from wherry.host import daemons, sockets
+from wherry.host.haproxy import BIND, Haproxy, HaproxyError
 
 pytestmark = [pytest.mark.host, pytest.mark.looptime(False)]
 
@@ -72,6 +75,51 @@ async def test_what_is_refused_is_said(haproxy: Haproxy) -> None:
     await haproxy.stop()
     with pytest.raises(HaproxyError, match="does not answer"):
         await haproxy.ask("show info")
+
+
+async def test_who_comes_while_it_is_killed_and_started_again_waits(tmp_path: Path) -> None:
+    """Its listening sockets are kept. A reload, and a check of the configuration, do not need them."""
+    made, note = Haproxy(tmp_path), tmp_path / "listeners.json"
+    (tmp_path / "paths.map").touch()
+    configure(tmp_path)
+    lines = (tmp_path / "haproxy.cfg").read_text()
+    port = int(lines.split("bind 127.0.0.1:")[1].split()[0])
+    lines = lines.replace(f"bind 127.0.0.1:{port}", f'bind "${{{BIND.format(0)}-127.0.0.1:{port}}}"')
+    (tmp_path / "haproxy.cfg").write_text(
+        lines.replace("backend web", "    http-request return status 200\nbackend web")
+    )
+
+    async def start() -> None:
+        (listener,) = sockets.listeners(note, "127.0.0.1", (port,))
+        await made.start([listener])
+        listener.close()
+
+    await start()
+    try:
+        await made.reload()
+        assert await status(port) == 200
+        process = daemons.read_pid(tmp_path / "haproxy.pid")
+        assert process is not None
+        process.signal(signal.SIGKILL)
+        await made.ended()
+        assert not made.running()
+        waiting = asyncio.ensure_future(status(port))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        await start()
+        assert await waiting == 200
+    finally:
+        await made.stop()
+        sockets.release(note)
+
+
+async def status(port: int) -> int:
+    """Of an answer on a new connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.0\r\n\r\n")
+    line = await reader.readline()
+    writer.close()
+    return int(line.split()[1])
 
 
 async def worker(haproxy: Haproxy) -> str:

@@ -60,3 +60,15 @@ def test_a_bad_pid_file_names_nobody(tmp_path: Path) -> None:
     assert daemons.read_pid(tmp_path / "none") is None
     (tmp_path / "pid").write_text("x")
     assert daemons.read_pid(tmp_path / "pid") is None
+
+
+def test_descriptors_are_handed_over_in_order(tmp_path: Path) -> None:
+    files = [(tmp_path / name).open("w") for name in ("one", "two")]
+    process = daemons.start(
+        ["sh", "-c", "echo 1 >&3; echo 2 >&4"], tmp_path / "log", descriptors=[file.fileno() for file in files]
+    )
+    for file in files:
+        file.close()
+    assert process.wait(10)
+    daemons.reap(process)
+    assert [(tmp_path / name).read_text() for name in ("one", "two")] == ["1\n", "2\n"]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from wherry.host.haproxy import BIND
 from wherry.network.ingress.answers import PATH
 from wherry.network.ingress.maps import (
     ANSWERS,
@@ -39,6 +40,11 @@ class Shape:
     def socket(self) -> Path:
         """The runtime API of the worker."""
         return self.folder / "run.sock"
+
+    @property
+    def listeners(self) -> Path:
+        """Who keeps the listening sockets while HAProxy is started anew: connections wait there meanwhile."""
+        return self.folder / "listeners.json"
 
     @property
     def file(self) -> Path:
@@ -95,8 +101,8 @@ def _global(shape: Shape) -> Iterator[str]:
 
 def _frontend(shape: Shape) -> Iterator[str]:
     yield "frontend entry"
-    yield f"    bind :{shape.http}"
-    yield f"    bind :{shape.https} ssl crt-list {shape.certificates} alpn h2,http/1.1"
+    yield f'    bind "{_listener(0, shape.http)}"'
+    yield f'    bind "{_listener(1, shape.https)}" ssl crt-list {shape.certificates} alpn h2,http/1.1'
     yield "    http-request del-header X-Forwarded-For"
     yield "    http-request del-header Forwarded"
     yield "    http-request set-header X-Real-IP %[src]"
@@ -124,6 +130,11 @@ def _frontend(shape: Shape) -> Iterator[str]:
     yield f"    http-request deny deny_status 413 if {limited} {{ var(txn.over) -m int gt 0 }}"
     yield f"    http-request set-var(txn.wait) var(txn.backend),map_str_int({shape.map(TIMEOUTS)})"
     yield "    use_backend %[var(txn.backend)]"
+
+
+def _listener(number: int, port: int) -> str:
+    """The socket that HAProxy was given (`Shape.listeners`), else the port."""
+    return f"${{{BIND.format(number)}-:{port}}}"
 
 
 def _lookups(shape: Shape) -> Iterator[str]:

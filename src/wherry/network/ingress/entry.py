@@ -5,16 +5,17 @@ what ACME authorities are to be answered.
 Writes: the folder `ingress` of the node and the running HAProxy; Events about Ingresses that cannot be served as they
 are (from one node only). Nothing else in the API.
 Invariants: routes and endpoints change in the running process; a new configuration is taken over without closing a
-connection; a certificate that does not parse leaves the one before in place; `applied` is the EndpointSlice revision
-that HAProxy shows, so that a pod is told to stop only after nobody sends it requests (`health.py`).
+connection; a HAProxy that ends is started again at once, and who comes meanwhile waits; a certificate that does not
+parse leaves the one before in place; `applied` is the EndpointSlice revision that HAProxy shows, so that a pod is told
+to stop only after nobody sends it requests (`health.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable
-from pathlib import Path
 
 from wherry.aio.backoff import Backoff
 from wherry.aio.clock import Clock
@@ -27,7 +28,7 @@ from wherry.api.networking.ingressclass import INGRESSCLASS, served
 from wherry.api.types.networking import Ingress
 from wherry.client.events import Recorder
 from wherry.client.interface import Client
-from wherry.host import daemons, files
+from wherry.host import daemons, files, sockets
 from wherry.host.haproxy import Haproxy, HaproxyError
 from wherry.machinery.meta import Object, key_of
 from wherry.network.ingress.answers import Answers
@@ -60,6 +61,7 @@ class Entry:
         self._answers = Answers(client, self._wake_up)
         self._answering = asyncio.Event()
         self._wake = asyncio.Event()
+        self._begun = asyncio.Event()
         self._shown: Wanted | None = None
         self._told: set[tuple[str, str]] = set()
         self._moved = asyncio.Condition()
@@ -91,6 +93,7 @@ class Entry:
                 group.create_task(self._recorder.run())
                 group.create_task(self._secrets.run())
                 group.create_task(self._answer())
+                group.create_task(self._mind())
                 await self._own.synced((INGRESS, INGRESSCLASS))
                 await self._caches.synced((SERVICE, ENDPOINTSLICE))
                 await self._keep()
@@ -100,6 +103,14 @@ class Entry:
     async def _answer(self) -> None:
         await self._answering.wait()
         await keep_running("ACME answers", self._answers.follow, self._clock)
+
+    async def _mind(self) -> None:
+        """Wake up when HAProxy has ended."""
+        while True:
+            await self._begun.wait()
+            self._begun.clear()
+            await self._haproxy.ended()
+            self._wake_up()
 
     async def _keep(self) -> None:
         backoff = Backoff(self._clock, cap=10.0)
@@ -125,6 +136,7 @@ class Entry:
         ingresses = self._ours()
         if not ingresses and self._shown is None:
             await self._haproxy.stop()
+            sockets.release(self._shape.listeners)
         else:
             await self._show(ingresses)
         self.applied = max(self.applied, revision)
@@ -161,9 +173,18 @@ class Entry:
         if self._haproxy.running():
             await self._haproxy.reload()
         else:
-            await self._haproxy.start()
+            await self._start()
+        self._begun.set()
         self._desk.grown = False
         self._secrets.begun()
+
+    async def _start(self) -> None:
+        shape = self._shape
+        with contextlib.ExitStack() as open_here:  # HAProxy and the keeper have their own
+            listeners = sockets.listeners(shape.listeners, "0.0.0.0", (shape.http, shape.https))
+            for one in listeners:
+                open_here.enter_context(one)
+            await self._haproxy.start(listeners)
 
     def _write(self, wanted: Wanted) -> None:
         shape = self._shape
@@ -192,8 +213,9 @@ class Entry:
         return not names or min(names) == self._node
 
 
-def remove(folder: Path) -> None:
+def remove(shape: Shape) -> None:
     """End the HAProxy of a node for good. Blocks; safe to repeat."""
-    process = daemons.read_pid(folder / "haproxy.pid")
+    process = daemons.read_pid(shape.folder / "haproxy.pid")
     if process is not None:
         daemons.stop(process, 2.0)
+    sockets.release(shape.listeners)

@@ -1,0 +1,28 @@
+"""Every disturbance once, while clients of all kinds ask: no request fails. The long version is `make disruption`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.disruption import application, report
+from tests.disruption.run import run
+from wherry.testing.cluster import Cluster
+
+pytestmark = [
+    pytest.mark.host,
+    pytest.mark.looptime(enabled=False),
+    # Python 3.11 forgets to close a TLS socket whose peer is killed before the handshake (SSLSocket._create).
+    pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning"),
+]
+REQUESTS = 20_000
+
+
+def test_no_request_fails_whatever_is_done_to_the_cluster(tmp_path: Path) -> None:
+    with Cluster(tmp_path / "cluster", nodes=2) as cluster:
+        cluster.load_image(application.archive(tmp_path))
+        result = run(cluster, REQUESTS)
+    text = report.text(result.tally, REQUESTS, result.seconds)
+    print(text)  # noqa: T201 - figures, not limits
+    assert report.problems(result.tally, REQUESTS) == [], text
