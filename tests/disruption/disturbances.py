@@ -61,14 +61,20 @@ def restart(part: str, number: signal.Signals) -> Callable[[World], None]:
     """The server, or the node's agent or containerd, ends by this signal and comes back."""
 
     def do(world: World) -> None:
-        path = _pid_file(world, part)
-        old = daemons.read_pid(path)
-        assert old is not None, f"{part} does not run"
-        old.signal(number)
-        _until(lambda: daemons.read_pid(path) not in (None, old), f"{part} has not come back")
+        _end(_pid_file(world, part), number)
         _well(world)
 
     return do
+
+
+def roll_while_killing(world: World) -> None:
+    """A rolling update in the midst of which every agent, and then the server, is killed."""
+    world.kubectl("rollout", "restart", "deployment/web")
+    for node in world.cluster.node_names:
+        _end(world.cluster.config.run / f"agent-{node}.pid", signal.SIGKILL)
+    _end(_pid_file(world, "server"), signal.SIGKILL)
+    _well(world)
+    _rolled_out(world)
 
 
 def reload_haproxy(world: World) -> None:
@@ -106,10 +112,19 @@ ROUND: tuple[Disturbance, ...] = (
     Disturbance("containerd killed", restart("containerd", signal.SIGKILL)),
     Disturbance("server restarted", restart("server", signal.SIGTERM)),
     Disturbance("server killed", restart("server", signal.SIGKILL)),
+    Disturbance("rolling update, all killed", roll_while_killing),
     Disturbance("HAProxy reloaded", reload_haproxy),
     Disturbance("HAProxy killed", kill_haproxy),
 )
 """In order. All of them once are a round."""
+
+
+def _end(path: Path, number: signal.Signals) -> None:
+    """Send this signal to the process of a pid file; wait for the next one."""
+    old = daemons.read_pid(path)
+    assert old is not None, f"{path.stem} does not run"
+    old.signal(number)
+    _until(lambda: daemons.read_pid(path) not in (None, old), f"{path.stem} has not come back")
 
 
 def _rolled_out(world: World) -> None:
