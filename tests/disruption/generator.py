@@ -29,6 +29,7 @@ class Generator:
         self._order = {"groups": list(groups), "host": host, "name": name}
         self._process: subprocess.Popen[str] | None = None
         self._reader = threading.Thread(target=self._read, daemon=True)
+        self._telling = threading.Lock()
         self._moved = threading.Condition()
         self._ready = False
         self._over = False
@@ -65,11 +66,12 @@ class Generator:
                 self._process.stdout.close()
 
     def tell(self, line: object) -> None:
-        """Send it a line."""
+        """Send it a line. From any thread."""
         assert self._process is not None
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(line) + "\n")
-        self._process.stdin.flush()
+        with self._telling:
+            self._process.stdin.write(json.dumps(line) + "\n")
+            self._process.stdin.flush()
 
     def targets(self, way: str, listed: Iterable[Target]) -> None:
         """Where a way leads from now on."""

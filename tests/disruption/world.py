@@ -37,6 +37,7 @@ class World:
     """Node -> its address."""
     turn: int = 0
     _ended: threading.Event = field(default_factory=threading.Event)
+    _following: threading.Thread = field(default_factory=threading.Thread)
 
     @classmethod
     @contextlib.contextmanager
@@ -54,13 +55,12 @@ class World:
         ):
             world = cls(cluster, rest, inside, outside, addresses)
             world._send_targets()
-            following = threading.Thread(target=world._follow, args=(slices,))
-            following.start()
+            world._following = threading.Thread(target=world._follow, args=(slices,))
+            world._following.start()
             try:
                 yield world
             finally:
-                world._ended.set()
-                following.join()
+                world._unfollow()
 
     @property
     def node(self) -> str:
@@ -98,6 +98,7 @@ class World:
 
     def stop(self) -> Tally:
         """Let what is under way end; everything that was counted."""
+        self._unfollow()
         self._tell({"stop": True})
         return merged([self.inside.stop(), self.outside.stop()])
 
@@ -111,6 +112,10 @@ class World:
         for way, targets in fixed.items():
             self.inside.targets(way, targets)
             self.outside.targets(way, targets)
+
+    def _unfollow(self) -> None:
+        self._ended.set()
+        self._following.join()
 
     def _follow(self, slices: Follower) -> None:
         """Tell the clients of pods which there are, whenever that changes."""
