@@ -28,6 +28,7 @@ from wherry.api.types.core import Node, Service
 from wherry.api.types.discovery import EndpointSlice
 from wherry.host import conntrack, nft
 from wherry.machinery.meta import Key, Object, key_of
+from wherry.network.flows import stale
 from wherry.network.rules import nft as rules
 from wherry.network.services import OTHER_PROXY, SERVICE_NAME, Entry, Front, Place, entries
 from wherry.reconcile.cache import Caches
@@ -252,6 +253,9 @@ class _Kernel:
             log.error("%s; replacing the whole table", error)  # noqa: TRY400 - the message says it all
             return None
         self._forget(self._rules.gone())
+        if work.whole:  # what has left since the last process knew, nobody has told this one
+            for flow in stale(conntrack.udp_flows(), self._rules.fronts()):
+                conntrack.forget(flow)
         return dict(self._rules.fronts())
 
     def intact(self) -> bool:
