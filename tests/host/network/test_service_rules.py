@@ -197,6 +197,29 @@ def test_udp_client_follows_its_endpoint_away(place: World) -> None:
     place.run(main)
 
 
+def test_udp_client_follows_what_changed_while_there_was_no_proxy(place: World) -> None:
+    """(Seeded fault: a proxy that starts looks at no connection: it goes on to p0 for ever.)"""
+    ports = (ServicePort(name="udp", port=53, protocol="UDP"),)
+
+    async def ask(client: socket.socket) -> str:
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(client, b"?")
+        return (await asyncio.wait_for(loop.sock_recv(client, 100), 2)).decode()
+
+    async def main() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.setblocking(False)
+            client.connect((VIP, 53))
+            for pods, wanted in ((place.pods[:1], "p0"), (place.pods[1:2], "p1"), (place.pods[1:2], "p1")):
+                async with running() as at:
+                    at.feed.put(SERVICE, service("web", VIP, ports=ports))
+                    at.feed.put(ENDPOINTSLICE, slice_of("web", pods))
+                    await at.settle()
+                    assert (await ask(client)).startswith(wanted)
+
+    place.run(main)
+
+
 def test_terminating_endpoints_serve_when_none_is_ready(place: World) -> None:
     async def main() -> None:
         async with running() as at:
