@@ -39,10 +39,11 @@ class Server:
         self.requests = 0
         self.port = 0
         self._server: asyncio.Server | None = None
+        self._talks: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[Server]:
-        self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -52,7 +53,21 @@ class Server:
     async def close(self) -> None:
         assert self._server is not None
         self._server.close()
-        await asyncio.sleep(0)
+        for talk in self._talks:
+            talk.cancel()
+        await asyncio.gather(*self._talks, return_exceptions=True)
+
+    async def _accept(self, reader: Reader, writer: Writer) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._talks.add(task)
+        try:
+            await self._talk(reader, writer)
+        finally:
+            self._talks.discard(task)
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def _talk(self, reader: Reader, writer: Writer) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
@@ -67,9 +82,8 @@ class Server:
                     await self.behaviour(self, writer, head)
                 else:
                     writer.write(good(head))
-                if writer.is_closing() or b"Connection: close" in head:
+                if writer.is_closing() or (b"Connection: close" in head and self.behaviour is not silent):
                     break
-        writer.close()
 
     async def _socket(self, head: bytes, reader: Reader, writer: Writer) -> None:
         writer.write(accepted(head))
@@ -179,8 +193,8 @@ async def played(client: Requests | Messages | Queries, seen: Callable[[], bool]
     return by_row(shared.tally)[ROW]
 
 
-def web(shared: Ground, *, kept: bool = False) -> Requests:
-    return Requests(shared, ROW, Pace(0.005, 0.0), "host", kept=kept)
+def web(shared: Ground, *, kept: bool = False, pace: float = 0.005) -> Requests:
+    return Requests(shared, ROW, Pace(pace, 0.0), "host", kept=kept)
 
 
 def errors(shared: Ground) -> set[str]:
@@ -230,7 +244,7 @@ async def test_a_kept_connection_that_ends_without_an_answer_may_be_asked_again_
 async def test_the_end_of_an_idle_connection_is_nothing(behaviour: Behaviour) -> None:
     async with Server(behaviour).serving() as server:
         shared = ground(Target("127.0.0.1", server.port))
-        counts = await played(web(shared, kept=True), lambda: server.made >= 4)
+        counts = await played(web(shared, kept=True, pace=0.1), lambda: server.made >= 4)
     assert (counts.failed, counts.again, counts.requests) == (0, 0, server.requests)
 
 
