@@ -62,7 +62,8 @@ class Server:
         assert task is not None
         self._talks.add(task)
         try:
-            await self._talk(reader, writer)
+            with contextlib.suppress(asyncio.CancelledError):  # by `close`; a stream's own callback trips over it
+                await self._talk(reader, writer)
         finally:
             self._talks.discard(task)
             writer.close()
