@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import threading
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import cast
 
 import pytest
 from msgspec.structs import replace
 
 from tests.host.network.world import NODE_ADDRESS, OUTSIDE, Feed, World, world
+from tests.support.flood import Flood
 from wherry.aio.clock import SystemClock
 from wherry.api.core.namespace import NAMESPACE
 from wherry.api.core.pod import POD
@@ -29,12 +27,11 @@ from wherry.api.types.networking import (
     NetworkPolicySpec,
 )
 from wherry.client.interface import ALL, Client, Listing, Select
-from wherry.host import links, netns, nft
+from wherry.host import links, nft
 from wherry.machinery.meta import Key, LabelSelector, ObjectMeta
 from wherry.network.firewall import Firewall
 
 pytestmark = pytest.mark.host
-Pair = tuple[str, int]
 
 
 @pytest.fixture(scope="module")
@@ -222,61 +219,12 @@ def test_a_flushed_table_comes_back(place: World) -> None:
     place.run(main)
 
 
-@dataclass
-class Flood:
-    """Tries without pause, from one pod to another: datagrams, each from a new port and so judged anew, or
-    connections; `failed` and `arrived` count."""
-
-    source: str
-    target: Pair
-    kind: socket.SocketKind
-    sent: int = 0
-    arrived: int = 0
-    failed: list[str] = field(default_factory=list)
-    stop: threading.Event = field(default_factory=threading.Event)
-
-    def send(self) -> None:
-        with netns.entered(self.source):
-            while not self.stop.is_set():
-                with socket.socket(socket.AF_INET, self.kind) as one:
-                    one.settimeout(2)
-                    try:
-                        one.connect(self.target)
-                        one.send(b"?")
-                    except OSError as error:
-                        self.failed.append(repr(error))
-                self.sent += 1
-                time.sleep(0.0005)
-
-    def receive(self, space: str) -> None:
-        with netns.entered(space), socket.socket(socket.AF_INET, self.kind) as one:
-            one.bind(("0.0.0.0", self.target[1]))
-            if self.kind == socket.SOCK_STREAM:
-                one.listen(100)
-            one.settimeout(0.1)
-            while not self.stop.is_set():
-                with contextlib.suppress(TimeoutError):
-                    if self.kind == socket.SOCK_STREAM:
-                        one.accept()[0].close()
-                    else:
-                        one.recv(10)
-                    self.arrived += 1
-
-
 @contextlib.contextmanager
 def flooding(place: World, source: int, port: int, kind: socket.SocketKind) -> Iterator[Flood]:
     """Pod `source` tries to reach pod 0."""
     flood = Flood(place.pods[source].netns, (place.pods[0].address, port), kind)
-    threads = [threading.Thread(target=flood.receive, args=(place.pods[0].netns,)), threading.Thread(target=flood.send)]
-    for thread in threads:
-        thread.start()
-        time.sleep(0.05)
-    try:
+    with flood.to(place.pods[0].netns):
         yield flood
-    finally:
-        flood.stop.set()
-        for thread in threads:
-            thread.join()
 
 
 def test_no_gap_in_a_restart_and_none_in_what_is_allowed(place: World) -> None:
