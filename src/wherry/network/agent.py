@@ -17,6 +17,7 @@ taken down at the end: connections of pods go on while the agent is away. `remov
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ from wherry.network.loopback import Loopback
 from wherry.network.proxy import Proxy, pod_subnet
 from wherry.network.rules import nft as rules
 from wherry.network.rules import policy as policy_rules
+from wherry.network.rules import seal
 from wherry.reconcile.cache import Caches, Pace
 
 log = logging.getLogger(__name__)
@@ -205,6 +207,8 @@ def remove(settings: Settings) -> None:
     Blocks; safe to repeat."""
     release(settings)
     nft.run(rules.remove() + policy_rules.remove())
+    with contextlib.suppress(nft.NftError):  # a kernel without IPv6
+        nft.run(seal.remove())
     overlay.remove()
     links.remove_loopback(IPv4Address(settings.dns))
     for network in links.routes():

@@ -17,11 +17,11 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from wherry.api.core.node import NODE
 from wherry.api.core.node_state import address
 from wherry.api.types.core import Node
-from wherry.host import links
-from wherry.host.nft import NftError
+from wherry.host import links, nft
 from wherry.machinery.meta import Object
 from wherry.network import overlay
 from wherry.network.proxy import pod_subnet
+from wherry.network.rules import seal
 from wherry.network.ways import Mine, Way, ways
 from wherry.reconcile.cache import Caches
 
@@ -134,14 +134,18 @@ def _with_overlay(
         return found
     try:
         overlay.keep(mine, tunnels, pods)
-    except (links.LinkError, NftError) as error:
+    except (links.LinkError, nft.NftError) as error:
         log.warning("no way to the pods on %s: %s", ", ".join(map(str, tunnels.values())), error)
         return {network: way for network, way in found.items() if way.tunnel is None}
     return found
 
 
 def prepare(dns: IPv4Address) -> None:
-    """Switches and addresses a node needs before its first pod: forwarding, the DNS address on lo. Blocks.
-    Raises OSError, links.LinkError."""
+    """Switches and addresses a node needs before its first pod: forwarding, the DNS address on lo; pods' links are
+    closed to IPv6. Blocks. Raises OSError, links.LinkError, nft.NftMissing."""
     links.switch("ipv4/ip_forward", "1")
     links.add_loopback(dns)
+    try:
+        nft.run(seal.close())
+    except nft.NftError as error:
+        log.info("this kernel has no IPv6 to be closed: %s", error)

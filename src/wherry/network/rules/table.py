@@ -112,6 +112,7 @@ table ip wherry {{
   chain own_address {{
     type filter hook prerouting priority -150
     iifname "veth*" fib saddr . iif oif missing drop
+    iifname != "lo" ip daddr 127.0.0.0/8 drop
   }}
   chain forward {{
     type filter hook forward priority filter
