@@ -57,6 +57,9 @@ clients: go host ## kubectl, Helm, Python and Go clients and operators against a
 oracles: go ## upstream's own cases, read from its Go modules (fetched when missing)
 	pytest -q tests/oracles
 
+upgrade-test: host ## upgrades between two builds that fail, are killed, and go over two machines (five minutes)
+	pytest -q -m host tests/upgrade
+
 conformance: go host ## upstream's conformance suite against a cluster of two nodes (FOCUS=, SKIP=, PROCS=)
 	@$(CONFORMANCE) run
 

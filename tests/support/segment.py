@@ -35,10 +35,12 @@ class Machine:
     netns: str
     address: IPv4Address
     root: Path
+    python: str = sys.executable
+    """Whose wherry the commands run."""
 
     def wherry(self, *arguments: str, check: bool = True, timeout: float = 120) -> str:
         """Run the wherry command line there; its standard output, without `check` its standard error too."""
-        argv = ["nsenter", f"--net=/run/netns/{self.netns}", "--", sys.executable, "-m", "wherry.cli.main", *arguments]
+        argv = ["nsenter", f"--net=/run/netns/{self.netns}", "--", self.python, "-m", "wherry.cli.main", *arguments]
         env = {**os.environ, "WHERRY_ROOT": str(self.root), "KUBECONFIG": f"{self.root}.kubeconfig"}
         return run(argv, env=env, check=check, stdin="", timeout=timeout)
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from wherry.app import supervise
+from wherry.app import supervise, version
 from wherry.app.supervise import Unit
 from wherry.host import daemons, files
 
@@ -313,8 +313,9 @@ def _wait(condition: Callable[[], bool], seconds: float, otherwise: str) -> None
 
 
 def supervisor_program(run: Path) -> tuple[str, ...]:
-    """The supervisor of this very interpreter and package."""
-    return (sys.executable, "-I", "-m", "wherry.app.supervise", str(run))
+    """The supervisor of this very interpreter and package. It passes over its last argument, which tells a version that
+    was installed in the place of another."""
+    return (sys.executable, "-I", "-m", "wherry.app.supervise", str(run), version.wherry())
 
 
 def command(*arguments: str) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from wherry.app.namespaces import make_namespace
 from wherry.app.rest import ApiRefused, ApiUnreachable, Rest
 from wherry.app.steps import Failed, Steps
 from wherry.app.supervise import Unit
+from wherry.app.upgrade import journal
 from wherry.host import files, kubeconfig, links
 from wherry.host.keys import Pki
 from wherry.host.pairs import pair
@@ -71,6 +72,7 @@ def up(config: Config, clock: Clock, steps: Steps, env: Mapping[str, str]) -> Ou
         step.changed = bool(started)
         fresh = {node.name for node in config.machines() if agent_unit(node.name) in started}
         step.detail = ", ".join(wait_for_nodes(config, clock, dict.fromkeys(fresh, begun)))
+    journal.end(config)
     with steps.step("merge the kubeconfig") as step:
         path, step.changed = _kubeconfig(config, env)
         step.detail = f"{path}, context {kubeconfig.NAME}"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import click
 
+from wherry.app import keeper
 from wherry.cli.options import existing, need_root, root_option
 
 
@@ -17,4 +17,5 @@ def command(root: Path) -> None:
     """Keep server and agents running (in the foreground)."""
     need_root()
     run = existing(root).run
-    os.execv(sys.executable, [sys.executable, "-I", "-m", "wherry.app.supervise", str(run)])
+    program = keeper.supervisor_program(run)
+    os.execv(program[0], program)

@@ -38,6 +38,16 @@ def test_without_a_cluster_the_remedy_is_named(tmp_path: Path) -> None:
     assert done.stderr == f"error: there is no cluster at {tmp_path / 'none'}; make one with `wherry up`\n"
 
 
+@pytest.mark.parametrize("command", ["upgrade", "status"])
+def test_state_of_a_later_format_is_refused_in_a_sentence(tmp_path: Path, command: str) -> None:
+    (tmp_path / "cluster.json").write_text('{"format": 2, "version": "9.8.0", "shape": "round"}')
+    done = run(command, "--root", str(tmp_path))
+    assert done.returncode == 2
+    assert "has format 2, and wherry" in done.stderr
+    assert "knows formats up to 1; use wherry 9.8.0, or restore a backup\n" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_wrong_usage_exits_with_2() -> None:
     done = run("up", "--nodes", "many")
     assert done.returncode == 2

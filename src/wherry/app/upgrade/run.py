@@ -165,6 +165,7 @@ def _replace_agent(config: Config, clock: Clock, keep: Keeper, move: Move, outco
     keep.put(move.after)
     begun = clock.now()
     up.wait_for_nodes(config, clock, {node: begun}, node, _crashes(keep, move.after))
+    _until_reported(rest, node, clock)
     _until_steady(rest, node, clock, held)
     restarted = pods.restarted(held, _pods(rest, node))
     outcome.restarted += restarted
@@ -182,6 +183,15 @@ def _crashes(keep: Keeper, unit: Unit) -> Callable[[], None]:
             raise Failed(f"{unit.name} ends again and again; it last said: {up.last_words(Path(unit.log))}")
 
     return look_at_it
+
+
+def _until_reported(rest: Rest, node: str, clock: Clock) -> None:
+    """Until the node says that it is of this version. Raises Failed."""
+    until = clock.monotonic() + PODS_SECONDS
+    while (says := rest.get(f"/api/v1/nodes/{node}")["status"]["nodeInfo"]["kubeletVersion"]) != version.reported():
+        if clock.monotonic() > until:
+            raise Failed(f"node {node} says that it is {says}, not {version.reported()}", "see `wherry logs agent`")
+        up.pause(up.POLL)
 
 
 def _until_steady(rest: Rest, node: str, clock: Clock, held: dict[str, pods.Held]) -> None:
