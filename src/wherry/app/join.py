@@ -21,6 +21,7 @@ from wherry.app.enrol import enrol
 from wherry.app.rest import ApiRefused, Rest
 from wherry.app.steps import Failed, Steps
 from wherry.app.up import agent_unit, check_machine, check_version, units, wait_for_nodes
+from wherry.app.upgrade import journal
 from wherry.host import enrolment, files
 
 _PAPERS = ("ca.crt", "client.pem", "server.pem")
@@ -65,6 +66,7 @@ def start(config: Config, clock: Clock, steps: Steps) -> Config:
         step.changed = bool(started)
         since = {node.name: begun} if agent_unit(node.name) in started else {}
         step.detail = ", ".join(wait_for_nodes(config, clock, since))
+    journal.end(config)
     return config
 
 
