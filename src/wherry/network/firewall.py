@@ -12,6 +12,7 @@ isolated, and may nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -34,6 +35,7 @@ from wherry.reconcile.cache import Caches, Pace
 log = logging.getLogger(__name__)
 
 _GATHER = 0.01
+_PATIENCE = 3.0
 _DNS = "dns"
 
 Addresses = Callable[[], Awaitable[Mapping[str, str]]]
@@ -63,6 +65,9 @@ class Firewall:
         """uid -> the address this node gave to a pod that has not ended."""
         self._asked: dict[str, tuple[str, int]] = {}
         """uid -> that address, and the number of the change that has to be done for it to be guarded."""
+        self._before: dict[str, str] = {}
+        """uid -> the address of its sandbox when this process began."""
+        self._looked = asyncio.Event()
         self._wake = asyncio.Event()
         self._wanted = 0
         self._done = 0
@@ -126,7 +131,10 @@ class Firewall:
         self._fresh[uid] = ip
         asked = self._asked.get(uid)
         if asked is None or asked[0] != ip:
-            await self._caught_up(pod)
+            if not await self._answered(uid, ip):
+                return
+            if asked is None:
+                await self._caught_up(pod)
             self._members.put_pod(uid, policy.member(self._newest(pod), ip), local=True)
             asked = self._asked[uid] = (ip, self._ask())
         number = asked[1]
@@ -138,11 +146,23 @@ class Firewall:
         seen = self._others.of(POD).objects.get(key_of(pod), pod)
         return seen if seen.metadata.uid == pod.metadata.uid and _revision(seen) > _revision(pod) else pod
 
+    async def _answered(self, uid: str, ip: str) -> bool:
+        """Wait until the policies are known. They may not come while the API is away: a pod that was there before this
+        process goes on with what was in force, and is in force still; then False."""
+        synced = self._policies.of(NETWORKPOLICY).synced
+        await self._looked.wait()
+        if self._before.get(uid) != ip:
+            await synced.wait()
+        else:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PATIENCE):
+                    await synced.wait()
+        return synced.is_set()
+
     async def _caught_up(self, pod: Pod) -> None:
         """Wait until every policy of the pod's namespace that is older than the pod has been seen: the pod's watch may
         be ahead of the policies'."""
         seen = self._policies.of(NETWORKPOLICY)
-        await seen.synced.wait()
         made = _revision(pod)
         backoff = Backoff(self._clock, cap=1.0)
         newest = 0
@@ -160,6 +180,7 @@ class Firewall:
     def released(self, uid: str) -> None:
         """Nothing of this pod runs any more, and its address may go to another."""
         self._asked.pop(uid, None)
+        self._before.pop(uid, None)
         if self._fresh.pop(uid, ""):
             self._members.release(uid)
             self._ask()
@@ -168,6 +189,9 @@ class Firewall:
 
     async def run(self) -> None:
         """Keep the rules until cancelled."""
+        if not self._looked.is_set():
+            self._before = dict(await self._running())
+            self._looked.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._policies.follow(self._client, self._clock, Pace(self._clock)))
             await self._policies.synced((NETWORKPOLICY,))

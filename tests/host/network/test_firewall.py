@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
@@ -26,9 +26,10 @@ from wherry.api.types.networking import (
     NetworkPolicyPort,
     NetworkPolicySpec,
 )
-from wherry.client.interface import ALL, Client, Listing, Select
+from wherry.client.interface import ALL, Client, Event, Listing, Select
 from wherry.host import links, nft
 from wherry.machinery.meta import Key, LabelSelector, ObjectMeta
+from wherry.machinery.resource import Resource
 from wherry.network.firewall import Firewall
 
 pytestmark = pytest.mark.host
@@ -201,6 +202,41 @@ def test_a_pod_waits_for_policies_older_than_itself(place: World) -> None:
             assert not beside.done(), "its second container"
             feed.put(NETWORKPOLICY, Late.late)
             await asyncio.wait_for(asyncio.gather(waiting, beside), 5)
+            assert await place.asked(place.pods[1].netns, "tcp", target.address, 8080) == "TimeoutError"
+
+    place.run(main)
+
+
+def test_a_pod_of_before_goes_on_while_the_api_is_away(place: World) -> None:
+    """Its container may be started again: the rules of before are in force. One that comes anew waits."""
+
+    class Away(Feed):
+        """Its watches begin when told."""
+
+        back: asyncio.Event
+
+        async def watch(
+            self, resource: Resource[Any], select: Select = ALL, since: int | None = None
+        ) -> AsyncIterator[Event[Any]]:
+            await self.back.wait()
+            async for event in super().watch(resource, select, since):
+                yield event
+
+    async def main() -> None:
+        feed, target = Feed(), place.pods[0]
+        denied(feed, place)
+        async with running(feed) as firewall:
+            await firewall.guarded(pod_of(place, 0), target.address)
+        away = Away()
+        away.back = asyncio.Event()
+        async with running(away, {target.name: target.address}) as firewall:
+            new = asyncio.ensure_future(firewall.guarded(pod_of(place, 1), place.pods[1].address))
+            await asyncio.wait_for(firewall.guarded(pod_of(place, 0), target.address), 5)
+            assert await place.asked(place.pods[1].netns, "tcp", target.address, 8080) == "TimeoutError"
+            assert not new.done()
+            denied(away, place)
+            away.back.set()
+            await asyncio.wait_for(new, 5)
             assert await place.asked(place.pods[1].netns, "tcp", target.address, 8080) == "TimeoutError"
 
     place.run(main)
