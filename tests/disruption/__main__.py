@@ -1,8 +1,8 @@
 """`python -m tests.disruption`: clients ask a cluster of its own while everything is disturbed. As root.
 
 REQUESTS (1000000) says how many requests there are at least, NODES (3) how many nodes, PACE (1.0) how often clients ask
-compared to what `plan.py` says. Prints the report, which is left in build/disruption/ with the logs of the cluster. The
-exit status is 1 when a request failed.
+compared to what `plan.py` says. The cluster is upgraded, too: to a second build of this tree and back. Prints the
+report, which is left in build/disruption/ with the logs of the cluster. The exit status is 1 when a request failed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.disruption import application, report
 from tests.disruption.run import Result, run
+from tests.support.builds import build
 from wherry.testing.cluster import Cluster
 
 OUT = Path("build/disruption").absolute()
@@ -31,20 +32,23 @@ def main() -> int:
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
     result = _run(requests)
-    text = report.text(result.tally, requests, result.seconds)
+    text = report.text(result, requests)
     (OUT / "report.txt").write_text(text)
     sys.stdout.write(text)
-    return bool(report.problems(result.tally, requests))
+    return bool(report.problems(result, requests))
 
 
 def _run(requests: int) -> Result:
     nodes, pace = int(os.environ.get("NODES") or 3), float(os.environ.get("PACE") or 1.0)
     scratch = Path(tempfile.mkdtemp(prefix="wherry-disruption-"))
     try:
-        with Cluster(scratch / "cluster", nodes=nodes) as cluster:
+        releases = [build(scratch / "releases", version) for version in ("7.1.0", "7.2.0")]
+        with Cluster(scratch / "cluster", nodes=nodes, start=False) as cluster:
+            cluster.python = str(releases[0])
+            cluster.up()
             cluster.load_image(application.archive(scratch))
             try:
-                return run(cluster, requests, factor=pace)
+                return run(cluster, requests, factor=pace, releases=releases)
             finally:
                 _keep_logs(cluster)
     finally:

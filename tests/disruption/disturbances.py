@@ -77,6 +77,13 @@ def roll_while_killing(world: World) -> None:
     _rolled_out(world)
 
 
+def upgrade(world: World) -> None:
+    """Another release takes over, the next time the one before."""
+    world.cluster.python = str(world.releases[(world.turn + 1) % len(world.releases)])
+    world.cluster.wherry("upgrade", timeout=180)
+    _well(world)
+
+
 def reload_haproxy(world: World) -> None:
     """The node's HAProxy begins anew in place, as after an update of its configuration."""
     master = _haproxy(world)
@@ -117,6 +124,8 @@ ROUND: tuple[Disturbance, ...] = (
     Disturbance("HAProxy killed", kill_haproxy),
 )
 """In order. All of them once are a round."""
+UPGRADE = Disturbance("upgrade", upgrade)
+"""The last of a round, where there are two releases."""
 
 
 def _end(path: Path, number: signal.Signals) -> None:

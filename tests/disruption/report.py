@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tests.disruption.tally import Counts, Failure, Row, Tally, by_row, together
@@ -17,8 +18,18 @@ _LEGEND = (
 )
 
 
-def text(tally: Tally, wanted: int, seconds: float) -> str:
-    """The whole report. `wanted`: how many requests there should have been; `seconds`: how long it took."""
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was counted, how long it took in seconds, and which disturbance has not ended well, "" for none."""
+
+    tally: Tally
+    seconds: float
+    trouble: str = ""
+
+
+def text(result: Result, wanted: int) -> str:
+    """The whole report. `wanted`: how many requests there should have been."""
+    tally, seconds = result.tally, result.seconds
     total = tally.total()
     rate = total.requests / seconds if seconds else 0.0
     parts = [
@@ -30,18 +41,18 @@ def text(tally: Tally, wanted: int, seconds: float) -> str:
     if tally.failures:
         first = "\n".join(map(_failure, range(SHOWN), tally.failures))
         parts.append(f"the first failures (all: {total.failed:,}):\n{first}")
-    parts.append("FAILED: " + "; ".join(wrong) if (wrong := problems(tally, wanted)) else "passed")
+    parts.append("FAILED: " + "; ".join(wrong) if (wrong := problems(result, wanted)) else "passed")
     return "\n\n".join(parts) + "\n"
 
 
-def problems(tally: Tally, wanted: int) -> list[str]:
+def problems(result: Result, wanted: int) -> list[str]:
     """Why the run has not passed; none if it has."""
-    total, found = tally.total(), []
+    total, found = result.tally.total(), [result.trouble] if result.trouble else []
     if total.failed:
         found.append(f"{total.failed:,} requests failed")
     if total.requests < wanted:
         found.append(f"only {total.requests:,} of {wanted:,} requests were made")
-    silent = [f"{row.kind} by {row.way}" for row, counts in by_row(tally).items() if not counts.requests]
+    silent = [f"{row.kind} by {row.way}" for row, counts in by_row(result.tally).items() if not counts.requests]
     if silent:
         found.append(f"nothing was answered: {', '.join(silent)}")
     return found

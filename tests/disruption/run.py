@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from pathlib import Path
 
-from tests.disruption.disturbances import ROUND, Disturbance
-from tests.disruption.tally import QUIET, Tally
+from tests.disruption.disturbances import ROUND, UPGRADE, Disturbance
+from tests.disruption.report import Result
+from tests.disruption.tally import QUIET
 from tests.disruption.world import World
 from wherry.testing.cluster import Cluster
 
@@ -18,33 +19,35 @@ PAUSE = 0.5
 """Seconds between two disturbances, which belong to the one before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What was counted, and how long it took, in seconds."""
-
-    tally: Tally
-    seconds: float
-
-
-def run(cluster: Cluster, requests: int, *, factor: float = 1.0, around: Iterable[Disturbance] = ROUND) -> Result:
-    """Whole rounds of disturbances until so many requests have been answered, at least one round. The cluster has the
-    image. Raises AssertionError and CommandFailed when a disturbance does not end well."""
-    with World.around(cluster, factor) as world:
+def run(cluster: Cluster, requests: int, *, factor: float = 1.0, releases: Sequence[Path] = ()) -> Result:
+    """Whole rounds of disturbances until so many requests have been answered, at least one round; with an upgrade in
+    each where there are two releases. The cluster is of the first and has the image. A disturbance that does not end
+    well ends the run."""
+    around = (*ROUND, UPGRADE) if len(releases) > 1 else ROUND
+    with World.around(cluster, factor, releases) as world:
         begun = time.monotonic()
         time.sleep(WARM)
-        while True:
-            for disturbance in around:
-                _say(f"[{time.monotonic() - begun:4.0f} s] {world.requests:,} requests, {world.failed} failed; "
-                     f"{disturbance.name} ({world.node})")  # fmt: skip
-                world.during(disturbance.name)
-                disturbance.do(world)
-                time.sleep(PAUSE)
+        trouble = ""
+        while not trouble and (not world.turn or world.requests < requests):
+            trouble = _round(world, around, begun)
             world.turn += 1
-            if world.requests >= requests:
-                break
         world.during(QUIET)
         time.sleep(WARM)
-        return Result(world.stop(), time.monotonic() - begun)
+        return Result(world.stop(), time.monotonic() - begun, trouble)
+
+
+def _round(world: World, around: Sequence[Disturbance], begun: float) -> str:
+    """All of them once; what went wrong, if anything did."""
+    for disturbance in around:
+        asked = f"{world.requests:,} requests, {world.failed} failed"
+        _say(f"[{time.monotonic() - begun:4.0f} s] {asked}; {disturbance.name} ({world.node})")
+        world.during(disturbance.name)
+        try:
+            disturbance.do(world)
+        except (AssertionError, OSError) as error:
+            return f"{disturbance.name} on {world.node}: {error}"
+        time.sleep(PAUSE)
+    return ""
 
 
 def _say(text: str) -> None:

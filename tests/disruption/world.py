@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 from tests.disruption import application, plan
@@ -27,7 +28,8 @@ KUBECTL = 120.0
 
 @dataclass(slots=True)
 class World:
-    """See the module. `turn` counts rounds."""
+    """See the module. `turn` counts rounds; `releases`: interpreters with releases of wherry; the cluster begins with
+    the first."""
 
     cluster: Cluster
     rest: Rest
@@ -35,13 +37,14 @@ class World:
     outside: Generator
     addresses: dict[str, str]
     """Node -> its address."""
+    releases: Sequence[Path] = ()
     turn: int = 0
     _ended: threading.Event = field(default_factory=threading.Event)
     _following: threading.Thread = field(default_factory=threading.Thread)
 
     @classmethod
     @contextlib.contextmanager
-    def around(cls, cluster: Cluster, factor: float) -> Iterator[Self]:
+    def around(cls, cluster: Cluster, factor: float, releases: Sequence[Path]) -> Iterator[Self]:
         """Put the application into a cluster, which has the image, and let clients ask. `factor`: how often, 1.0 for
         what `plan` says."""
         first = cluster.node_names[0]
@@ -53,7 +56,7 @@ class World:
             Generator(list, plan.paced(plan.OUTSIDE, factor), host=HOST, name=NAME) as outside,
             Follower(rest, SLICES) as slices,
         ):
-            world = cls(cluster, rest, inside, outside, addresses)
+            world = cls(cluster, rest, inside, outside, addresses, releases)
             world._send_targets()
             world._following = threading.Thread(target=world._follow, args=(slices,))
             world._following.start()

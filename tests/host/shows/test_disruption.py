@@ -23,6 +23,6 @@ def test_no_request_fails_whatever_is_done_to_the_cluster(tmp_path: Path) -> Non
     with Cluster(tmp_path / "cluster", nodes=2) as cluster:
         cluster.load_image(application.archive(tmp_path))
         result = run(cluster, REQUESTS)
-    text = report.text(result.tally, REQUESTS, result.seconds)
+    text = report.text(result, REQUESTS)
     print(text)  # noqa: T201 - figures, not limits
-    assert report.problems(result.tally, REQUESTS) == [], text
+    assert report.problems(result, REQUESTS) == [], text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.disruption import report
+from tests.disruption.report import Result
 from tests.disruption.tally import Failure, Row, Tally
 
 A, B = Row("new connection", "Service"), Row("WebSocket", "Ingress")
@@ -19,7 +20,7 @@ def tally(answers: int = 10) -> Tally:
 
 
 def test_a_good_run_passes() -> None:
-    text = report.text(tally(), 20, 10.0)
+    text = report.text(Result(tally(), 10.0), 20)
     lines = text.splitlines()
     assert text.endswith("passed\n")
     assert lines[0].split() == (
@@ -34,7 +35,7 @@ def test_a_good_run_passes() -> None:
 def test_one_failure_fails_the_run_and_says_what_when_where_and_during_what() -> None:
     made = tally()
     made.failed(A, FAILURE)
-    text = report.text(made, 20, 10.0)
+    text = report.text(Result(made, 10.0), 20)
     assert "FAILED: 1 requests failed" in text
     assert (
         "1. 04:00:00.250 new connection by Service to 10.96.0.7:80, after 5.000 s, during rolling update: "
@@ -43,17 +44,23 @@ def test_one_failure_fails_the_run_and_says_what_when_where_and_during_what() ->
 
 
 def test_a_run_with_too_few_requests_fails() -> None:
-    assert report.problems(tally(), 21) == ["only 20 of 21 requests were made"]
+    assert report.problems(Result(tally(), 10.0), 21) == ["only 20 of 21 requests were made"]
 
 
 def test_a_client_that_was_never_answered_fails_the_run() -> None:
     made = tally()
     made.cut(Row("UDP DNS", "Service"))
-    assert report.problems(made, 20) == ["nothing was answered: UDP DNS by Service"]
+    assert report.problems(Result(made, 10.0), 20) == ["nothing was answered: UDP DNS by Service"]
 
 
 def test_only_the_first_failures_are_printed() -> None:
     made = tally()
     for _ in range(report.SHOWN + 5):
         made.failed(A, FAILURE)
-    assert report.text(made, 20, 10.0).count("Late: nothing") == report.SHOWN
+    assert report.text(Result(made, 10.0), 20).count("Late: nothing") == report.SHOWN
+
+
+def test_a_disturbance_that_does_not_end_well_fails_the_run() -> None:
+    result = Result(tally(), 10.0, "agent killed on n1: it has not come back within 30 s")
+    assert report.problems(result, 20) == [result.trouble]
+    assert report.text(result, 20).endswith(f"FAILED: {result.trouble}\n")
