@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 
 from tests.disruption import application, report
-from tests.disruption.run import Result, run
+from tests.disruption.report import Result
+from tests.disruption.run import run
 from tests.support.builds import build
 from wherry.testing.cluster import Cluster
 

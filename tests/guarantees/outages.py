@@ -1,0 +1,65 @@
+"""Section 3: no outage, whatever is done to the cluster."""
+
+from __future__ import annotations
+
+from tests.guarantees.row import Proof, Row, fault
+
+ROWS = (
+    Row(
+        "3.zero-downtime",
+        "A rolling update, a drain, a restart or kill of any part and an upgrade drop no request",
+        (
+            Proof(
+                "tests/host/shows/test_disruption.py::test_no_request_fails_whatever_is_done_to_the_cluster",
+                (
+                    fault(
+                        "SIGTERM and the end of an endpoint race each other (kubernetes #43576)",
+                        "node/lifecycle.py",
+                        "if alive and delete and not facts.drained:",
+                        "if alive and delete and not facts.drained and self.now < 0:",
+                    ),
+                ),
+            ),
+            Proof(
+                "tests/unit/network/test_drain.py::test_a_node_that_does_not_answer_yet_is_waited_for",
+                (
+                    fault(
+                        "a node whose agent is being started anew is taken for one without rules",
+                        "network/drain.py",
+                        "            await asyncio.sleep(AGAIN)\n",
+                        "            return\n",
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Row(
+        "3.udp-conntrack",
+        "UDP clients that keep their port follow the endpoints of their Service, also past a restart of the proxy",
+        (
+            Proof(
+                "tests/host/network/test_service_rules.py::test_udp_client_follows_its_endpoint_away",
+                (
+                    fault(
+                        "connections to a target that left are not forgotten (kubernetes #48370)",
+                        "network/proxy.py",
+                        'if front.protocol == "udp":',
+                        'if front.protocol == "none":',
+                    ),
+                ),
+            ),
+            Proof(
+                "tests/host/network/test_service_rules.py"
+                "::test_udp_client_follows_what_changed_while_there_was_no_proxy",
+                (
+                    fault(
+                        "a proxy that starts does not look for connections to targets that left before (#126130)",
+                        "network/proxy.py",
+                        "        if work.whole:  # what has left",
+                        "        if work.whole and work.revision < 0:  # what has left",
+                    ),
+                ),
+            ),
+        ),
+    ),
+)
