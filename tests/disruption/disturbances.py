@@ -5,7 +5,6 @@ A new one is a function and a line in `ROUND`. They go from node to node: `world
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -15,6 +14,7 @@ from typing import NamedTuple
 
 from tests.disruption.application import REPLICAS
 from tests.disruption.world import World
+from tests.support.manifests import ready
 from wherry.host import daemons
 
 BACK = 30.0
@@ -51,8 +51,7 @@ def drain(world: World) -> None:
     world.cluster.kubectl("drain", world.node, "--ignore-daemonsets", selector, "--timeout=90s", timeout=100)
     try:
         _rolled_out(world)
-        found = json.loads(world.kubectl("get", "pods", "-l", "app=web", "-o", "json"))["items"]
-        assert world.node not in {item["spec"]["nodeName"] for item in found}, f"pods are left on {world.node}"
+        assert world.node not in {pod["spec"]["nodeName"] for pod in world.pods()}, f"pods are left on {world.node}"
     finally:
         world.cluster.kubectl("uncordon", world.node)
 
@@ -137,8 +136,9 @@ def _end(path: Path, number: signal.Signals) -> None:
 
 
 def _rolled_out(world: World) -> None:
+    """The Deployment is as it should be, and the pods that had to go have gone."""
     world.kubectl("rollout", "status", "deployment/web", "--timeout=90s", timeout=100)
-    world.kubectl("wait", "pods", "-l", "app=web", "--for=condition=Ready", "--timeout=60s")
+    _until(lambda: all(map(ready, world.pods())), "pods are left that end or are not Ready")
 
 
 def _well(world: World) -> None:

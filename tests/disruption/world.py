@@ -85,6 +85,11 @@ class World:
         """kubectl in the application's namespace. Raises CommandFailed."""
         return self.cluster.kubectl("-n", NAMESPACE, *words, timeout=timeout)
 
+    def pods(self) -> list[Json]:
+        """The application's. Raises OSError."""
+        found: list[Json] = self.rest.get(f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=app%3Dweb")["items"]
+        return found
+
     def during(self, name: str) -> None:
         """What happens from now on is counted under this disturbance."""
         self._tell({"during": name})
