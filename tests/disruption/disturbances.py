@@ -138,7 +138,7 @@ def _end(path: Path, number: signal.Signals) -> None:
 def _rolled_out(world: World) -> None:
     """The Deployment is as it should be, and the pods that had to go have gone."""
     world.kubectl("rollout", "status", "deployment/web", "--timeout=90s", timeout=100)
-    _until(lambda: all(map(ready, world.pods())), "pods are left that end or are not Ready")
+    _until(lambda: all(map(ready, world.pods())), "pods are left that end or are not Ready", 0.2)
 
 
 def _well(world: World) -> None:
@@ -171,8 +171,8 @@ def _children(pid: int) -> set[int]:
     return {int(child) for child in listed if daemons.find(int(child)) is not None}
 
 
-def _until(condition: Callable[[], bool], otherwise: str) -> None:
+def _until(condition: Callable[[], bool], otherwise: str, every: float = POLL) -> None:
     begun = time.monotonic()
     while not condition():
         assert time.monotonic() - begun < BACK, f"{otherwise} within {BACK:.0f} s"
-        time.sleep(POLL)
+        time.sleep(every)
