@@ -59,7 +59,7 @@ class InProcessClient:
 
     def _live(self, resource: Resource[T]) -> Resource[T]:
         """The resource itself; for a handle on a custom kind, what its definition says at present."""
-        if resource.type is not Object or resource.custom is not None:
+        if (resource.type is not Object and not resource.defined) or resource.custom is not None:
             return resource
         return self._api.served.find(resource.group, resource.version, resource.plural) or resource
 
@@ -123,6 +123,11 @@ class InProcessClient:
     async def create(self, resource: Resource[T], obj: T) -> T:
         """Create. Raises AlreadyExists, Invalid, Forbidden."""
         ctx = self._context(resource, Key(obj.metadata.namespace, obj.metadata.name))
+        if resource.defined:
+            if ctx.resource.custom is None:
+                raise NotFound("the server could not find the requested resource")
+            head = {"kind": resource.kind, "apiVersion": resource.api_version}
+            obj = ctx.resource.custom.typed({**codec.to_dict(obj), **head})
         review = REVIEWS.get(str(resource))
         if review is not None:
             answered: T = await review(self._api, ctx, obj)

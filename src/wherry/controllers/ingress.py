@@ -49,7 +49,7 @@ def plan(view: View, key: Key) -> Iterator[Action]:
     ingress = view.get(INGRESS, key)
     if ingress is None or not served(ingress, {one.metadata.name: one for one in view.list(INGRESSCLASS)}):
         return
-    wanted = IngressLoadBalancerStatus(ingress=tuple(map(_entry, _addresses(view))))
+    wanted = IngressLoadBalancerStatus(ingress=tuple(map(_entry, addresses(view))))
     if wanted != ingress.status.load_balancer:
         status = replace(ingress.status, load_balancer=wanted)
         yield Replace(INGRESS, replace(ingress, status=status), subresource="status")
@@ -70,7 +70,8 @@ def _entry(ip: str) -> IngressLoadBalancerIngress:
     return IngressLoadBalancerIngress(ip=ip)
 
 
-def _addresses(view: View) -> list[str]:
+def addresses(view: View) -> list[str]:
+    """Where sites are reached: the addresses of all nodes that do not refuse load balancers, older nodes first."""
     nodes = sorted(view.list(NODE), key=lambda node: (node.metadata.creation_timestamp or "", node.metadata.name))
     found = [address(node, "ExternalIP") or address(node, "InternalIP") for node in nodes
              if EXCLUDED not in node.metadata.labels]  # fmt: skip

@@ -19,7 +19,11 @@ from wherry.controllers import (
     endpointslicemirroring,
     ephemeralvolume,
     garbagecollector,
+    gateway,
+    gatewaybundle,
+    gatewayclass,
     horizontalpodautoscaler,
+    httproute,
     ingress,
     job,
     loadbalancer,
@@ -77,6 +81,9 @@ CONTROLLERS: tuple[AnyController, ...] = (
     bootstrapsigner.CONTROLLER,
     ingress.CONTROLLER,
     ingress.DEFAULT,
+    gatewayclass.CONTROLLER,
+    gateway.CONTROLLER,
+    httproute.CONTROLLER,
     certificates.APPROVING,
     certificates.CLEANING,
     serviceaddress.CONTROLLER,
@@ -102,6 +109,7 @@ CONFIGURED: tuple[Callable[[Settings], AnyController], ...] = (
     horizontalpodautoscaler.controller,
     sitecertificate.controller,
     acmecertificate.controller,
+    gatewaybundle.controller,
 )
 """Those that depend on the cluster's settings."""
 

@@ -92,6 +92,8 @@ class Resource(Generic[T]):
     """Kinds with graceful deletion (Pod): (obj, asked seconds or None) -> seconds to grant; 0 deletes at once."""
     ending: Callable[[T], T] = _same
     """What is done to an object when it is marked for deletion: finalizers that somebody here waits for."""
+    defined: bool = False
+    """A kind that a CustomResourceDefinition defines, declared here with the part of it that we read."""
     custom: Any = None  # wherry.apiserver.crd.compiled.Compiled; None for built-in kinds
 
     @property

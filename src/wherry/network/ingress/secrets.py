@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from wherry.aio.clock import Clock
 from wherry.aio.supervise import keep_running
 from wherry.api.core.secret import SECRET
+from wherry.api.networking.certificate_pair import CertificateError, Pair, read
 from wherry.api.networking.site_certificates import secrets_of
 from wherry.api.types.networking import Ingress
 from wherry.client.interface import Client, Select
@@ -20,7 +21,7 @@ from wherry.host import files
 from wherry.host.haproxy import Haproxy
 from wherry.host.selfsigned import self_signed
 from wherry.machinery.meta import Key
-from wherry.network.ingress.certificates import CertificateError, Pair, file_name, listing, read
+from wherry.network.ingress.certificates import file_name, listing
 from wherry.network.ingress.config import Shape
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,148 @@
+"""What becomes of each listener: which routes it can have, whether it can be served, and why not. Pure.
+
+Gateways of ours have their addresses in common, since every node answers for all of them. So listeners of one port must
+agree about its protocol; where they do not, those of one Gateway are all refused, and of several the older stays.
+https://gateway-api.sigs.k8s.io/reference/spec/#listenerconditiontype
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from wherry.api.gateway.kinds import Gateway, Listener, RouteKind
+from wherry.api.gateway.world import Verdict, World
+from wherry.machinery.meta import Key, key_of
+
+PROTOCOLS = ("HTTP", "HTTPS")
+HTTP_ROUTE = RouteKind(kind="HTTPRoute")
+_FINE = Verdict("True", "Accepted", "the listener is served")
+_RESOLVED = Verdict("True", "ResolvedRefs", "everything it refers to is there")
+_ALONE = Verdict("False", "NoConflicts", "no other listener claims the same")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One listener of a Gateway with what is to be said of it."""
+
+    gateway: Gateway
+    listener: Listener
+    kinds: tuple[RouteKind, ...]
+    accepted: Verdict
+    resolved: Verdict
+    conflicted: Verdict
+    secrets: tuple[Key, ...] = ()
+    """Its certificates, those that it may use."""
+
+    @property
+    def served(self) -> bool:
+        """Whether requests reach it."""
+        return bool(self.accepted) and (not self.secure or bool(self.secrets))
+
+    @property
+    def programmed(self) -> Verdict:
+        """What of it is in force."""
+        if self.served:
+            return Verdict("True", "Programmed", "the listener is served")
+        return Verdict("False", "Invalid", (self.resolved if self.accepted else self.accepted).message)
+
+    @property
+    def secure(self) -> bool:
+        """Whether TLS ends here."""
+        return self.listener.protocol == "HTTPS"
+
+
+Judgement = Mapping[Key, tuple[Judged, ...]]
+
+
+def judge(world: World) -> Judgement:
+    """Every listener of every Gateway of ours."""
+    ports: dict[int, tuple[str, Key]] = {}
+    found: dict[Key, tuple[Judged, ...]] = {}
+    for gateway in world.ours():
+        key = key_of(gateway)
+        found[key] = tuple(_judge(world, gateway, one, ports) for one in gateway.spec.listeners)
+        for judged in found[key]:
+            if judged.accepted:
+                ports.setdefault(judged.listener.port, (judged.listener.protocol, key))
+    return found
+
+
+def _judge(world: World, gateway: Gateway, listener: Listener, ports: Mapping[int, tuple[str, Key]]) -> Judged:
+    kinds, wrong = _kinds(listener)
+    secrets, resolved = _certificates(world, gateway, listener)
+    conflicted = _conflict(gateway, listener, ports)
+    return Judged(
+        gateway, listener, kinds, _accepted(world, listener, conflicted), wrong or resolved, conflicted, secrets
+    )
+
+
+def _kinds(listener: Listener) -> tuple[tuple[RouteKind, ...], Verdict | None]:
+    if listener.protocol not in PROTOCOLS:
+        return (), None
+    asked = listener.allowed_routes.kinds
+    if not asked:
+        return (HTTP_ROUTE,), None
+    wrong = next((one for one in asked if one != HTTP_ROUTE), None)
+    supported = (HTTP_ROUTE,) if HTTP_ROUTE in asked else ()
+    if wrong is None:
+        return supported, None
+    return supported, Verdict("False", "InvalidRouteKinds", f"routes of kind {wrong.kind}.{wrong.group} are not served")
+
+
+def _accepted(world: World, listener: Listener, conflicted: Verdict) -> Verdict:
+    if listener.protocol not in PROTOCOLS:
+        return Verdict("False", "UnsupportedProtocol", f"the protocol {listener.protocol} is not served")
+    if listener.tls is not None and listener.tls.mode != "Terminate":
+        return Verdict("False", "UnsupportedValue", f"the TLS mode {listener.tls.mode} is not served")
+    if conflicted:
+        return Verdict("False", conflicted.reason, conflicted.message)
+    if listener.port in world.taken:
+        return Verdict("False", "PortUnavailable", f"port {listener.port} is taken: {world.taken[listener.port]}")
+    return _FINE
+
+
+def _conflict(gateway: Gateway, listener: Listener, ports: Mapping[int, tuple[str, Key]]) -> Verdict:
+    """Within the Gateway both sides are refused, between Gateways the younger one."""
+    if listener.protocol not in PROTOCOLS:
+        return _ALONE
+    for other in gateway.spec.listeners:
+        if other is listener or other.port != listener.port or other.protocol not in PROTOCOLS:
+            continue
+        if other.protocol != listener.protocol:
+            why = f"the listener {other.name!r} has port {listener.port} for {other.protocol}"
+            return Verdict("True", "ProtocolConflict", why)
+        if other.hostname.lower() == listener.hostname.lower():
+            why = f"the listener {other.name!r} has port {listener.port} and the same host name"
+            return Verdict("True", "HostnameConflict", why)
+    protocol, owner = ports.get(listener.port, (listener.protocol, None))
+    if protocol != listener.protocol:
+        return Verdict("True", "ProtocolConflict", f"the older Gateway {owner} has port {listener.port} for {protocol}")
+    return _ALONE
+
+
+def _certificates(world: World, gateway: Gateway, listener: Listener) -> tuple[tuple[Key, ...], Verdict]:
+    """Those that can be used, and what is wrong with the first that cannot."""
+    if listener.protocol != "HTTPS":
+        return (), _RESOLVED
+    refs = listener.tls.certificate_refs if listener.tls is not None else ()
+    usable: list[Key] = []
+    wrong: Verdict | None = None if refs else Verdict("False", "InvalidCertificateRef", "it names no certificate")
+    for ref in refs:
+        key = Key(ref.namespace or gateway.metadata.namespace, ref.name)
+        if ref.group != "" or ref.kind != "Secret":
+            bad = Verdict("False", "InvalidCertificateRef", f"{ref.kind}.{ref.group} is no kind of certificate")
+        elif not world.permitted("Gateway", gateway.metadata.namespace, "Secret", key):
+            bad = Verdict("False", "RefNotPermitted", f"no ReferenceGrant of {key.namespace} permits the Secret {key}")
+        elif why := world.secrets.get(key, ""):
+            bad = Verdict("False", "InvalidCertificateRef", f"the Secret {key}: {why}")
+        else:
+            usable.append(key)
+            continue
+        wrong = wrong or bad
+    return tuple(usable), wrong or _RESOLVED
+
+
+def all_of(judgement: Judgement) -> Iterable[Judged]:
+    """Every listener, those of older Gateways first."""
+    return (one for found in judgement.values() for one in found)

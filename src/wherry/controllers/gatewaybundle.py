@@ -1,0 +1,83 @@
+"""The Gateway API's definitions and the usual GatewayClass: there from a cluster's first start.
+
+Wakes on: the namespace kube-system; CustomResourceDefinitions.
+Writes:   the definitions that are missing when the server starts, or that an older wherry made; the GatewayClass
+          `wherry`, once in a cluster's life (an annotation of kube-system remembers it).
+Upstream: https://gateway-api.sigs.k8s.io/concepts/crd-management/
+
+Invariants:
+- definitions that somebody else made, or has replaced, are never touched;
+- what is deleted while the server runs stays deleted until it starts again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wherry.api.apiextensions.customresourcedefinition import CUSTOMRESOURCEDEFINITION as CRD
+from wherry.api.core.namespace import NAMESPACE
+from wherry.api.gateway.bundle import GROUP, PLURALS, load, merged, to_write
+from wherry.api.gateway.kinds import GATEWAYCLASS, GatewayClass, GatewayClassSpec
+from wherry.api.gateway.world import CONTROLLER as SERVER
+from wherry.controllers.settings import Settings
+from wherry.machinery import conditions
+from wherry.machinery.meta import Key, Object, ObjectMeta, key_of
+from wherry.reconcile.actions import Action, Create, Patch, Replace
+from wherry.reconcile.controller import Controller, Watch
+from wherry.reconcile.view import View
+
+SYSTEM = Key("", "kube-system")
+CLASS_MADE = "wherry.dev/default-gateway-class"
+CLASS = GatewayClass(metadata=ObjectMeta(name="wherry"), spec=GatewayClassSpec(controller_name=SERVER))
+"""The usual class of a new cluster."""
+
+
+def controller(settings: Settings) -> Controller:
+    """The controller of one server's life."""
+    installed = False
+
+    def plan(view: View, key: Key) -> Iterator[Action]:
+        """One run: only kube-system matters."""
+        nonlocal installed
+        if key != SYSTEM:
+            return
+        if not installed:
+            missing = list(_definitions(view))
+            installed = not missing
+            yield from missing
+        yield from _class(view)
+
+    return Controller(
+        "gatewaybundle", NAMESPACE, plan, watches=(Watch(CRD, _system),), reads=(GATEWAYCLASS,),
+        component="wherry-gateway",
+    )  # fmt: skip
+
+
+def _definitions(view: View) -> Iterator[Action]:
+    present = [view.get(CRD, Key("", f"{plural}.{GROUP}")) for plural in PLURALS]
+    if not any(map(to_write, present)):
+        return
+    for new in load():
+        found = view.get(CRD, key_of(new))
+        if found is None:
+            yield Create(CRD, new)
+        elif to_write(found):
+            yield Replace(CRD, merged(new, found))
+
+
+def _class(view: View) -> Iterator[Action]:
+    system = view.get(NAMESPACE, SYSTEM)
+    if system is None or CLASS_MADE in system.metadata.annotations:
+        return
+    definition = view.get(CRD, Key("", f"{GATEWAYCLASS.plural}.{GROUP}"))
+    if definition is None or not conditions.is_true(definition.status.conditions, "Established"):
+        return
+    if view.get(GATEWAYCLASS, key_of(CLASS)) is None:
+        yield Create(GATEWAYCLASS, CLASS)
+    else:
+        yield Patch(NAMESPACE, SYSTEM, {"metadata": {"annotations": {CLASS_MADE: CLASS.metadata.name}}})
+
+
+def _system(view: View, obj: Object) -> Iterator[Key]:
+    if obj.metadata.name.endswith(f".{GROUP}"):
+        yield SYSTEM

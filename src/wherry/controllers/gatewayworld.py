@@ -1,0 +1,132 @@
+"""What controllers of the Gateway API see: the View as a `World`, and whom its changes wake. Pure.
+
+Objects of custom kinds come as JSON; what has been read of one is kept until the object is another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic
+
+from wherry.api.core.namespace import NAMESPACE
+from wherry.api.core.node import NODE
+from wherry.api.core.secret import SECRET
+from wherry.api.core.service import SERVICE
+from wherry.api.gateway.kinds import GATEWAY, GATEWAYCLASS, HTTPROUTE, REFERENCEGRANT, HTTPRoute, K, read
+from wherry.api.gateway.ports import taken
+from wherry.api.gateway.world import World, by_namespace, certificates
+from wherry.api.networking.certificate_pair import CertificateError
+from wherry.api.networking.certificate_pair import read as read_pair
+from wherry.machinery.meta import Key, Object, key_of
+from wherry.machinery.resource import Resource
+from wherry.reconcile.view import View
+
+
+class Reader(Generic[K]):
+    """Objects of one kind, typed."""
+
+    def __init__(self, resource: Resource[K]) -> None:
+        self._resource = resource
+        self._known: dict[str, tuple[str, K]] = {}
+
+    def get(self, view: View, key: Key) -> K | None:
+        """One object."""
+        found = view.get(self._resource, key)
+        return None if found is None else self.typed(found)
+
+    def all(self, view: View) -> list[K]:
+        """All of them."""
+        found = [self.typed(obj) for obj in view.list(self._resource)]
+        if len(self._known) > 2 * len(found) + 16:
+            self._known = {one.metadata.uid: (one.metadata.resource_version, one) for one in found}
+        return found
+
+    def typed(self, obj: Object) -> K:
+        """An object in whatever form it came."""
+        uid, revision = obj.metadata.uid, obj.metadata.resource_version
+        known = self._known.get(uid)
+        if known is not None and known[0] == revision and uid:
+            return known[1]
+        made = read(self._resource.type, obj)
+        self._known[uid] = (revision, made)
+        return made
+
+
+CLASSES, GATEWAYS, ROUTES = Reader(GATEWAYCLASS), Reader(GATEWAY), Reader(HTTPROUTE)
+GRANTS = Reader(REFERENCEGRANT)
+
+
+def world(view: View, *, routes: bool) -> World:
+    """Everything that decides; `routes` where other routes matter."""
+    gateways = {key_of(one): one for one in GATEWAYS.all(view)}
+    return World(
+        classes={one.metadata.name: one for one in CLASSES.all(view)},
+        gateways=gateways,
+        routes={key_of(one): one for one in ROUTES.all(view)} if routes else {},
+        grants=by_namespace(GRANTS.all(view)),
+        namespaces={one.metadata.name: one.metadata.labels for one in view.list(NAMESPACE)},
+        services={key_of(one): one for one in view.list(SERVICE)},
+        secrets={key: _problem(view, key) for one in gateways.values() for key in certificates(one)},
+        taken=taken(view.list(NODE), view.list(SERVICE)),
+    )
+
+
+def _problem(view: View, key: Key) -> str:
+    secret = view.get(SECRET, key)
+    if secret is None:
+        return "there is none"
+    try:
+        read_pair(secret)
+    except CertificateError as error:
+        return str(error)
+    return ""
+
+
+# --- who is to be looked at again ---
+
+
+def all_gateways(view: View, obj: Object) -> Iterator[Key]:
+    """Every Gateway."""
+    return (key_of(one) for one in view.list(GATEWAY))
+
+
+def all_routes(view: View, obj: Object) -> Iterator[Key]:
+    """Every route."""
+    return (key_of(one) for one in view.list(HTTPROUTE))
+
+
+def gateways_of_route(view: View, obj: Object) -> Iterator[Key]:
+    """The Gateways that a route names."""
+    for ref in ROUTES.typed(obj).spec.parent_refs:
+        yield Key(ref.namespace or obj.metadata.namespace, ref.name)
+
+
+def gateways_with_secret(view: View, obj: Object) -> Iterator[Key]:
+    """The Gateways that name a Secret."""
+    return (key_of(one) for one in GATEWAYS.all(view) if key_of(obj) in certificates(one))
+
+
+def routes_to_service(view: View, obj: Object) -> Iterator[Key]:
+    """The routes that lead to a Service."""
+    key = key_of(obj)
+    return (key_of(one) for one in ROUTES.all(view) if _leads(one, key))
+
+
+def _leads(route: HTTPRoute, key: Key) -> bool:
+    return any(
+        ref.name == key.name and (ref.namespace or route.metadata.namespace) == key.namespace
+        for rule in route.spec.rules
+        for ref in rule.backend_refs
+    )
+
+
+def spec_changed(old: Object, new: Object) -> bool:
+    """Whether what a Gateway is to be has changed, rather than what is said of it."""
+    return old.metadata.generation != new.metadata.generation or (
+        old.metadata.deletion_timestamp != new.metadata.deletion_timestamp
+    )
+
+
+def labels_changed(old: Object, new: Object) -> bool:
+    """Whether labels have changed."""
+    return old.metadata.labels != new.metadata.labels
