@@ -3,7 +3,7 @@
 A node's agent is also its service proxy and its DNS server. Upstream's proxy is a user of its own; here the agents'
 group gets that user's role (`system:node-proxier`: read Services, EndpointSlices and Nodes). It also enforces network
 policies and is the HTTP entry, and reads what says so and the namespaces selected by (`wherry:node-network`); the
-certificates that Ingresses name it may read one by one (`apiserver.authz.node`).
+certificates that Ingresses and Gateways name it may read one by one (`apiserver.authz.node`).
 https://kubernetes.io/docs/reference/access-authn-authz/rbac/#other-component-roles
 """
 
@@ -34,6 +34,11 @@ NODE_NETWORK = ClusterRole(
             verbs=("list", "watch"),
             api_groups=("networking.k8s.io",),
             resources=("networkpolicies", "ingresses", "ingressclasses"),
+        ),
+        PolicyRule(
+            verbs=("list", "watch"),
+            api_groups=("gateway.networking.k8s.io",),
+            resources=("gatewayclasses", "gateways", "httproutes", "referencegrants"),
         ),
         PolicyRule(verbs=("list", "watch"), api_groups=("",), resources=("namespaces",)),
     ),

@@ -119,10 +119,10 @@ def _accepted(gateway: Gateway, listeners: tuple[Judged, ...]) -> Verdict:
     kinds = [one.type for one in gateway.spec.addresses if one.type != "IPAddress"]
     if kinds:
         return Verdict("False", "UnsupportedAddress", f"addresses of the type {kinds[0]} are not served")
-    bad = [one.listener.name for one in listeners if not (one.accepted and one.resolved)]
+    bad = [one.listener.name for one in listeners if not (one.accepted.true and one.resolved.true)]
     if not bad:
         return Verdict("True", "Accepted", "the Gateway is served by every node")
-    some = any(one.accepted for one in listeners)
+    some = any(one.accepted.true for one in listeners)
     return Verdict("True" if some else "False", "ListenersNotValid", f"not all is well with: {', '.join(bad)}")
 
 

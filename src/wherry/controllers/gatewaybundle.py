@@ -48,7 +48,7 @@ def controller(settings: Settings) -> Controller:
         yield from _class(view)
 
     return Controller(
-        "gatewaybundle", NAMESPACE, plan, watches=(Watch(CRD, _system),), reads=(GATEWAYCLASS,),
+        "gatewaybundle", NAMESPACE, plan, watches=(Watch(CRD, _definition), Watch(GATEWAYCLASS, _system)),
         component="wherry-gateway",
     )  # fmt: skip
 
@@ -78,6 +78,10 @@ def _class(view: View) -> Iterator[Action]:
         yield Patch(NAMESPACE, SYSTEM, {"metadata": {"annotations": {CLASS_MADE: CLASS.metadata.name}}})
 
 
-def _system(view: View, obj: Object) -> Iterator[Key]:
+def _definition(view: View, obj: Object) -> Iterator[Key]:
     if obj.metadata.name.endswith(f".{GROUP}"):
         yield SYSTEM
+
+
+def _system(view: View, obj: Object) -> Iterator[Key]:
+    yield SYSTEM

@@ -25,7 +25,7 @@ from wherry.api.types.networking import (
 from wherry.machinery.meta import Key, ObjectMeta
 from wherry.machinery.time import time_at
 from wherry.network.ingress.answers import read
-from wherry.network.ingress.maps import FILES, Desk, Size, Wanted, commands
+from wherry.network.ingress.maps import FILES, NO_RULES, Desk, Size, Wanted, commands
 from wherry.network.ingress.routes import PLAIN, Backend, Endpoint, Options, Picture, Place, picture
 
 
@@ -138,7 +138,7 @@ def drawn(endpoints: dict[Backend, tuple[Endpoint, ...]]) -> Picture:
 def test_any_history_leads_to_what_is_wanted(history: list[dict[Backend, tuple[Endpoint, ...]]]) -> None:
     """A HAProxy that is told the commands shows exactly the last picture; endpoints that stay keep their slot."""
     desk = Desk(Size({"http": 2, "https": 1, "proxy": 1}, 2))
-    shown = Wanted({name: {} for name in FILES}, {})
+    shown = Wanted({name: {} for name in FILES}, {}, NO_RULES)
     live: dict[str, str] = {}
     maps: dict[str, dict[str, str]] = {name: {} for name in FILES}
     for endpoints in history:

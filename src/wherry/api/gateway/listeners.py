@@ -15,6 +15,8 @@ from wherry.api.gateway.world import Verdict, World
 from wherry.machinery.meta import Key, key_of
 
 PROTOCOLS = ("HTTP", "HTTPS")
+_ENTRY = {80: "HTTP", 443: "HTTPS"}
+"""Ports that the entry has in any case."""
 HTTP_ROUTE = RouteKind(kind="HTTPRoute")
 _FINE = Verdict("True", "Accepted", "the listener is served")
 _RESOLVED = Verdict("True", "ResolvedRefs", "everything it refers to is there")
@@ -37,14 +39,14 @@ class Judged:
     @property
     def served(self) -> bool:
         """Whether requests reach it."""
-        return bool(self.accepted) and (not self.secure or bool(self.secrets))
+        return self.accepted.true and (not self.secure or bool(self.secrets))
 
     @property
     def programmed(self) -> Verdict:
         """What of it is in force."""
         if self.served:
             return Verdict("True", "Programmed", "the listener is served")
-        return Verdict("False", "Invalid", (self.resolved if self.accepted else self.accepted).message)
+        return Verdict("False", "Invalid", (self.resolved if self.accepted.true else self.accepted).message)
 
     @property
     def secure(self) -> bool:
@@ -63,7 +65,7 @@ def judge(world: World) -> Judgement:
         key = key_of(gateway)
         found[key] = tuple(_judge(world, gateway, one, ports) for one in gateway.spec.listeners)
         for judged in found[key]:
-            if judged.accepted:
+            if judged.accepted.true:
                 ports.setdefault(judged.listener.port, (judged.listener.protocol, key))
     return found
 
@@ -95,8 +97,10 @@ def _accepted(world: World, listener: Listener, conflicted: Verdict) -> Verdict:
         return Verdict("False", "UnsupportedProtocol", f"the protocol {listener.protocol} is not served")
     if listener.tls is not None and listener.tls.mode != "Terminate":
         return Verdict("False", "UnsupportedValue", f"the TLS mode {listener.tls.mode} is not served")
-    if conflicted:
+    if conflicted.true:
         return Verdict("False", conflicted.reason, conflicted.message)
+    if _ENTRY.get(listener.port, listener.protocol) != listener.protocol:
+        return Verdict("False", "PortUnavailable", f"port {listener.port} is for {_ENTRY[listener.port]}")
     if listener.port in world.taken:
         return Verdict("False", "PortUnavailable", f"port {listener.port} is taken: {world.taken[listener.port]}")
     return _FINE

@@ -22,7 +22,8 @@ class Verdict(NamedTuple):
     reason: str
     message: str = ""
 
-    def __bool__(self) -> bool:
+    @property
+    def true(self) -> bool:
         """Whether it says True."""
         return self.status == "True"
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
 from wherry.api.core.pod import POD
+from wherry.api.gateway.kinds import GATEWAY, REFERENCEGRANT, Gateway, ReferenceGrant
+from wherry.api.gateway.world import World, by_namespace, certificates
 from wherry.api.networking.ingress import INGRESS
 from wherry.api.networking.site_certificates import secrets_of
 from wherry.api.types.core import Pod
@@ -14,6 +16,8 @@ from wherry.api.types.rbac import RoleRef
 from wherry.apiserver.authz.rbac import Rbac
 from wherry.apiserver.authz.rules import Attributes, allows
 from wherry.apiserver.pod_references import references
+from wherry.machinery.codec import decode
+from wherry.machinery.meta import Key
 from wherry.store.entry import Entry, Event
 from wherry.store.windows import Windows
 
@@ -29,6 +33,7 @@ class NodeRights:
         self._rbac = rbac
         self._claims = windows.of(PERSISTENTVOLUMECLAIM)
         self._ingresses = windows.of(INGRESS)
+        self._windows = windows
         self._pods: dict[str, dict[str, Entry[Pod]]] = {}
         window = windows.of(POD)
         page = window.list()
@@ -84,12 +89,22 @@ class NodeRights:
         )
 
     def _certifies(self, asked: Attributes) -> bool:
-        """Whether an Ingress names this Secret as a certificate: every node is an entry."""
-        return asked.resource == "secrets" and any(
-            key.name == asked.name
-            for entry in self._ingresses.list(asked.namespace).items
-            for key in secrets_of(entry.obj)
-        )
+        """Whether an Ingress or a Gateway names this Secret as a certificate: every node is an entry."""
+        if asked.resource != "secrets" or not asked.name:
+            return False
+        named = (secrets_of(entry.obj) for entry in self._ingresses.list(asked.namespace).items)
+        return any(key.name == asked.name for keys in named for key in keys) or self._gated(asked)
+
+    def _gated(self, asked: Attributes) -> bool:
+        """Whether a Gateway names it that may. Objects are read as they are stored: their kinds come and go."""
+        key = Key(asked.namespace, asked.name)
+        gateways = [decode(Gateway, entry.data) for entry in self._windows.of(GATEWAY).list().items]
+        naming = [one.metadata.namespace for one in gateways if key in certificates(one)]
+        if not naming or asked.namespace in naming:
+            return bool(naming)
+        grants = [decode(ReferenceGrant, entry.data) for entry in self._windows.of(REFERENCEGRANT).list().items]
+        world = World(grants=by_namespace(grants))
+        return any(world.permitted("Gateway", namespace, "Secret", key) for namespace in naming)
 
     def _uses_volume(self, node: str, volume: str) -> bool:
         for entry in self._pods.get(node, {}).values():

@@ -18,5 +18,10 @@ def file_name(secret: Key) -> str:
 
 
 def listing(default: str, files: Mapping[str, str]) -> str:
-    """HAProxy's list of certificates: the one for unknown names first, then file -> host."""
-    return f"{default}\n" + "".join(f"{file} {host}\n" for host, file in sorted(files.items()))
+    """HAProxy's list of certificates: the one for unknown names first, then host -> file."""
+    return f"{default}\n" + "".join(f"{entry(file, host)}\n" for host, file in sorted(files.items()))
+
+
+def entry(file: str, host: str) -> str:
+    """One line of the list. A "host" that begins with + is no name: the certificate is shown for those it has itself."""
+    return file if host.startswith("+") else f"{file} {host}"

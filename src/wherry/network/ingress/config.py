@@ -1,4 +1,6 @@
-"""HAProxy's configuration, from typed values only: nothing that users write ever comes into it (maps hold that). Pure.
+"""HAProxy's configuration, from typed values only. Pure.
+
+What users write is in maps, but for the rules of Gateways' sites, whose every word is encoded (`wording.py`).
 
 https://docs.haproxy.org/2.6/configuration.html
 """
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wherry.host.haproxy import BIND
+from wherry.network.ingress import siteconfig
 from wherry.network.ingress.answers import PATH
 from wherry.network.ingress.maps import (
     ANSWERS,
@@ -17,10 +20,13 @@ from wherry.network.ingress.maps import (
     BODIES,
     EXACT,
     HOSTS,
+    NO_RULES,
     PREFIXES,
     PROTOCOLS,
     SECURE,
+    SITES,
     TIMEOUTS,
+    Ruled,
     Servers,
     Size,
 )
@@ -64,9 +70,9 @@ class Shape:
 _SERVER: dict[Protocol, str] = {"http": "", "https": " ssl verify none alpn http/1.1", "proxy": " send-proxy-v2"}
 
 
-def render(shape: Shape, size: Size, servers: Servers) -> str:
+def render(shape: Shape, size: Size, servers: Servers, ruled: Ruled = NO_RULES) -> str:
     """The whole file."""
-    return "\n".join((*_global(shape), *_frontend(shape), *_backends(shape, size, servers))) + "\n"
+    return "\n".join((*_global(shape), *_frontend(shape, ruled), *_backends(shape, size, servers))) + "\n"
 
 
 def _global(shape: Shape) -> Iterator[str]:
@@ -99,10 +105,13 @@ def _global(shape: Shape) -> Iterator[str]:
     yield "    option forwardfor except 255.255.255.255/32"
 
 
-def _frontend(shape: Shape) -> Iterator[str]:
+def _frontend(shape: Shape, ruled: Ruled) -> Iterator[str]:
     yield "frontend entry"
     yield f'    bind "{_listener(0, shape.http)}"'
     yield f'    bind "{_listener(1, shape.https)}" ssl crt-list {shape.certificates} alpn h2,http/1.1'
+    for door in sorted(ruled.doors):
+        if door.port not in (shape.http, shape.https):
+            yield siteconfig.bound(door, str(shape.certificates))
     yield "    http-request del-header X-Forwarded-For"
     yield "    http-request del-header Forwarded"
     yield "    http-request set-header X-Real-IP %[src]"
@@ -115,11 +124,12 @@ def _frontend(shape: Shape) -> Iterator[str]:
     yield f"    http-request set-var(txn.answer) path,map_str({shape.map(ANSWERS)}) if {{ path_beg {PATH} }}"
     answer = 'status 200 content-type text/plain lf-string "%[var(txn.answer)]"'
     yield f"    http-request return {answer} if {{ var(txn.answer) -m found }}"
-    yield from _lookups(shape)
+    yield from _lookups(shape, ruled)
     found = "{ var(txn.backend) -m found }"
     secure = shape.map(SECURE)
     yield f"    http-request set-var(txn.secure) var(txn.known),map_str({secure})"
-    yield "    http-request redirect scheme https code 308 if !{ ssl_fc } { var(txn.secure) -m found }"
+    ours = " !{ var(txn.gate) -m found }" if ruled.doors else ""
+    yield "    http-request redirect scheme https code 308 if !{ ssl_fc } { var(txn.secure) -m found }" + ours
     yield '    http-request return status 404 content-type text/plain string "no route to this host and path\\n"' + (
         f" if !{found}"
     )
@@ -137,12 +147,13 @@ def _listener(number: int, port: int) -> str:
     return f"${{{BIND.format(number)}-:{port}}}"
 
 
-def _lookups(shape: Shape) -> Iterator[str]:
+def _lookups(shape: Shape, ruled: Ruled) -> Iterator[str]:
     """The host as it is, then with its first label as a wildcard, then any; each exactly, then by prefix.
 
-    A host that somebody has named is not looked for under a wildcard or under none.
+    A host that somebody has named is not looked for under a wildcard or under none. A Gateway's site comes before where
+    its host is more exact, else after.
     """
-    exact, prefixes, hosts = shape.map(EXACT), shape.map(PREFIXES), shape.map(HOSTS)
+    prefixes, hosts = shape.map(PREFIXES), shape.map(HOSTS)
     missing = "!{ var(txn.backend) -m found }"
     yield '    http-request set-var(txn.wild) var(txn.host),regsub("^[^.]*","*")'
     yield f"    http-request set-var(txn.any) str({ANY})"
@@ -151,12 +162,29 @@ def _lookups(shape: Shape) -> Iterator[str]:
     yield "    http-request set-var(txn.known) var(txn.any)"
     yield "    http-request set-var(txn.known) var(txn.wild) if covered"
     yield "    http-request set-var(txn.known) var(txn.host) if named"
-    yield "    http-request set-var(txn.key) var(txn.known),concat(,txn.path,)"
-    yield f"    http-request set-var(txn.backend) var(txn.key),map_str({exact})"
-    yield "    http-request set-var(txn.key) var(txn.known),concat(,txn.path,/)"
-    yield f"    http-request set-var(txn.backend) var(txn.key),map_beg({prefixes}) if {missing}"
+    if not ruled.doors:
+        yield from _known(shape, missing)
+    else:
+        yield from siteconfig.choose_site(ruled.sites, str(shape.map(SITES)))
+        yield "    http-request set-var(txn.mine) int(1)"
+        yield "    http-request set-var(txn.mine) int(2) if covered"
+        yield "    http-request set-var(txn.mine) int(3) if named"
+        yield "    http-request set-var(txn.ahead) var(txn.mine),sub(txn.exact)"
+        yield "    acl behind var(txn.ahead) -m int lt 0"
+        yield from _known(shape, f"{missing} !behind")
+        yield f"    http-request set-var(txn.gate) int(1) if {missing}"
+        yield from siteconfig.answer(ruled.sites, str(shape.map(EXACT)), str(prefixes), ruled.names.__getitem__)
+        yield f"    http-request unset-var(txn.gate) if {missing}"
+        yield from _known(shape, f"{missing} behind")
     yield "    http-request set-var(txn.key) var(txn.any),concat(,txn.path,/)"
     yield f"    http-request set-var(txn.backend) var(txn.key),map_beg({prefixes}) if {missing}"
+
+
+def _known(shape: Shape, when: str) -> Iterator[str]:
+    yield "    http-request set-var(txn.key) var(txn.known),concat(,txn.path,)"
+    yield f"    http-request set-var(txn.backend) var(txn.key),map_str({shape.map(EXACT)}) if {when}"
+    yield "    http-request set-var(txn.key) var(txn.known),concat(,txn.path,/)"
+    yield f"    http-request set-var(txn.backend) var(txn.key),map_beg({shape.map(PREFIXES)}) if {when}"
 
 
 def _backends(shape: Shape, size: Size, servers: Servers) -> Iterator[str]:

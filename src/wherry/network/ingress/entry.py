@@ -1,6 +1,7 @@
-"""Entry: keeps one node's HAProxy as the Ingresses say; it runs only while there is one to serve.
+"""Entry: keeps one node's HAProxy as Ingresses and Gateways say; it runs only while there is one to serve.
 
-Woken by: Ingresses and IngressClasses; Services and EndpointSlices behind them; the Secrets with their certificates;
+Woken by: Ingresses and IngressClasses; Gateways and what belongs to them (`watched.py`); Services and EndpointSlices
+behind them; the Secrets with their certificates;
 what ACME authorities are to be answered.
 Writes: the folder `ingress` of the node and the running HAProxy; Events about Ingresses that cannot be served as they
 are (from one node only). Nothing else in the API.
@@ -33,10 +34,13 @@ from wherry.host.haproxy import Haproxy, HaproxyError
 from wherry.machinery.meta import Object, key_of
 from wherry.network.ingress.answers import Answers
 from wherry.network.ingress.config import Shape, render
+from wherry.network.ingress.doors import Doors
+from wherry.network.ingress.gateways import Asked, asked
 from wherry.network.ingress.hold import Hold
 from wherry.network.ingress.maps import FILES, Desk, Wanted, commands, text
-from wherry.network.ingress.routes import Picture, picture
+from wherry.network.ingress.routes import Picture, find_endpoints, picture
 from wherry.network.ingress.secrets import Secrets
+from wherry.network.ingress.watched import Watched
 from wherry.network.proxy import SLICES_OF
 from wherry.reconcile.cache import Caches, Pace
 
@@ -59,6 +63,8 @@ class Entry:
         self._recorder = Recorder(client, clock, "wherry-ingress", node)
         self._secrets = Secrets(client, clock, shape, self._wake_up)
         self._answers = Answers(client, self._wake_up)
+        self._gateways = Watched(client, clock, self._wake_up)
+        self._doors = Doors(client, node, self._wake_up)
         self._answering = asyncio.Event()
         self._wake = asyncio.Event()
         self._begun = asyncio.Event()
@@ -94,8 +100,10 @@ class Entry:
                 group.create_task(self._secrets.run())
                 group.create_task(self._answer())
                 group.create_task(self._mind())
+                group.create_task(self._gateways.run())
                 await self._own.synced((INGRESS, INGRESSCLASS))
                 await self._caches.synced((SERVICE, ENDPOINTSLICE))
+                await self._gateways.ready.wait()
                 await self._keep()
         finally:
             self._hold.close()
@@ -134,11 +142,12 @@ class Entry:
     async def _apply(self) -> None:
         revision = self._caches.of(ENDPOINTSLICE).revision
         ingresses = self._ours()
-        if not ingresses and self._shown is None:
+        gateways = await self._asked()
+        if not ingresses and not gateways.sites and self._shown is None:
             await self._haproxy.stop()
             sockets.release(self._shape.listeners)
         else:
-            await self._show(ingresses)
+            await self._show(ingresses, gateways)
         self.applied = max(self.applied, revision)
         async with self._moved:
             self._moved.notify_all()
@@ -147,18 +156,29 @@ class Entry:
         classes = {one.metadata.name: one for one in self._own.of(INGRESSCLASS).list()}
         return [one for one in self._own.of(INGRESS).list() if served(one, classes)]
 
-    async def _show(self, ingresses: Iterable[Ingress]) -> None:
+    async def _asked(self) -> Asked:
+        """What Gateways ask for, on the ports that this node can have."""
+        found = asked(self._gateways.world(self._caches.of(SERVICE).objects))
+        usual = (self._shape.http, self._shape.https)
+        usable = await self._doors.usable(door.port for door in found.doors if door.port not in usual)
+        return found.on({*usual, *usable})
+
+    async def _show(self, ingresses: Iterable[Ingress], gateways: Asked) -> None:
         listed = list(ingresses)
         slices = self._caches.of(ENDPOINTSLICE)
         services = self._caches.of(SERVICE).objects
         by_service = {key: slices.indexed(SLICES_OF, str(key)) for key in services}
         found = picture(listed, services, by_service)
+        for backend in gateways.backends:
+            find_endpoints(found, backend, services, by_service)
+        gateways.add_to(found)
         waiting = await self._hold.match(found.endpoints)
         wanted = self._desk.wanted(found, waiting, self._answers.entries)
         self._secrets.want(found.secrets)
         if found.secrets:
             self._answering.set()
-        if self._shown is None or self._desk.grown or not self._haproxy.running():
+        anew = self._shown is None or wanted.ruled != self._shown.ruled
+        if self._shown is None or anew or self._desk.grown or not self._haproxy.running():
             await self._begin(wanted)
         elif wanted.maps != self._shown.maps or wanted.servers != self._shown.servers:
             paths = {name: str(self._shape.map(name)) for name in FILES}
@@ -176,6 +196,7 @@ class Entry:
             await self._start()
         self._begun.set()
         self._desk.grown = False
+        self._doors.taken(door.port for door in wanted.ruled.doors)
         self._secrets.begun()
 
     async def _start(self) -> None:
@@ -192,7 +213,7 @@ class Entry:
         for name in FILES:
             files.write_if_changed(shape.map(name), text(wanted.maps[name]).encode())
         self._secrets.write()
-        files.write_if_changed(shape.file, render(shape, self._desk.size, wanted.servers).encode())
+        files.write_if_changed(shape.file, render(shape, self._desk.size, wanted.servers, wanted.ruled).encode())
 
     def _complain(self, ingresses: Iterable[Ingress], found: Picture) -> None:
         """Tell users what cannot be done: once, from the first node only."""

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from wherry.network.ingress.routes import Backend, Endpoint, Picture, Place, Protocol
+from wherry.network.ingress.sites import Door, Site, plain
 
 PROTOCOLS: tuple[Protocol, ...] = ("http", "https", "proxy")
 EXACT, PREFIXES, HOSTS, SECURE, TIMEOUTS, BODIES = "exact", "prefix", "hosts", "secure", "timeouts", "bodies"
-ANSWERS = "answers"
-FILES = (EXACT, PREFIXES, HOSTS, SECURE, TIMEOUTS, BODIES, ANSWERS)
+ANSWERS, SITES = "answers", "sites"
+FILES = (EXACT, PREFIXES, HOSTS, SECURE, TIMEOUTS, BODIES, ANSWERS, SITES)
 """Map files, in the order in which they are changed."""
 ANY = "_"
 """Stands for a host that nobody has named: no host has an underscore alone."""
@@ -34,12 +35,27 @@ class Size:
     slots: int = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """What is in the configuration itself, so that a change of it needs a new one: ports of Gateways, sites that are
+    found by a wildcard (those that are plain without their rules) or have more than plain rules, with their backends'
+    names."""
+
+    doors: frozenset[Door] = frozenset()
+    sites: tuple[Site, ...] = ()
+    names: Mapping[Backend, str] = field(default_factory=dict)
+
+
+NO_RULES = Ruled()
+
+
 @dataclass(slots=True)
 class Wanted:
     """All that a running HAProxy must show."""
 
     maps: Maps
     servers: Servers
+    ruled: Ruled
 
 
 class Desk:
@@ -69,7 +85,21 @@ class Desk:
             name = self._named(backend)
             held = (waiting[backend],) if not endpoints and backend in waiting else ()
             servers |= {(name, slot): one for one, slot in self._placed(name, endpoints or held).items()}
-        return Wanted({**self._maps(picture), ANSWERS: dict(answers or {})}, servers)
+        return Wanted({**self._maps(picture), ANSWERS: dict(answers or {})}, servers, self._ruled(picture))
+
+    def _ruled(self, picture: Picture) -> Ruled:
+        if not picture.doors:
+            return NO_RULES
+        sites: list[Site] = []
+        names: dict[Backend, str] = {}
+        for site in picture.sites:
+            if plain(site) is None:
+                sites.append(site)
+                targets = (target for rule in site.rules for target in rule.targets)
+                names |= {one.backend: self._given[one.backend] for one in targets if one.backend is not None}
+            elif not site.named:
+                sites.append(Site(site.door, site.host))
+        return Ruled(picture.doors, tuple(sites), names)
 
     def _named(self, backend: Backend) -> str:
         name = self._given.get(backend)
@@ -113,6 +143,11 @@ class Desk:
                 maps[TIMEOUTS][name] = str(options.timeout * 1000)
             if options.body:
                 maps[BODIES][name] = str(options.body)
+        for site in picture.sites:
+            if site.named:
+                maps[SITES][site.name] = "1"
+            for place, backend in (plain(site) or {}).items():
+                maps[EXACT if place.match == "exact" else PREFIXES][_key(place)] = self._given[backend]
         return maps
 
 

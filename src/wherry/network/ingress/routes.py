@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from wherry.api.networking.site_certificates import WISH, WISHES, age, secret_of
 from wherry.api.types.core import Service
@@ -18,6 +18,9 @@ from wherry.api.types.discovery import EndpointSlice
 from wherry.api.types.networking import Ingress, IngressBackend, ServiceBackendPort
 from wherry.machinery.meta import Key, key_of
 from wherry.network.services import address, port_number, ready
+
+if TYPE_CHECKING:
+    from wherry.network.ingress.sites import Door, Site
 
 PREFIX = "wherry.dev/"
 """Annotations of ours: hold-seconds, timeout-seconds, body-limit, redirect-to-https, backend-protocol, certificate."""
@@ -81,6 +84,10 @@ class Picture:
     secrets: dict[str, Key] = field(default_factory=dict)
     secured: set[str] = field(default_factory=set)
     """Hosts with TLS."""
+    sites: tuple[Site, ...] = ()
+    """What Gateways serve, more exact hosts of a port first."""
+    doors: frozenset[Door] = frozenset()
+    """The ports of Gateways."""
     problems: dict[Key, list[str]] = field(default_factory=dict)
     """Of each Ingress, what of it cannot be done, and why."""
 
@@ -105,12 +112,19 @@ def picture(
             if found.routes.setdefault(place, backend) != backend:
                 found.blame(ingress, f"{place.host or '*'}{place.path} is served by {found.routes[place].name} already")
                 continue
-            if backend not in found.endpoints:
-                usable, closing = _endpoints(services[backend.service], backend.port, slices)
-                # who may wait waits, rather than being sent to a pod that is going
-                found.endpoints[backend] = usable if usable or options.hold else closing
+            find_endpoints(found, backend, services, slices)
         _secure(ingress, found)
     return found
+
+
+def find_endpoints(
+    found: Picture, backend: Backend, services: Mapping[Key, Service], slices: Mapping[Key, Iterable[EndpointSlice]]
+) -> None:
+    """Note who answers for a backend."""
+    if backend not in found.endpoints:
+        usable, closing = _endpoints(services[backend.service], backend.port, slices)
+        # who may wait waits, rather than being sent to a pod that is going
+        found.endpoints[backend] = usable if usable or backend.options.hold else closing
 
 
 def _claims(ingress: Ingress, found: Picture) -> Iterator[tuple[Place, IngressBackend]]:
@@ -214,9 +228,19 @@ def _options(ingress: Ingress, found: Picture) -> Options:
     )
 
 
+def hold_seconds(annotations: Mapping[str, str]) -> int:
+    """What the annotation of a route says; 0 where it says nothing that can be."""
+    return _number(annotations.get(f"{PREFIX}hold-seconds", "0"), _HOLD_MOST) or 0
+
+
+def _number(text: str, most: int) -> int | None:
+    fits = text.isascii() and text.isdigit() and len(text) < 7 and int(text) <= most
+    return int(text) if fits else None
+
+
 def _seconds(notes: Mapping[str, str], name: str, most: int, ingress: Ingress, found: Picture) -> int:
     text = notes.get(name, "0")
-    if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text) <= most):
+    if _number(text, most) is None:
         found.blame(ingress, f"{PREFIX}{name} is {text!r}, not a number of seconds up to {most}")
         return 0
     return int(text)

@@ -21,7 +21,7 @@ from wherry.host import files
 from wherry.host.haproxy import Haproxy
 from wherry.host.selfsigned import self_signed
 from wherry.machinery.meta import Key
-from wherry.network.ingress.certificates import file_name, listing
+from wherry.network.ingress.certificates import entry, file_name, listing
 from wherry.network.ingress.config import Shape
 
 log = logging.getLogger(__name__)
@@ -141,5 +141,5 @@ class Secrets:
         names = self._shape.certificates
         for host, file in wanted.items():
             if host not in self._shown:
-                await haproxy.payload(f"add ssl crt-list {names}", f"{file} {host}")
+                await haproxy.payload(f"add ssl crt-list {names}", entry(file, host))
         self._shown = wanted

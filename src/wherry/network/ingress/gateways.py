@@ -1,0 +1,198 @@
+"""Gateways and their routes onto sites: World -> what is added to the Picture. Pure.
+
+Which routes are where, and what cannot be served, is decided in `wherry.api.gateway`, as for their status.
+https://gateway-api.sigs.k8s.io/reference/spec/#httproutespec
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from wherry.api.gateway.attachment import parents
+from wherry.api.gateway.backends import Led, lead
+from wherry.api.gateway.hostnames import rank
+from wherry.api.gateway.kinds import (
+    BackendRef,
+    Filter,
+    HeaderFilter,
+    HTTPRoute,
+    PathModifier,
+    Redirect,
+    RouteMatch,
+    RouteRule,
+)
+from wherry.api.gateway.listeners import Judged, all_of, judge
+from wherry.api.gateway.support import milliseconds, unsupported
+from wherry.api.gateway.world import World, age
+from wherry.machinery.meta import Key
+from wherry.network.ingress.routes import Backend, Options, Picture, hold_seconds
+from wherry.network.ingress.sites import Changes, Condition, Door, Edit, NewPath, Rule, Sending, Site, Target
+
+_ORDER = {"Exact": 0, "RegularExpression": 1, "PathPrefix": 2}
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What Gateways ask of the entry. `secrets`: certificates by host name, or by + where they say themselves whose."""
+
+    sites: tuple[Site, ...] = ()
+    secrets: Mapping[str, Key] = field(default_factory=dict)
+
+    @property
+    def doors(self) -> frozenset[Door]:
+        """All ports with a site."""
+        return frozenset(site.door for site in self.sites)
+
+    def on(self, ports: Container[int]) -> Asked:
+        """The same on these ports alone."""
+        return Asked(tuple(site for site in self.sites if site.door.port in ports), self.secrets)
+
+    def add_to(self, picture: Picture) -> None:
+        """Add it to what Ingresses ask."""
+        picture.sites, picture.doors = self.sites, self.doors
+        for host, secret in self.secrets.items():
+            picture.secrets.setdefault(host, secret)
+
+    @property
+    def backends(self) -> Iterator[Backend]:
+        """Everybody who may answer."""
+        for site in self.sites:
+            for rule in site.rules:
+                yield from (target.backend for target in rule.targets if target.backend is not None)
+
+
+def asked(world: World) -> Asked:
+    """Work it out."""
+    judgement = judge(world)
+    rules: dict[tuple[Door, str], list[tuple[tuple[object, ...], Rule]]] = {}
+    secrets: dict[str, Key] = {}
+    for judged in all_of(judgement):
+        if judged.served:
+            rules.setdefault((_door(judged), judged.listener.hostname.lower()), [])
+            for index, secret in enumerate(judged.secrets):
+                host = judged.listener.hostname.lower()
+                secrets.setdefault(host if host and not index else f"+{secret}", secret)
+    for route in sorted(world.routes.values(), key=age):
+        served: dict[tuple[Door, str], None] = {}
+        for parent in parents(world, judgement, route):
+            for place in parent.places:
+                if place.judged.served:
+                    served |= dict.fromkeys((_door(place.judged), host) for host in place.hosts)
+        for door, host in served:
+            rules.setdefault((door, host), []).extend(_rules(world, route, door))
+    sites = [
+        Site(door, host, tuple(rule for _, rule in sorted(found, key=lambda one: one[0])))
+        for (door, host), found in rules.items()
+    ]
+    sites.sort(key=lambda site: (site.door, *(-number for number in rank(site.host)), site.host))
+    return Asked(tuple(sites), secrets)
+
+
+def _door(judged: Judged) -> Door:
+    return Door(judged.listener.port, judged.secure)
+
+
+def _rules(world: World, route: HTTPRoute, door: Door) -> Iterator[tuple[tuple[object, ...], Rule]]:
+    """A rule for each match, with what sorts it."""
+    for number, rule in enumerate(route.spec.rules):
+        if unsupported(rule) is not None:
+            continue
+        targets = tuple(_targets(world, route, rule))
+        for place, match in enumerate(rule.matches or (RouteMatch(),)):
+            changes = _changes(rule.filters, match)
+            redirect = next((one.request_redirect for one in rule.filters if one.request_redirect), None)
+            made = Rule(
+                tuple(_conditions(match)),
+                changes,
+                None if redirect is None else _sending(redirect, door),
+                targets if redirect is None else (),
+                _wait(rule),
+            )
+            yield (*precedence(match), age(route), number, place), made
+
+
+def precedence(match: RouteMatch) -> tuple[object, ...]:
+    """Sorts matches: the more exact path first, then a method, then more headers, then more parameters."""
+    path = match.path.value.rstrip("/") if match.path.type == "PathPrefix" else match.path.value
+    return (
+        _ORDER[match.path.type], -len(path), not match.method, -len(match.headers), -len(match.query_params)
+    )  # fmt: skip
+
+
+def _conditions(match: RouteMatch) -> Iterator[Condition]:
+    kind = match.path.type
+    match kind:
+        case "Exact":
+            yield Condition("path", match.path.value)
+        case "RegularExpression":
+            yield Condition("path-regex", match.path.value)
+        case _:
+            yield Condition("prefix", match.path.value.rstrip("/") + "/")
+    if match.method:
+        yield Condition("method", match.method)
+    for header in {one.name.lower(): one for one in reversed(match.headers)}.values():
+        yield Condition("header-regex" if header.type == "RegularExpression" else "header", header.value, header.name)
+    for query in {one.name: one for one in reversed(match.query_params)}.values():
+        yield Condition("query-regex" if query.type == "RegularExpression" else "query", query.value, query.name)
+
+
+def _targets(world: World, route: HTTPRoute, rule: RouteRule) -> Iterator[Target]:
+    for ref in rule.backend_refs:
+        if ref.weight > 0:
+            yield _target(world, route, ref)
+
+
+def _target(world: World, route: HTTPRoute, ref: BackendRef) -> Target:
+    found = lead(world, route, ref)
+    options = Options(hold=hold_seconds(route.metadata.annotations))
+    backend = Backend(found.service, str(found.port), options) if isinstance(found, Led) else None
+    return Target(ref.weight, backend, _changes(ref.filters, RouteMatch()))
+
+
+def _wait(rule: RouteRule) -> int:
+    asked = [milliseconds(text) for text in (rule.timeouts.request, rule.timeouts.backend_request)]
+    return min((one for one in asked if one), default=0)
+
+
+# --- filters ---
+
+
+def _changes(filters: Iterable[Filter], match: RouteMatch) -> Changes:
+    request: list[Edit] = []
+    answer: list[Edit] = []
+    host, path = "", None
+    for one in filters:
+        if one.request_header_modifier is not None:
+            request += _edits(one.request_header_modifier)
+        if one.response_header_modifier is not None:
+            answer += _edits(one.response_header_modifier)
+        if one.url_rewrite is not None:
+            host, path = one.url_rewrite.hostname, _path(one.url_rewrite.path, match)
+        if one.request_redirect is not None:
+            path = _path(one.request_redirect.path, match)
+    return Changes(tuple(request), tuple(answer), host, path)
+
+
+def _edits(headers: HeaderFilter) -> Iterator[Edit]:
+    yield from (Edit("set", one.name, one.value) for one in headers.set)
+    yield from (Edit("add", one.name, one.value) for one in headers.add)
+    yield from (Edit("del", name) for name in headers.remove)
+
+
+def _path(change: PathModifier | None, match: RouteMatch) -> NewPath | None:
+    if change is None:
+        return None
+    if change.type == "ReplaceFullPath":
+        return NewPath(change.replace_full_path or "/", whole=True)
+    prefix = match.path.value.rstrip("/") if match.path.type == "PathPrefix" else ""
+    return NewPath((change.replace_prefix_match or "").rstrip("/"), whole=False, length=len(prefix))
+
+
+def _sending(redirect: Redirect, door: Door) -> Sending:
+    """The port goes without saying where it is that of the scheme."""
+    scheme = redirect.scheme or ("https" if door.secure else "http")
+    usual = _PORTS[scheme]
+    port = redirect.port or (usual if redirect.scheme else door.port)
+    return Sending(redirect.status_code, scheme, redirect.hostname, 0 if port == usual else port)

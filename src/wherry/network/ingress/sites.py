@@ -1,0 +1,130 @@
+"""Sites: what a host name of a Gateway's port does with requests, as the model behind HAProxy's configuration. Pure.
+
+A site belongs to a port and a host ("" is any, `*.` a suffix of any number of labels). Its rules are in the order in
+which they are tried. Where they are no more than Ingress has (a path and one backend), they are routes of the picture
+like those of Ingress, under the site's name, and change while HAProxy runs; else they are conditions and actions in its
+configuration, and a new worker takes over with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from wherry.network.ingress.routes import Backend, Place
+
+What = Literal["path", "prefix", "path-regex", "method", "header", "header-regex", "query", "query-regex"]
+
+
+class Condition(NamedTuple):
+    """What a request must have. `prefix` ends in a slash; `name` is of a header or query parameter."""
+
+    what: What
+    value: str
+    name: str = ""
+
+
+class Edit(NamedTuple):
+    """What happens to a header."""
+
+    how: Literal["set", "add", "del"]
+    name: str
+    value: str = ""
+
+
+class NewPath(NamedTuple):
+    """Another path. `whole`: instead of all of it; else instead of `length` characters that it begins with."""
+
+    text: str
+    whole: bool
+    length: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """Where clients are sent instead: what is "" or 0 stays as they asked."""
+
+    code: int
+    scheme: str
+    host: str
+    port: int
+    """0 where it goes without saying."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is changed in a request and its answer."""
+
+    request: tuple[Edit, ...] = ()
+    answer: tuple[Edit, ...] = ()
+    host: str = ""
+    path: NewPath | None = None
+
+
+NOTHING = Changes()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Who answers this share of the requests; nobody: 500."""
+
+    weight: int
+    backend: Backend | None
+    changes: Changes = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Requests that have all of this, and what is done with them. `wait`: milliseconds for the answer, 0 the usual."""
+
+    conditions: tuple[Condition, ...]
+    changes: Changes = NOTHING
+    sending: Sending | None = None
+    targets: tuple[Target, ...] = ()
+    wait: int = 0
+
+
+class Door(NamedTuple):
+    """A port on which sites are."""
+
+    port: int
+    secure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One host of a port."""
+
+    door: Door
+    host: str
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def named(self) -> bool:
+        """Whether its host is a name, no wildcard."""
+        return bool(self.host) and not self.host.startswith("*.")
+
+    @property
+    def name(self) -> str:
+        """What it is called in maps: no host of an Ingress has a `|`."""
+        return f"{self.door.port}|{self.host or '_'}"
+
+
+def plain(site: Site) -> dict[Place, Backend] | None:
+    """A site's rules as routes like those of Ingress; None where they are more than that."""
+    found: dict[Place, Backend] = {}
+    for rule in site.rules:
+        if rule.changes != NOTHING or rule.sending is not None or rule.wait or len(rule.conditions) != 1:
+            return None
+        if len(rule.targets) != 1 or rule.targets[0].backend is None or rule.targets[0].changes != NOTHING:
+            return None
+        condition = rule.conditions[0]
+        if condition.what not in ("path", "prefix") or not _in_maps(condition.value):
+            return None
+        match: Literal["exact", "prefix"] = "exact" if condition.what == "path" else "prefix"
+        found.setdefault(Place(site.name, match, condition.value), rule.targets[0].backend)
+    return found
+
+
+def _in_maps(path: str) -> bool:
+    return path.isascii() and path.isprintable() and not set(" \"'\\") & set(path)

@@ -1,0 +1,381 @@
+"""Real requests through a real HAProxy: matches and their order, filters, shares, and words that try to get out."""
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import json
+import socket
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wherry.aio.clock import SystemClock
+from wherry.api.gateway.kinds import Gateway, GatewayClass, GatewayClassSpec, HTTPRoute
+from wherry.api.gateway.support import unsupported
+from wherry.api.gateway.world import CONTROLLER, World
+from wherry.api.types.core import Service, ServicePort, ServiceSpec
+from wherry.host import files
+from wherry.host.haproxy import Haproxy
+from wherry.host.selfsigned import self_signed
+from wherry.machinery.codec import from_dict
+from wherry.machinery.meta import Key, ObjectMeta
+from wherry.network.ingress.config import Shape, render
+from wherry.network.ingress.gateways import asked
+from wherry.network.ingress.maps import FILES, NO_RULES, Desk, Wanted, commands, text
+from wherry.network.ingress.routes import Backend, Endpoint, Options, Picture, Place
+
+pytestmark = [pytest.mark.host, pytest.mark.looptime(False)]
+Json = dict[str, Any]
+NAMES = ("one", "two", "three")
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Answers with what it was asked."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        name = self.server.server_name  # type: ignore[attr-defined]  # set below
+        headers = {key.lower(): value for key, value in self.headers.items()}
+        body = json.dumps({"name": name, "path": self.path, "method": self.command, "headers": headers}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Server", name)
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_PUT = do_DELETE = do_GET
+
+    def log_message(self, *args: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(scope="module")
+def backends() -> Iterator[dict[str, int]]:
+    """Servers by name, with their ports."""
+    servers = {}
+    for name in NAMES:
+        servers[name] = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+        servers[name].daemon_threads = True
+        servers[name].server_name = name
+        threading.Thread(target=servers[name].serve_forever, daemon=True).start()
+    yield {name: server.server_port for name, server in servers.items()}
+    for server in servers.values():
+        server.shutdown()
+        server.server_close()
+
+
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        found: int = listener.getsockname()[1]
+        return found
+
+
+class Entry:
+    """HAProxy with what Gateways ask; the parts that the real entry puts together."""
+
+    def __init__(self, folder: Path, ports: dict[str, int]) -> None:
+        self.shape = Shape(folder, http=port(), https=port())
+        self.haproxy = Haproxy(folder)
+        self.ports = ports
+        self.desk = Desk()
+        self.shown = Wanted({name: {} for name in FILES}, {}, NO_RULES)
+        self.began = 0
+        self.ingress: dict[Place, Backend] = {}
+
+    async def show(self, *routes: Json, listeners: list[Json] | None = None) -> None:
+        listeners = listeners or [{"name": "http", "port": self.shape.http, "protocol": "HTTP"}]
+        gateway = {
+            "metadata": {"name": "g", "namespace": "d"},
+            "spec": {"gatewayClassName": "w", "listeners": listeners},
+        }
+        served = [from_dict(HTTPRoute, one) for one in routes]
+        world = World(
+            classes={"w": GatewayClass(spec=GatewayClassSpec(controller_name=CONTROLLER))},
+            gateways={Key("d", "g"): from_dict(Gateway, gateway)},
+            routes={Key("d", one.metadata.name): one for one in served},
+            services={
+                Key("d", name): Service(
+                    metadata=ObjectMeta(name=name, namespace="d"), spec=ServiceSpec(ports=(ServicePort(port=80),))
+                )
+                for name in (*NAMES, "empty")
+            },
+        )
+        found, picture = asked(world), Picture(routes=self.ingress)
+        for backend in (*found.backends, *self.ingress.values()):
+            name = backend.service.name
+            picture.endpoints[backend] = (Endpoint("127.0.0.1", self.ports[name]),) if name in self.ports else ()
+        found.add_to(picture)
+        wanted = self.desk.wanted(picture, {})
+        if not self.began or wanted.ruled != self.shown.ruled or self.desk.grown:
+            await self.begin(wanted)
+        else:
+            paths = {name: str(self.shape.map(name)) for name in FILES}
+            await self.haproxy.tell(commands(self.shown, wanted, paths))
+        self.shown = wanted
+
+    async def begin(self, wanted: Wanted) -> None:
+        for name in FILES:
+            files.write_if_changed(self.shape.map(name), text(wanted.maps[name]).encode())
+        default = self.shape.folder / "default.pem"
+        if not default.exists():
+            files.write_if_changed(default, self_signed("wherry", SystemClock()))
+        files.write_if_changed(self.shape.certificates, f"{default}\n".encode())
+        written = render(self.shape, self.desk.size, wanted.servers, wanted.ruled)
+        files.write_if_changed(self.shape.file, written.encode())
+        await (self.haproxy.reload() if self.began else self.haproxy.start())
+        self.began += 1
+        self.desk.grown = False
+
+    def ask(self, path: str = "/", host: str = "a.test", method: str = "GET", **headers: str) -> tuple[int, Json, Json]:
+        """Status, what was echoed, and the answer's headers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.shape.http, timeout=10)
+        try:
+            connection.putrequest(method, path, skip_host=True)
+            sent = {"Host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
+            for name, value in sent.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            answer = connection.getresponse()
+            body = answer.read()
+            echoed = json.loads(body) if answer.headers.get("X-Server") or body.startswith(b"{") else {}
+            return answer.status, echoed, {name.lower(): value for name, value in answer.getheaders()}
+        finally:
+            connection.close()
+
+    def who(self, path: str = "/", host: str = "a.test", method: str = "GET", **headers: str) -> object:
+        """The name of the server that answered, else the status."""
+        status, echoed, _ = self.ask(path, host, method, **headers)
+        return echoed.get("name", status)
+
+
+@pytest.fixture
+async def entry(tmp_path: Path, backends: dict[str, int]) -> AsyncIterator[Entry]:
+    made = Entry(tmp_path, backends)
+    yield made
+    await made.haproxy.stop()
+
+
+def route(name: str, *rules: Json, age: int = 0, **spec: Any) -> Json:
+    meta = {"name": name, "namespace": "d", "creationTimestamp": f"2026-01-01T00:00:{age:02}Z"}
+    return {"metadata": meta, "spec": {"parentRefs": [{"name": "g"}], "rules": list(rules), **spec}}
+
+
+def rule(to: str | None, *matches: Json, filters: list[Json] | None = None, **more: Any) -> Json:
+    refs = {} if to is None else {"backendRefs": [{"name": to, "port": 80}]}
+    return {**refs, **({"matches": list(matches)} if matches else {}), "filters": filters or [], **more}
+
+
+def path(value: str, kind: str = "PathPrefix") -> Json:
+    return {"path": {"type": kind, "value": value}}
+
+
+async def test_matches_and_their_order(entry: Entry) -> None:
+    header = {"headers": [{"name": "Version", "value": "two"}]}
+    await entry.show(
+        route(
+            "r",
+            rule("one", path("/")),
+            rule("two", path("/two"), {**path("/"), **header}),
+            rule("three", path("/two", "Exact"), {**path("/two"), "method": "PUT"}),
+            rule(
+                "one",
+                {"queryParams": [{"name": "animal", "value": "a whale"}]},
+                path("/n/[0-9]{1,3}", "RegularExpression"),
+            ),
+            rule("three", {"headers": [{"name": "Color", "type": "RegularExpression", "value": "blue|green"}]}),
+            rule("two", {"method": "DELETE"}),
+        )
+    )
+    expected = {
+        ("/",): "one",
+        ("/x/y",): "one",
+        ("/two",): "three",
+        ("/two/",): "two",
+        ("/two/x",): "two",
+        ("/twofold",): "one",
+        ("/n/12",): "one",
+        ("/n/1234",): "one",
+    }
+    assert {asked: entry.who(*asked) for asked in expected} == expected
+    assert entry.who("/two/x", method="PUT") == "three"
+    assert entry.who("/x", method="DELETE") == "two"
+    assert entry.who("/x", Version="two") == "two"
+    assert entry.who("/two", Version="two") == "three", "an exact path goes before a header"
+    assert [entry.who("/x", Color=color) for color in ("green", "greenish")] == ["three", "one"]
+    assert entry.who("/x?animal=a+whale", Color="blue") == "three", "a header goes before a parameter"
+    assert entry.who("/x?animal=a%20whale") == "one"
+
+
+async def test_hosts_and_ports(entry: Entry) -> None:
+    other = port()
+    listeners = [
+        {"name": "any", "port": entry.shape.http, "protocol": "HTTP"},
+        {"name": "wild", "port": entry.shape.http, "protocol": "HTTP", "hostname": "*.w.test"},
+        {"name": "named", "port": entry.shape.http, "protocol": "HTTP", "hostname": "x.w.test"},
+        {"name": "other", "port": other, "protocol": "HTTP"},
+    ]
+    await entry.show(
+        route("a", rule("one"), parentRefs=[{"name": "g", "sectionName": "any"}]),
+        route("w", rule("two"), parentRefs=[{"name": "g", "sectionName": "wild"}]),
+        route("b", rule("three"), parentRefs=[{"name": "g", "port": entry.shape.http}], hostnames=["b.w.test"]),
+        listeners=listeners,
+    )
+    hosts = ("q.test", "w.test", "y.w.test", "z.y.w.test", "B.w.test:80", "x.w.test")
+    assert [entry.who(host=host) for host in hosts] == ["one", "one", "two", "two", "three", 404]
+    connection = http.client.HTTPConnection("127.0.0.1", other, timeout=5)
+    connection.request("GET", "/")
+    assert connection.getresponse().status == 404, "nothing is attached there"
+    connection.close()
+
+
+async def test_filters(entry: Entry) -> None:
+    odd = "a \"b\" 'c' %d %[src] $HOME #x \\ {} ;"
+    request = {
+        "set": [{"name": "X-Set", "value": odd}], "add": [{"name": "X-Add", "value": "more"}], "remove": ["X-Gone"]
+    }  # fmt: skip
+    answer = {"set": [{"name": "X-Answer", "value": odd}], "remove": ["X-Server"]}
+
+    def moved(**change: Any) -> list[Json]:
+        return [{"type": "URLRewrite", "urlRewrite": change}]
+
+    def sent(**change: Any) -> list[Json]:
+        return [{"type": "RequestRedirect", "requestRedirect": change}]
+
+    def prefix(value: str) -> Json:
+        return {"type": "ReplacePrefixMatch", "replacePrefixMatch": value}
+
+    headers = [
+        {"type": "RequestHeaderModifier", "requestHeaderModifier": request},
+        {"type": "ResponseHeaderModifier", "responseHeaderModifier": answer},
+    ]
+    await entry.show(
+        route(
+            "r",
+            rule("one", path("/headers"), filters=headers),
+            rule(
+                "one",
+                path("/whole"),
+                filters=moved(hostname="n.test", path={"type": "ReplaceFullPath", "replaceFullPath": "/new"}),
+            ),
+            rule("one", path("/pre"), filters=moved(path=prefix("/xyz/"))),
+            rule("one", path("/none"), filters=moved(path=prefix("/"))),
+            rule(None, path("/sent"), filters=sent(hostname="s.test", statusCode=301)),
+            rule(None, path("/scheme"), filters=sent(scheme="https", path=prefix("/q"), statusCode=308)),
+            rule(None, path("/port"), filters=sent(port=8443)),
+        )
+    )
+    _, echoed, headers_back = entry.ask("/headers", X_Gone="1", X_Add="some", X_Set="old")
+    got = echoed["headers"]
+    assert (got["x-set"], got["x-add"], "x-gone" in got) == (odd, "more", False)
+    assert headers_back["x-answer"] == odd
+    assert "x-server" not in headers_back
+    _, echoed, _ = entry.ask("/whole/x?a=1")
+    assert (echoed["path"], echoed["headers"]["host"]) == ("/new?a=1", "n.test")
+    table = {
+        "/pre": "/xyz", "/pre/": "/xyz/", "/pre/a?b=c": "/xyz/a?b=c", "/none": "/", "/none/": "/", "/none/a": "/a"
+    }  # fmt: skip
+    assert {asked: entry.ask(asked)[1]["path"] for asked in table} == table
+    answers = {asked: entry.ask(asked) for asked in ("/sent/x?y=1", "/scheme/x", "/port/z")}
+    assert {asked: (status, back["location"]) for asked, (status, _, back) in answers.items()} == {
+        "/sent/x?y=1": (301, f"http://s.test:{entry.shape.http}/sent/x?y=1"),
+        "/scheme/x": (308, "https://a.test/q/x"),
+        "/port/z": (302, "http://a.test:8443/port/z"),
+    }
+
+
+async def test_shares_and_backends_that_are_not_there(entry: Entry) -> None:
+    def share(*weights: tuple[str, int]) -> Json:
+        return {"backendRefs": [{"name": name, "port": 80, "weight": weight} for name, weight in weights]}
+
+    await entry.show(
+        route("s", share(("one", 90), ("two", 10), ("three", 0)), hostnames=["s.test"]),
+        route("m", share(("one", 1), ("missing", 1)), hostnames=["m.test"]),
+        route("z", share(("one", 0)), hostnames=["z.test"]),
+        route("n", rule(None), hostnames=["n.test"]),
+        route("e", rule("empty"), hostnames=["e.test"]),
+    )
+    counts = Counter(entry.who(host="s.test") for _ in range(400))
+    assert set(counts) == {"one", "two"}
+    assert 330 <= counts["one"] <= 390
+    assert set(Counter(entry.who(host="m.test") for _ in range(60))) == {"one", 500}
+    assert [entry.who(host=host) for host in ("z.test", "n.test", "e.test")] == [500, 500, 503]
+
+
+async def test_an_ingress_keeps_what_it_has(entry: Entry) -> None:
+    """And a Gateway takes what is more exact, or left."""
+    ingress = Backend(Key("d", "one"), "80", Options())
+    entry.ingress = {Place("a.test", "prefix", "/in/"): ingress, Place("", "prefix", "/rest/"): ingress}
+    await entry.show(route("r", rule("two")), route("x", rule("three"), hostnames=["x.test"]))
+    expected = {
+        ("/in/x", "a.test"): "one",
+        ("/rest", "a.test"): "two",
+        ("/rest", "b.test"): "one",
+        ("/other", "b.test"): "two",
+        ("/rest", "x.test"): "three",
+    }
+    assert {asked: entry.who(*asked) for asked in expected} == expected
+
+
+async def test_plain_routes_change_in_the_running_process(entry: Entry) -> None:
+    routes = [route(f"r{n}", rule("one", path("/a"), path("/b", "Exact")), hostnames=[f"h{n}.test"]) for n in range(20)]
+    await entry.show(*routes[:1])
+    began = entry.began
+    for n in range(2, 21):
+        await entry.show(*routes[:n])
+    assert entry.began == began
+    assert [entry.who(asked, f"h{n}.test") for n in (0, 19) for asked in ("/a/x", "/b", "/b/c")] == [
+        "one",
+        "one",
+        404,
+    ] * 2
+    await entry.show(*routes[1:])
+    assert (entry.who("/a", "h0.test"), entry.who("/a", "h1.test")) == (404, "one")
+
+
+WORDS = (
+    "x\nbackend evil", "x\r", "\0", '"', "'", "}", "{", "\\", "%[env(HOME)]", "$HOME", "#", "-f", "--", " a b ", "\x7f",
+    "é", "`id`", "a;b", "\\x41", "x" * 4096, "%" * 300, ",", "(", ")", "!", "|", "if TRUE",
+)  # fmt: skip
+
+
+async def test_no_word_gets_out(entry: Entry) -> None:
+    """Whatever stands in a route, the configuration is valid and means it; or the rule is refused before."""
+    rules = []
+    for number, word in enumerate(WORDS):
+        edit = {"set": [{"name": "X-Word", "value": word}]}
+        rules += [
+            rule("one", {"headers": [{"name": "X-Match", "value": word}, {"name": "N", "value": str(number)}]},
+                 filters=[{"type": "RequestHeaderModifier", "requestHeaderModifier": edit}]),
+            rule("two", path(f"/{word}", "Exact")),
+            rule("two", path(word, "RegularExpression")),
+            rule("two", {"queryParams": [{"name": "q", "value": word}]}),
+            rule("two", {"headers": [{"name": word, "value": "x"}]}),
+            rule("two", path(f"/r{number}"), filters=[{"type": "URLRewrite", "urlRewrite": {
+                "hostname": word, "path": {"type": "ReplaceFullPath", "replaceFullPath": f"/{word}"}}}]),
+            rule(None, path(f"/s{number}"), filters=[{"type": "RequestRedirect", "requestRedirect": {
+                "hostname": "s.test", "path": {"type": "ReplaceFullPath", "replaceFullPath": f"/{word}"}}}]),
+        ]  # fmt: skip
+    routes = [route(f"r{n}", *rules[n * 14 : n * 14 + 14]) for n in range(-(-len(rules) // 14))]
+    await entry.show(*routes)
+    written = entry.shape.file.read_text()
+    assert "evil" in written
+    assert "backend evil" not in written
+    assert "HOME" in written
+    assert "$HOME" not in written
+    assert "%[env" not in written
+    tried = 0
+    for number, word in enumerate(WORDS):
+        if unsupported(from_dict(HTTPRoute, route("x", rules[number * 7])).spec.rules[0]) is not None:
+            continue
+        if word != word.strip() or len(word) > 2000:  # a header's value has no such ends, and HAProxy's buffer one
+            continue
+        status, echoed, _ = entry.ask("/nowhere", X_Match=word, N=str(number))
+        assert (status, echoed["headers"]["x-word"]) == (200, word)
+        tried += 1
+    assert tried >= 15
