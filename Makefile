@@ -86,6 +86,7 @@ update: setup ## generate files that are derived from the schema and the lists
 
 update-facts: setup ## collect the API's facts anew from its Go modules (needs Go)
 	python hack/schema_facts.py
+	python hack/generate_gateway.py
 	modules=$$(go env GOMODCACHE)/k8s.io; python hack/generate_protobuf.py $$modules; \
 	python hack/generate_rbac.py $$(ls -d $$modules/kubernetes@* | tail -1)
 

@@ -23,5 +23,5 @@ def listing(default: str, files: Mapping[str, str]) -> str:
 
 
 def entry(file: str, host: str) -> str:
-    """One line of the list. A "host" that begins with + is no name: the certificate is shown for those it has itself."""
+    """One line of the list. A "host" that begins with + is none: the certificate is shown for the names in it."""
     return file if host.startswith("+") else f"{file} {host}"

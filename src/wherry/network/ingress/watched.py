@@ -17,7 +17,7 @@ from wherry.api.gateway.ports import taken
 from wherry.api.gateway.world import World, by_namespace
 from wherry.api.types.core import Service
 from wherry.client.interface import Client
-from wherry.machinery.errors import APIError, NotFound
+from wherry.machinery.errors import APIError, Forbidden, NotFound
 from wherry.machinery.meta import Key, Object
 from wherry.machinery.resource import Resource
 from wherry.reconcile.cache import Caches, Pace
@@ -51,7 +51,7 @@ class Watched:
         while True:
             try:
                 await self._client.list(resource)
-            except NotFound:
+            except (NotFound, Forbidden):  # a server older than this agent has neither kind nor consent
                 return
             except (APIError, OSError):
                 await asyncio.sleep(_AGAIN)
