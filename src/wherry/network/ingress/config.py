@@ -75,6 +75,12 @@ def render(shape: Shape, size: Size, servers: Servers, ruled: Ruled = NO_RULES) 
     return "\n".join((*_global(shape), *_frontend(shape, ruled), *_backends(shape, size, servers))) + "\n"
 
 
+def listens(written: str) -> frozenset[int]:
+    """The ports of a configuration that `render` has made."""
+    lines = (line.split() for line in written.splitlines())
+    return frozenset(int(line[1][1:]) for line in lines if line[:1] == ["bind"])
+
+
 def _global(shape: Shape) -> Iterator[str]:
     yield "# Written by wherry; changes are lost."
     yield "global"

@@ -33,7 +33,7 @@ from wherry.host import daemons, files, sockets
 from wherry.host.haproxy import Haproxy, HaproxyError
 from wherry.machinery.meta import Object, key_of
 from wherry.network.ingress.answers import Answers
-from wherry.network.ingress.config import Shape, render
+from wherry.network.ingress.config import Shape, listens, render
 from wherry.network.ingress.doors import Doors
 from wherry.network.ingress.gateways import Asked, asked
 from wherry.network.ingress.hold import Hold
@@ -93,6 +93,8 @@ class Entry:
 
     async def run(self) -> None:
         """Serve until cancelled. HAProxy goes on when this ends."""
+        if self._haproxy.running() and self._shape.file.exists():
+            self._doors.taken(listens(self._shape.file.read_text()))
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._own.follow(self._client, self._clock, Pace(self._clock)))
@@ -178,7 +180,7 @@ class Entry:
         if found.secrets:
             self._answering.set()
         anew = self._shown is None or wanted.ruled != self._shown.ruled
-        if self._shown is None or anew or self._desk.grown or not self._haproxy.running():
+        if anew or self._desk.grown or not self._haproxy.running():
             await self._begin(wanted)
         elif wanted.maps != self._shown.maps or wanted.servers != self._shown.servers:
             paths = {name: str(self._shape.map(name)) for name in FILES}
