@@ -179,12 +179,12 @@ class Entry:
         self._secrets.want(found.secrets)
         if found.secrets:
             self._answering.set()
-        anew = self._shown is None or wanted.ruled != self._shown.ruled
-        if anew or self._desk.grown or not self._haproxy.running():
+        shown = self._shown
+        if shown is None or wanted.ruled != shown.ruled or self._desk.grown or not self._haproxy.running():
             await self._begin(wanted)
-        elif wanted.maps != self._shown.maps or wanted.servers != self._shown.servers:
+        elif wanted.maps != shown.maps or wanted.servers != shown.servers:
             paths = {name: str(self._shape.map(name)) for name in FILES}
-            await self._haproxy.tell(commands(self._shown, wanted, paths))
+            await self._haproxy.tell(commands(shown, wanted, paths))
         self._shown = wanted
         await self._secrets.show(self._haproxy)
         self._complain(listed, found)
