@@ -339,7 +339,8 @@ async def test_plain_routes_change_in_the_running_process(entry: Entry) -> None:
 
 
 WORDS = (
-    "x\nbackend evil", "x backend evil", "x\r", "\0", '"', "'", "}", "{", "\\", "%[env(HOME)]", "$HOME", "#", "-f", "--", " a b ", "\x7f",
+    "x\nbackend evil", "x backend evil",
+    "x\r", "\0", '"', "'", "}", "{", "\\", "%[env(HOME)]", "$HOME", "#", "-f", "--", " a b ", "\x7f",
     "é", "`id`", "a;b", "\\x41", "x" * 4096, "%" * 300, ",", "(", ")", "!", "|", "if TRUE",
 )  # fmt: skip
 
