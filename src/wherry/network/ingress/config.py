@@ -76,9 +76,9 @@ def render(shape: Shape, size: Size, servers: Servers, ruled: Ruled = NO_RULES) 
 
 
 def listens(written: str) -> frozenset[int]:
-    """The ports of a configuration that `render` has made."""
+    """The ports of Gateways alone in a configuration that `render` has made."""
     lines = (line.split() for line in written.splitlines())
-    return frozenset(int(line[1][1:]) for line in lines if line[:1] == ["bind"])
+    return frozenset(int(line[1][1:]) for line in lines if line[:1] == ["bind"] and line[1].startswith(":"))
 
 
 def _global(shape: Shape) -> Iterator[str]:
