@@ -108,6 +108,36 @@ def test_our_own_keeper_starts_keeps_and_stops(tmp_path: Path, own: Supervised) 
     assert not own.stop()
 
 
+def test_one_systemd_unit_is_replaced_by_what_runs_as_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: dict[str, daemons.Process] = {}
+    calls: list[str] = []
+
+    def control(_: Systemd, *arguments: str) -> str:
+        name = arguments[-1]
+        calls.append(" ".join(arguments))
+        if arguments[0] == "restart":
+            if name in started:
+                daemons.stop(started[name], 1)
+            text = (tmp_path / name).read_text()
+            mark = next(line for line in text.splitlines() if line.startswith("Environment="))
+            env = dict([mark.removeprefix("Environment=").split("=", 1)])
+            started[name] = daemons.start(["/bin/sleep", "60"], tmp_path / "log", env=env)
+        return str(started[name].pid) if arguments[0] == "show" and name in started else ""
+
+    monkeypatch.setattr(Systemd, "_control", control)
+    systemd, a = Systemd(tmp_path), unit("server", "/bin/sleep", "60")
+    try:
+        systemd.put(a)
+        systemd.put(a)
+        assert calls.count("restart wherry-server.service") == calls.count("daemon-reload") == 1
+        systemd.put(a._replace(version="2"))
+        assert calls.count("restart wherry-server.service") == calls.count("daemon-reload") == 2
+        assert systemd.kept()["server"].version == "2"
+    finally:
+        for process in started.values():
+            daemons.stop(process, 1)
+
+
 def test_one_unit_is_replaced_and_the_others_left(tmp_path: Path, own: Supervised) -> None:
     run = tmp_path / "run"
     a, b = (unit(name, "sleep", "60", log=str(tmp_path / name)) for name in "ab")

@@ -10,9 +10,12 @@ Going to the version before is the same with the agents first.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,6 +77,24 @@ def check(config: Config, clock: Clock, steps: Steps, *, force: bool) -> tuple[F
 
 def upgrade(config: Config, clock: Clock, steps: Steps, *, force: bool) -> Outcome:
     """Have this version take over. Raises Failed: then everything is as it was, or the text says what is not."""
+    with _alone(config):
+        return _upgrade(config, clock, steps, force=force)
+
+
+@contextlib.contextmanager
+def _alone(config: Config) -> Iterator[None]:
+    """Only one upgrade at a time; one that is killed is in nobody's way. Raises Failed."""
+    lock = os.open(config.state / "upgrade.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise Failed("another `wherry upgrade` is under way", "wait for its end") from None
+    finally:
+        os.close(lock)
+
+
+def _upgrade(config: Config, clock: Clock, steps: Steps, *, force: bool) -> Outcome:
     found, made = check(config, clock, steps, force=force)
     outcome = Outcome(made, before(found), version.wherry())
     if made.empty:
