@@ -32,7 +32,6 @@ def text(rows: Sequence[Row] = ROWS) -> str:
     proofs = [proof for row in rows for proof in row.proofs]
     faults = sum(len(proof.faults) for proof in proofs)
     tests = len({proof.test for proof in proofs})
-    lines.append(f"{len(rows)} promises, {tests} tests, {faults} faults.")
     section = ""
     for row in sorted(rows, key=lambda row: row.id.partition(".")[0]):
         if (this := row.id.partition(".")[0]) != section:

@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
-from tests.guarantees import api_machinery, network, outages, security, store, watches
+from tests.guarantees import (
+    api_machinery,
+    controllers,
+    network,
+    outages,
+    security,
+    store,
+    watches,
+)
 
-ROWS = (*store.ROWS, *watches.ROWS, *api_machinery.ROWS, *network.ROWS, *outages.ROWS, *security.ROWS)
+ROWS = (
+    *store.ROWS,
+    *watches.ROWS,
+    *api_machinery.ROWS,
+    *controllers.ROWS,
+    *network.ROWS,
+    *outages.ROWS,
+    *security.ROWS,
+)

@@ -11,11 +11,11 @@ from tests.guarantees.session import Outcome
 BREAKDOWN = frozenset({"ImportError", "SyntaxError", "NameError", "AttributeError", "TypeError"})
 """Errors that a clumsy fault makes, whatever is asserted."""
 
-Word = Literal["seen", "NOT SEEN", "BROKEN", "HUNG"]
+Word = Literal["seen", "passed", "NOT SEEN", "BROKEN", "HUNG"]
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """A word and, where it is not "seen", the reason."""
+    """A word and, where something is not as it has to be, the reason."""
 
     word: Word
     reason: str = ""
@@ -32,3 +32,11 @@ def judge(outcome: Outcome | None) -> Verdict:
     for failed in outcome.failed:
         return Verdict("BROKEN", f"{failed.test} in {failed.phase}: {', '.join(failed.errors[:3])}")
     return Verdict("NOT SEEN", f"{outcome.passed} passed" if outcome.passed else "no test ran")
+
+
+def judge_sound(outcome: Outcome) -> Verdict:
+    """Of a run without a fault: everything has to pass."""
+    wrong = [failed.test for failed in outcome.failed]
+    if outcome.broken or wrong or not outcome.passed:
+        return Verdict("BROKEN", outcome.broken or "without a fault: " + (", ".join(wrong) or "no test ran"))
+    return Verdict("passed")

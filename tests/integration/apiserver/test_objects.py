@@ -360,17 +360,6 @@ async def test_doors_of_a_pod(http: Http) -> None:
     assert (await http("PATCH", f"{PODS}/p", image, strategic)).code == 200
 
 
-async def test_a_delete_never_loses_a_finalizer_that_was_just_added(http: Http) -> None:
-    finalizer = {"metadata": {"finalizers": ["example.com/f"]}}
-    for number in range(int(os.environ.get("WHERRY_FINALIZER_ROUNDS", "40"))):
-        path = f"{MAPS}/a{number}"
-        await http("POST", MAPS, {"metadata": {"name": f"a{number}"}})
-        added, deleted = await asyncio.gather(http("PATCH", path, finalizer, MERGE), http("DELETE", path))
-        found = await http("GET", path)
-        assert deleted.code == 200
-        assert (found.code == 200) is (added.code == 200)
-
-
 async def test_data_of_a_revision_are_the_bytes_that_go_writes(http: Http) -> None:
     """Clients compare them with what Go makes of a template."""
     path = "/apis/apps/v1/namespaces/demo/controllerrevisions"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -50,10 +50,20 @@ async def nodes(*names: str) -> AsyncIterator[tuple[Cluster, set[str]]]:
         ready = NodeCondition(type="Ready", status="True", reason="KubeletReady")
         await cluster.set(NODE, Node(metadata=ObjectMeta(name=name), status=NodeStatus(conditions=(ready,))))
 
+    async with running_nodes(cluster, names, alive):
+        yield cluster, alive
+
+
+@asynccontextmanager
+async def running_nodes(
+    cluster: Cluster, names: Sequence[str], alive: Container[str] | None = None
+) -> AsyncIterator[None]:
+    """Controllers, and leases that are renewed one after the other; `alive`: only of these nodes (default: all)."""
+
     async def renew(name: str, offset: float) -> None:
         await asyncio.sleep(offset)
         while True:
-            if name in alive:
+            if alive is None or name in alive:
                 spec = LeaseSpec(renew_time=micro_time_at(cluster.clock.now()))
                 await cluster.set(LEASE, Lease(metadata=ObjectMeta(name=name, namespace="kube-node-lease"), spec=spec))
             await asyncio.sleep(10)
@@ -68,7 +78,7 @@ async def nodes(*names: str) -> AsyncIterator[tuple[Cluster, set[str]]]:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(run_controllers(cluster, cluster.clock, controllers))]
         tasks += [group.create_task(renew(name, 9.9 * n / len(names))) for n, name in enumerate(names)]
-        yield cluster, alive
+        yield
         for task in tasks:
             task.cancel()
 
@@ -150,6 +160,20 @@ async def test_when_all_nodes_are_lost_nothing_is_evicted(names: tuple[str, ...]
         await asyncio.sleep(1000)
         assert [pod for pod in cluster.all(POD) if pod.metadata.deletion_timestamp] == []
         assert all(is_ready(pod) for pod in cluster.all(POD)), "services keep what they have"
+
+
+async def test_nodes_have_time_to_report_to_a_server_that_was_away() -> None:
+    """Controllers that start anew have no idea how long the API was away; no node is called lost for that."""
+    async with nodes("n1", "n2", "n3") as (cluster, alive):
+        await web(cluster, "n1")
+        await asyncio.sleep(100)
+    await asyncio.sleep(300)
+    began = len(cluster.log)
+    async with running_nodes(cluster, sorted(alive)):
+        await asyncio.sleep(100)
+    changed = [event.obj for event in cluster.log[began:] if event.resource is NODE]
+    assert changed == []
+    assert [pod for pod in cluster.all(POD) if pod.metadata.deletion_timestamp] == []
 
 
 async def test_pods_of_a_node_that_is_no_more_are_removed() -> None:

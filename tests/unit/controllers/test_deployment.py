@@ -247,3 +247,25 @@ def test_every_rollout_ends_where_it_should(
     run(view, rounds=200)
     assert spread(view).get("v2", 0) == later
     assert sum(spread(view).values()) == later
+
+
+def called_done(d: Deployment) -> bool:
+    """What `kubectl rollout status` goes by."""
+    status, wanted = d.status, d.spec.replicas or 0
+    seen = status.observed_generation >= d.metadata.generation
+    return seen and status.updated_replicas >= wanted and status.replicas == status.available_replicas == wanted
+
+
+@given(st.lists(st.tuples(st.sampled_from(["v1", "v2", "v3"]), st.integers(1, 6), st.integers(0, 3)), max_size=6))
+def test_a_rollout_is_never_called_done_too_early(edits: list[tuple[str, int, int]]) -> None:
+    view = rolled_out()
+    for image, replicas, steps in edits:
+        edit(view, image, replicas)
+        for step in range(steps + 1):
+            if called_done(deployment(view)):
+                assert {name: n for name, n in spread(view).items() if n} == {image: replicas}
+            if step < steps:
+                view.carry_out(plan(view, WEB))
+                obey(view)
+    run(view, rounds=200)
+    assert called_done(deployment(view))

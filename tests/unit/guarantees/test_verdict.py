@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.guarantees.__main__ import Try, attempt
-from tests.guarantees.row import Edit, Fault, Proof, fault
+from tests.guarantees.row import Edit, Fault, fault
 from tests.guarantees.session import Happened, Outcome
-from tests.guarantees.verdict import judge
+from tests.guarantees.verdict import judge, judge_sound
 
 MEMORY = "tests/contracts/store/test_log.py::test_a_wrong_expectation_writes_nothing"
 WANTED = "(expected is not None and expected != current) or "
@@ -33,6 +33,12 @@ def test_verdicts(outcome: Outcome | None, word: str) -> None:
     assert judge(outcome).word == word
 
 
+def test_without_a_fault_everything_has_to_pass() -> None:
+    assert judge_sound(Outcome(3)).word == "passed"
+    for outcome in (Outcome(0), Outcome(3, broken="x"), Outcome(3, (Happened("t", "teardown", ("OSError",)),))):
+        assert judge_sound(outcome).word == "BROKEN"
+
+
 def test_a_text_that_does_not_stand_exactly_once_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("one\ntwo two\n")
     assert Edit("a.py", "one", "1").apply(tmp_path) == "1\ntwo two\n"
@@ -50,4 +56,4 @@ def test_a_text_that_does_not_stand_exactly_once_is_refused(tmp_path: Path) -> N
     ],
 )
 def test_a_fault_is_seeded_and_seen(change: Fault, word: str) -> None:
-    assert attempt(Try("-", Proof(MEMORY, (change,)), change), 120).word == word
+    assert attempt(Try("-", (MEMORY,), change), 120).word == word
