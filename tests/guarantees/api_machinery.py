@@ -246,7 +246,7 @@ ROWS = (
                 (STALE_DELETE,),
             ),
         ),
-        "10,000 rounds: WHERRY_FINALIZER_ROUNDS=10000 (`make test` makes 100)",
+        longer="10,000 rounds: WHERRY_FINALIZER_ROUNDS=10000 (`make test` makes 100)",
     ),
     Row(
         "2.resource-versions",
@@ -308,7 +308,7 @@ ROWS = (
             Proof(OBJECTS + "test_patches_that_race_are_tried_again", (ONE_ATTEMPT,)),
             Proof(OBJECTS + "test_delete_with_preconditions", (NO_UID,)),
         ),
-        "50 clients with 200 increments each: WHERRY_CLIENTS=50 WHERRY_INCREMENTS=200 (`make test`: 8 with 10)",
+        longer="50 clients with 200 increments each: WHERRY_CLIENTS=50 WHERRY_INCREMENTS=200 (`make test`: 8 with 10)",
     ),
     Row(
         "2.generation",

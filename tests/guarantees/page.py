@@ -51,6 +51,8 @@ def _cell(row: Row) -> Iterator[str]:
         yield from (f"&nbsp;· {fault.name}" for fault in proof.faults)
     if row.missing:
         yield f"**not proved:** {row.missing}"
+    if row.longer:
+        yield f"Longer: {row.longer}"
 
 
 def _link(proof: Proof) -> str:

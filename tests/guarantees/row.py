@@ -58,6 +58,8 @@ class Row(msgspec.Struct, frozen=True):
     proofs: tuple[Proof, ...] = ()
     missing: str = ""
     """What of the promise no test proves yet."""
+    longer: str = ""
+    """How the tests are made to try as often as the promise says."""
 
 
 def fault(name: str, file: str, text: str, instead: str) -> Fault:

@@ -170,7 +170,7 @@ ROWS = (
                 ),
             ),
         ),
-        "1,000 cuts: WHERRY_CUTS=1000 (`make test` makes 100)",
+        longer="1,000 cuts: WHERRY_CUTS=1000 (`make test` makes 100)",
     ),
     Row(
         "1.kill-9",
