@@ -29,9 +29,6 @@ SECTIONS = {
 def text(rows: Sequence[Row] = ROWS) -> str:
     """The page."""
     lines = [HEAD]
-    proofs = [proof for row in rows for proof in row.proofs]
-    faults = sum(len(proof.faults) for proof in proofs)
-    tests = len({proof.test for proof in proofs})
     section = ""
     for row in sorted(rows, key=lambda row: row.id.partition(".")[0]):
         if (this := row.id.partition(".")[0]) != section:
