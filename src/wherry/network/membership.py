@@ -34,6 +34,8 @@ class Membership:
     def __init__(self) -> None:
         self.verdicts: dict[str, Verdict] = {}
         """This node's isolated pods, by address."""
+        self.judged = 0
+        """How often `verdicts` has changed."""
         self.groups: dict[Group, set[str]] = {}
         """The addresses in each group in use."""
         self.named: dict[Name, dict[str, int]] = {}
@@ -134,23 +136,22 @@ class Membership:
         if not self._stale:
             return
         self._stale = False
-        parts = {
-            part
-            for verdict in self.verdicts.values()
-            for side in (verdict.ingress, verdict.egress)
-            for part in side or ()
-        }
+        sides = {side for verdict in self.verdicts.values() for side in (verdict.ingress, verdict.egress)}
+        parts = {part for side in sides for part in side or ()}
         rules = {rule for part in parts for rule in part.rules}
         groups = {rule.group for rule in rules if rule.group is not None}
         names = {name for rule in rules for name in rule.named}
-        self.groups = {group: self.groups.get(group) or self._fill(group) for group in groups}
-        self.named = {name: self.named.get(name) or self._fill_name(name) for name in names}
+        self.groups = {one: self.groups[one] if one in self.groups else self._fill(one) for one in groups}
+        self.named = {one: self.named[one] if one in self.named else self._fill_name(one) for one in names}
 
     # --- what follows
 
     def _fill(self, group: Group) -> set[str]:
         self.moved.add(group)
-        return {m.address for m in self._members.values() if group.has(m, self._namespaces.get(m.namespace))}
+        near = all(peer.namespaces is None for peer in group.peers)
+        uids = self._in_namespace.get(group.namespace, ()) if near else self._members
+        members = [self._members[uid] for uid in uids]
+        return {m.address for m in members if group.has(m, self._namespaces.get(m.namespace))}
 
     def _fill_name(self, name: Name) -> dict[str, int]:
         self.moved.add(name)
@@ -201,6 +202,7 @@ class Membership:
         if self.verdicts.get(address, FREE) == verdict:
             return
         self._stale = True
+        self.judged += 1
         if verdict == FREE:
             del self.verdicts[address]
         else:

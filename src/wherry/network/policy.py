@@ -62,10 +62,12 @@ class Peer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The pods that any of some peers selects. `namespace` is "" when no peer depends on it."""
+    """The pods that any of some peers selects. `namespace` is "" when no peer depends on it. Equal groups have the
+    same `id`, made from the rest."""
 
-    namespace: str
-    peers: tuple[Peer, ...]
+    namespace: str = field(compare=False)
+    peers: tuple[Peer, ...] = field(compare=False)
+    id: str
 
     def has(self, one: Member, namespace: Labels | None) -> bool:
         """Whether the pod is in it; `namespace`: the labels of the pod's namespace, None when it is not known."""
@@ -165,7 +167,7 @@ def _rule(namespace: str, peers: tuple[NetworkPolicyPeer, ...], ports: tuple[Net
         return Rule(anyone=True, ports=wanted, named=named)
     selected = tuple(_peer(peer) for peer in peers if peer.ip_block is None)
     own = namespace if any(peer.namespaces is None for peer in selected) else ""
-    group = Group(own, selected) if selected else None
+    group = Group(own, selected, mark((own, selected))) if selected else None
     blocks = tuple(block for peer in peers if peer.ip_block for block in _block(peer.ip_block))
     return Rule(group=group, blocks=blocks, ports=wanted, named=named)
 

@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning"),
 ]
 STARTS = int(os.environ.get("WHERRY_STARTS", "20"))
-WAVE = 20
+WAVE = 20 if STARTS <= 20 else 40
 POLICIES = Path(__file__).parents[3] / "examples/wordpress/isolated/policies.yaml"
 
 

@@ -54,9 +54,8 @@ _GROUP = "ipv4_addr"
 _NAME = "ipv4_addr . inet_service"
 
 
-@lru_cache(4096)
 def _set_of(what: Group | Name) -> str:
-    return f"{'group' if isinstance(what, Group) else 'name'}_{mark(what)}"
+    return f"group_{what.id}" if isinstance(what, Group) else f"name_{mark(what)}"
 
 
 def _spans(ports: tuple[Ports, ...], protocol: str) -> Iterator[tuple[int, int]]:
@@ -125,6 +124,11 @@ def _part(part: Part, prefix: str, side: str) -> str:
     )
 
 
+@lru_cache(4096)
+def _mark(parts: tuple[Part, ...]) -> str:
+    return mark(tuple(part.id for part in parts))
+
+
 class _Picture:
     """What the kernel should have. `parts` before `pods`: chains that others jump to are made first."""
 
@@ -142,7 +146,7 @@ class _Picture:
     def _leads_to(self, parts: tuple[Part, ...], prefix: str, side: str) -> str:
         if not parts:
             return "drop"
-        name = f"{prefix}_pods_{mark(tuple(part.id for part in parts))}"
+        name = f"{prefix}_pods_{_mark(parts)}"
         if name not in self.pods:
             for part in parts:
                 self.parts[f"{prefix}_{part.id}"] = _part(part, prefix, side)
@@ -170,6 +174,7 @@ class Ruleset:
     """What the kernel has, and the text between that and what it should have."""
 
     def __init__(self) -> None:
+        self._judged = 0
         self._sets: dict[Group | Name, frozenset[str]] = {}
         self._chains: dict[str, str] = {}
         self._maps: dict[str, dict[str, str]] = {"ingress": {}, "egress": {}, "own": {}}
@@ -184,16 +189,16 @@ class Ruleset:
         wanted: set[Group | Name] = {*now.groups, *now.named}
         moved = wanted if everything else (now.moved & wanted) | (wanted - self._sets.keys())
         now.moved.clear()
-        picture = _Picture(now)
-        chains = {**picture.parts, **picture.pods}
-        text = [
-            *self._fill_sets(moved, now),
-            *(chains[name] for name in chains if name not in self._chains),
-            *self._move_maps(picture.maps),
-            *self._drop_chains(chains),
-            *self._drop_sets(wanted),
-        ]
-        self._chains = chains
+        text = [*self._fill_sets(moved, now)]
+        if everything or now.judged != self._judged:
+            self._judged = now.judged
+            picture = _Picture(now)
+            chains = {**picture.parts, **picture.pods}
+            text += (chains[name] for name in chains if name not in self._chains)
+            text += self._move_maps(picture.maps)
+            text += self._drop_chains(chains)
+            self._chains = chains
+        text += self._drop_sets(wanted)
         return "".join(text)
 
     def _fill_sets(self, moved: set[Group | Name], now: Membership) -> Iterator[str]:
