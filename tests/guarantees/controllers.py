@@ -53,11 +53,16 @@ OWNER_FIRST = fault(
     "        if not blocking:\n",
     "        if True:\n",
 )
-CIRCLE = fault(
+CIRCLE = Fault(
     "owners in a circle wait for each other for ever",
-    COLLECTOR,
-    "blocking = blocking or (held and not _in_circle(graph, ctx.view, (kind, obj), uid))",
-    "blocking = blocking or held",
+    (
+        Edit(
+            COLLECTOR,
+            "blocking = blocking or (held and not _in_circle(graph, ctx.view, (kind, obj), uid))",
+            "blocking = blocking or held",
+        ),
+        Edit(COLLECTOR, "        if any(map(_waits, own)):\n", "        if False:\n"),
+    ),
 )
 POLICIES_FIRST = fault(
     "network policies of a namespace go before its pods are gone (CVE-2024-7598)",
@@ -126,12 +131,16 @@ SANDBOX_LEFT = fault(
     "        if not stopping and not facts.busy:\n",
     "        if not facts.busy:\n",
 )
-WORK_LEFT = fault(
+WORK_LEFT = Fault(
     "a pod's object goes while its volumes are still being worked on (kubernetes #28160)",
-    LIFECYCLE,
-    "        if left or working:\n            return\n        self.over = True\n        stopping",
-    "        if left:\n            return\n        self.over = True\n        facts = replace(facts, busy=frozenset())\n"
-    "        stopping",
+    (
+        Edit(
+            LIFECYCLE,
+            "        if left or working:\n            return\n        self.over",
+            "        if left:\n            return\n        self.over",
+        ),
+        Edit(LIFECYCLE, "        if not stopping and not facts.busy:\n", "        if not stopping:\n"),
+    ),
 )
 CONTAINERS_LEFT = fault(
     "a pod's sandbox is stopped while its containers end (kubernetes #102344)",
@@ -154,7 +163,8 @@ ROWS = (
         (
             Proof(ENDS + "test_after_a_restart_what_lost_its_owner_meanwhile_goes", (BY_NAME,)),
             Proof(ENDS + "test_one_living_owner_is_enough", (ONE_GONE,)),
-            Proof(ROUNDS + "test_rounds", (BY_CACHE, MISPLACED), (("WHERRY_ROUNDS", "60"),)),
+            Proof(ROUNDS + "test_an_owner_that_the_cache_has_not_seen_is_asked_for", (BY_CACHE,)),
+            Proof(ROUNDS + "test_rounds", (MISPLACED,), (("WHERRY_ROUNDS", "60"),)),
             Proof(ROUNDS + "test_an_owner_that_nothing_without_namespace_can_have", (MISPLACED,)),
         ),
         longer="10,000 rounds, the collector restarted meanwhile: WHERRY_ROUNDS=10000 (`make test`: 200)",
@@ -199,17 +209,17 @@ ROWS = (
         (
             Proof(SAME_END + "[crash after]", (EDGES,), SHORT),
             Proof(SAME_END + "[crash before]", (EDGES,), SHORT),
-            Proof(SAME_END + "[stale]", (NO_GATE,), SHORT),
             Proof(RUNNER + "test_an_unclear_failure_makes_no_second_object", (LOST_ANSWER,)),
-            Proof(RUNNER + "test_own_writes_are_read_before_the_next_plan", (NO_GATE,)),
+            Proof(RUNNER + "test_a_key_that_is_woken_meanwhile_waits_for_its_own_write", (NO_GATE,)),
         ),
+        missing="a fault that the patterns `unseen`, `twice` and `stale` see and the unit tests do not",
         longer="every place of every story: WHERRY_PERTURBATIONS=all (`make test` tries 4 of each)",
     ),
     Row(
         "2.no-time-travel",
         "A controller never acts on a state older than its own last write, and forgets what vanished unseen",
         (
-            Proof(RUNNER + "test_own_writes_are_read_before_the_next_plan", (NO_GATE,)),
+            Proof(RUNNER + "test_a_key_that_is_woken_meanwhile_waits_for_its_own_write", (NO_GATE,)),
             Proof(RUNNER + "test_what_vanished_while_nobody_watched_is_dropped", (NO_FORGETTING,)),
         ),
     ),

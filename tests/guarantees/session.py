@@ -45,7 +45,7 @@ class Recorder:
         import hypothesis  # not earlier: pytest wants to see it imported
 
         phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
-        hypothesis.settings.register_profile("seeded", phases=phases, derandomize=True, database=None)
+        hypothesis.settings.register_profile("seeded", phases=phases, derandomize=True, database=None, deadline=None)
         hypothesis.settings.load_profile("seeded")
 
     @pytest.hookimpl(wrapper=True)

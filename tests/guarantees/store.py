@@ -152,6 +152,20 @@ SERVES_ON = fault(
     "        except Unavailable:\n            pass",
 )
 
+FORGETFUL = fault(
+    "a server that starts does not know the newest writes",
+    DATABASE,
+    "value IS NULL FROM log ORDER BY revision",
+    "value IS NULL FROM log WHERE revision < (SELECT max(revision) FROM log) ORDER BY revision",
+)
+WITHOUT_WAL = fault(
+    "the store is copied without its write-ahead log",
+    DATABASE,
+    '            with target.backup("main", self._db, "main") as job:\n',
+    "            target.close()\n            to.write_bytes(Path(self._db.filename).read_bytes())\n            return\n"
+    '            with target.backup("main", self._db, "main") as job:\n',
+)
+
 ROWS = (
     Row(
         "0.acknowledged-writes-survive",
@@ -171,6 +185,24 @@ ROWS = (
             ),
         ),
         longer="1,000 cuts: WHERRY_CUTS=1000 (`make test` makes 100)",
+    ),
+    Row(
+        "0.no-stale-read",
+        "After a restart no list, watch or read is older than what was answered before it",
+        (
+            Proof("tests/integration/apiserver/test_restart.py::test_what_a_client_sees_over_a_restart", (FORGETFUL,)),
+            Proof(CUT + "test_kill_9_loses_nothing_that_was_acknowledged", (FORGETFUL,)),
+        ),
+    ),
+    Row(
+        "0.backup",
+        "A backup restores on a bare host, and is tried on schedule; revisions are never given twice after it",
+        missing="all of it: there is a copy of the store before an upgrade, and no backup yet",
+    ),
+    Row(
+        "1.copies",
+        "A copy of the store is whole, with what its write-ahead log holds",
+        (Proof(FILE + "test_a_copy_has_what_the_write_ahead_log_has", (WITHOUT_WAL,)),),
     ),
     Row(
         "1.kill-9",

@@ -84,6 +84,22 @@ async def test_a_second_opening_is_refused_until_the_first_is_closed(tmp_path: P
     await (await SqliteLog.open(tmp_path / "s.db")).close()
 
 
+async def test_a_copy_has_what_the_write_ahead_log_has(tmp_path: Path) -> None:
+    """As after kill -9, when the file alone is behind."""
+    log = await SqliteLog.open(tmp_path / "s.db")
+    for number in range(5):
+        await log.append(f"/{number}", b"x", 0)
+    for name in ("s.db", "s.db-wal"):
+        (tmp_path / f"left-{name}").write_bytes((tmp_path / name).read_bytes())
+    await log.close()
+    log = await SqliteLog.open(tmp_path / "left-s.db", copy=tmp_path / "copy.db")
+    await log.append("/later", b"x", 0)
+    await log.close()
+    log = await SqliteLog.open(tmp_path / "copy.db")
+    assert [record.key for record in (await log.list(""))[1]] == ["/0", "/1", "/2", "/3", "/4"]
+    await log.close()
+
+
 async def test_files_are_private(tmp_path: Path) -> None:
     (tmp_path / "s.db").touch(mode=0o644)
     log = await SqliteLog.open(tmp_path / "s.db")

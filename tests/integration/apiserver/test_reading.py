@@ -175,6 +175,7 @@ async def test_a_watch_from_lost_history_says_so(http: Http) -> None:
     window.trim(api.clock.monotonic() + 10_000)
     async with watching(http, f"{MAPS}?watch=1&resourceVersion=1") as following:
         event = await following()
+        assert event is not None, "it must not end without a word"
         assert (event["type"], event["object"]["code"], event["object"]["reason"]) == ("ERROR", 410, "Expired")
         assert await following() is None
     listed = await http("GET", f"{MAPS}?resourceVersion=1&resourceVersionMatch=Exact")

@@ -31,7 +31,7 @@ from wherry.api.core.secret import SECRET
 from wherry.api.scheduling.priorityclass import PRIORITYCLASS
 from wherry.api.types.core import ConfigMap, Namespace, Secret
 from wherry.api.types.scheduling import PriorityClass
-from wherry.client.interface import Client
+from wherry.client.interface import Client, Select
 from wherry.controllers import garbagecollector
 from wherry.controllers.settings import Settings
 from wherry.machinery.errors import AlreadyExists, APIError, NotFound
@@ -240,6 +240,24 @@ async def test_dependents_that_the_cache_has_not_seen_are_let_go(tmp_path: Path)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert left.metadata.owner_references == ()
+
+
+async def test_an_owner_that_the_cache_has_not_seen_is_asked_for(tmp_path: Path) -> None:
+    async with running_apiserver(tmp_path, clock=LoopClock()) as running:
+        client = running.client()
+        await client.create(NAMESPACE, Namespace(metadata=ObjectMeta(name="one")))
+        late = cast("Client", Lagging(client, lambda resource: 5.0 if resource is CONFIGMAP else 0.0))
+        made = garbagecollector.controller(Settings(resources=KINDS))
+        task = asyncio.create_task(run_controllers(late, LoopClock(), (made,)))
+        await asyncio.sleep(60)
+        owner = await client.create(CONFIGMAP, ConfigMap(metadata=ObjectMeta(name="a", namespace="one")))
+        refs = (reference(CONFIGMAP, owner),)
+        await client.create(SECRET, Secret(metadata=ObjectMeta(name="b", namespace="one", owner_references=refs)))
+        await asyncio.sleep(60)
+        left = [one.metadata.name for one in (await client.list(SECRET, Select(namespace="one"))).items]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert left == ["b"]
 
 
 async def test_an_owner_that_nothing_without_namespace_can_have(tmp_path: Path) -> None:

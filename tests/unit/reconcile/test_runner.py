@@ -6,18 +6,20 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
+from typing import cast
 
 import pytest
 from msgspec.structs import replace
 
 from tests.support.cluster import Cluster
+from tests.support.lagging import Lagging
 from wherry.aio.clock import LoopClock
 from wherry.api.apps.replicaset import REPLICASET
 from wherry.api.core.configmap import CONFIGMAP
 from wherry.api.core.event import EVENT
 from wherry.api.types.apps import ReplicaSet
 from wherry.api.types.core import ConfigMap
-from wherry.client.interface import Event
+from wherry.client.interface import Client, Event
 from wherry.machinery.errors import APIError, Conflict, Forbidden, InternalError
 from wherry.machinery.meta import Key, Object, ObjectMeta
 from wherry.machinery.resource import Resource
@@ -150,6 +152,28 @@ async def test_own_writes_are_read_before_the_next_plan(lag: float) -> None:
         await asyncio.sleep(100)
     assert (await cluster.get(CONFIGMAP, A)).data == {"n": "5"}
     assert conflicts == 0
+
+
+async def test_a_key_that_is_woken_meanwhile_waits_for_its_own_write() -> None:
+    """What was made is seen late; a change of its owner in between must not make a second one."""
+    cluster = Cluster(LoopClock())
+    late = cast("Client", Lagging(cluster, lambda resource: 5.0 if resource is REPLICASET else 0.0))
+
+    def plan(view: View, key: Key) -> Iterator[Action]:
+        if not view.list(REPLICASET):
+            yield Create(REPLICASET, ReplicaSet(metadata=ObjectMeta(generate_name="x-", namespace="default")))
+
+    controllers = [Controller("maker", CONFIGMAP, plan, reads=(REPLICASET,))]
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(run_controllers(late, cluster.clock, controllers))
+        await asyncio.sleep(10)
+        made = await cluster.create(CONFIGMAP, config("a"))
+        for number in range(8):
+            await asyncio.sleep(1)
+            made = await cluster.replace(CONFIGMAP, replace(made, data={"n": str(number)}))
+        await asyncio.sleep(20)
+        task.cancel()
+    assert len(cluster.all(REPLICASET)) == 1
 
 
 async def test_errors_back_off_and_one_key_does_not_stop_another() -> None:
