@@ -8,6 +8,9 @@ from tests.guarantees import (
     network,
     outages,
     security,
+    security_access,
+    security_parsers,
+    security_requests,
     store,
     watches,
 )
@@ -19,5 +22,8 @@ ROWS = (
     *controllers.ROWS,
     *network.ROWS,
     *outages.ROWS,
+    *security_access.ROWS,
     *security.ROWS,
+    *security_requests.ROWS,
+    *security_parsers.ROWS,
 )

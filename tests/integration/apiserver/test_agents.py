@@ -194,10 +194,10 @@ async def test_who_is_not_the_node_gets_neither_request_nor_credentials(
     async with agent(world.authority, pair) as stranger:
         stranger.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
         await world.at(stranger.port)
-        log = await world.http("GET", f"{PODS}/p/log")
+        async with asyncio.timeout(5):
+            log = await world.http("GET", f"{PODS}/p/log")
         assert (log.code, "certificate verify failed" in log.message) == (503, True)
-        run = await world.raw(*upgrade(DOORS[0], "SPDY/3.1"))
-        assert run.startswith(b"HTTP/1.1 503 ")
+        assert (await world.raw(*upgrade(DOORS[0], "SPDY/3.1"))).startswith(b"HTTP/1.1 503 ")
         assert (stranger.names, bytes(stranger.received)) == ([], b"")
 
 
@@ -292,9 +292,10 @@ async def test_a_refused_upgrade_leaves_no_pipe_to_a_pod(monkeypatch: pytest.Mon
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         received.extend(await reader.readuntil(b"\r\n\r\n"))
         writer.write(b"HTTP/1.1 %b\r\nContent-Length: 0\r\n\r\n" % answer)
-        received.extend(await reader.read())
-        ended.set()
+        while piece := await reader.read(65536):
+            received.extend(piece)
         writer.close()
+        ended.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -310,10 +311,14 @@ async def test_a_refused_upgrade_leaves_no_pipe_to_a_pod(monkeypatch: pytest.Mon
         return b""
 
     request = Request("GET", "/x", Query(""), headers, "1.2.3.4", {}, lambda: None, nothing)
+    refused = asyncio.create_task(proxy._upgrade(peer, request, "/x", proxy.Backend("192.0.2.1", 80)))
+    done, _ = await asyncio.wait({refused}, timeout=3)
+    refused.cancel()
+    await asyncio.gather(refused, return_exceptions=True)
     async with asyncio.timeout(5):
-        await proxy._upgrade(peer, request, "/x", proxy.Backend("192.0.2.1", 80))
         await ended.wait()
     server.close()
+    assert done
     assert b"kube-system" not in received
     assert bytes(peer.written).startswith(b"HTTP/1.1 " + answer.split(b"\r\n")[0].split(b" ")[0])
     assert peer.closed.is_set()

@@ -43,15 +43,18 @@ class Outside:
     tokens: list[dict[str, Any]] = field(default_factory=list)
     access: list[dict[str, Any]] = field(default_factory=list)
     redirect: bool = False
+    followed: int = 0
 
     @property
     def url(self) -> str:
         return f"https://localhost:{self.port}"
 
     async def handle(self, request: Any) -> web.StreamResponse:
-        if self.redirect:
-            return web.Response(status=302, headers={"Location": f"{self.url}/elsewhere"})
-        match request.path:
+        path = request.path.removeprefix("/elsewhere")
+        if self.redirect and path == request.path:
+            return web.Response(status=302, headers={"Location": f"{self.url}/elsewhere{path}"})
+        self.followed += path != request.path
+        match path:
             case "/.well-known/openid-configuration":
                 return _json({"issuer": self.url, "jwks_uri": f"{self.url}/keys"})
             case "/keys":
@@ -185,8 +188,11 @@ async def test_tokens_of_an_issuer(world: World) -> None:
 
 
 async def test_an_issuer_that_sends_elsewhere_is_not_followed(world: World) -> None:
+    """Nor is a webhook: what it would answer there is good, and counts for nothing."""
     world.other.redirect = True
     assert (await world.who(world.other.token())).code == 401
+    assert (await world.who("open sesame")).code == 401
+    assert world.other.followed == 0
 
 
 async def test_tokens_that_a_webhook_knows(world: World) -> None:

@@ -35,6 +35,8 @@ ODD = (
     ".%2e",
     "%252e%252e",
     "..%2fother",
+    "..%252fother%252fa",
+    "mine%252f..%252fother",
     "%2e%2e%2fother",
     "mine%2f..%2fother",
     "..%5cother",

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wherry.api.apps.deployment import DEPLOYMENT
@@ -127,6 +127,8 @@ def test_selectors(text: str) -> None:
 
 
 @given(st.text(max_size=20) | st.text(alphabet="0123456789.+-eEmkKMGiunP ", max_size=30) | st.floats() | st.integers())
+@example("1e99999999")
+@example("1Ei" * 20)
 @settings(max_examples=100, deadline=1000)
 def test_quantities(value: Any) -> None:
     """Quantities refuse by ValueError, also those with exponents without end."""
@@ -151,6 +153,8 @@ OPERATION = st.fixed_dictionaries(
 
 
 @given(JSONS, st.lists(OPERATION, max_size=6) | JSONS)
+@example({"a": []}, [{"op": "remove", "path": "/a/0"}])
+@example({"a": [1]}, [{"op": "add", "path": "/a/99", "value": 1}])
 @settings(max_examples=100, deadline=1000)
 def test_json_patches(document: Any, operations: Any) -> None:
     """Patches refuse by APIError, or ValueError that the verb turns into one."""

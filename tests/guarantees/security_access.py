@@ -1,0 +1,444 @@
+"""Section 4.2: Pod Security Standards, rights and escalation, nodes, tokens, encryption, webhooks, the audit log."""
+
+from __future__ import annotations
+
+from tests.guarantees.row import Proof, Row, fault
+
+API = "tests/integration/apiserver"
+UNIT = "tests/unit/apiserver"
+ORACLE = "tests/oracles/test_pod_security.py::test_every_version_judges_as_upstream"
+ENCRYPTION = "tests/integration/app/test_encryption.py"
+BASELINE_PY = "apiserver/admission/podsecurity/baseline.py"
+NODES_PY = "apiserver/admission/node_restriction.py"
+TOKENS_PY = "apiserver/authn/tokens.py"
+
+ROWS = (
+    Row(
+        "4.2.pod-security",
+        "The Pod Security Standards judge every pod of upstream's own 4,500 as upstream does, in every version",
+        (
+            Proof(
+                ORACLE,
+                (
+                    fault(
+                        "ports of the node are not looked at",
+                        BASELINE_PY,
+                        "taken = {str(port.host_port) for port in container.ports if port.host_port}",
+                        "taken = set[str]()",
+                    ),
+                    fault(
+                        "hostIPC is forgotten",
+                        BASELINE_PY,
+                        ', ("hostIPC", spec.host_ipc)]',
+                        "]",
+                    ),
+                    fault(
+                        "a sysctl is allowed in versions before it was",
+                        BASELINE_PY,
+                        '    (27, ("net.ipv4.ip_local_reserved_ports",)),',
+                        '    (26, ("net.ipv4.ip_local_reserved_ports",)),',
+                    ),
+                    fault(
+                        "a check of restricted does not take the place of baseline's",
+                        "apiserver/admission/podsecurity/evaluate.py",
+                        "    rules = [rule for rule in BASELINE if rule.name not in replaced] + strict",
+                        "    rules = [rule for rule in BASELINE if rule.name not in replaced]",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{UNIT}/test_pod_security.py::test_no_kind_of_container_escapes",
+                (
+                    fault(
+                        "ephemeral containers are not looked at by a standard",
+                        "apiserver/admission/podsecurity/finding.py",
+                        "(*spec.init_containers, *spec.containers, *spec.ephemeral_containers)",
+                        "(*spec.init_containers, *spec.containers)",
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Row(
+        "4.2.escalation",
+        "No sequence of writes to roles and bindings gives their writer a right that they did not have",
+        (
+            Proof(
+                f"{API}/test_escalation.py::test_no_sequence_of_writes_escalates",
+                (
+                    fault(
+                        "the rules of a changed role are not held against what its writer has",
+                        "apiserver/admission/escalation.py",
+                        "    if old is None or role.rules != old.rules:",
+                        "    if old is None:",
+                    ),
+                    fault(
+                        "anybody may aggregate",
+                        "apiserver/admission/escalation.py",
+                        "        if role.aggregation_rule != before:",
+                        "        if False:",
+                    ),
+                    fault(
+                        "anybody who may write bindings may bind",
+                        "apiserver/admission/escalation.py",
+                        "    _require(api, ctx, api.authorizer.rbac.rules_of(ref, ctx.namespace))",
+                        "    return",
+                    ),
+                    fault(
+                        "a rule for one name covers all names",
+                        "apiserver/authz/rules.py",
+                        "        and (not rule.resource_names or (bool(small.resource_names) and "
+                        "small.resource_names[0] in rule.resource_names))",
+                        "",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{UNIT}/test_rules_closure.py::test_no_chain_of_grants_leads_out_of_what_was_held",
+                (
+                    fault(
+                        "groups of a rule are not compared",
+                        "apiserver/authz/rules.py",
+                        "        _has(rule.api_groups, small.api_groups[0])\n        and "
+                        "(_has(rule.resources, resource)",
+                        "        (_has(rule.resources, resource)",
+                    ),
+                    fault(
+                        "a prefix of a path covers what is longer",
+                        "apiserver/authz/rules.py",
+                        'return pattern in ("*", url) or (pattern.endswith("*") and '
+                        'url.rstrip("*").startswith(pattern[:-1]))',
+                        'return pattern in ("*", url) or url.rstrip("*").startswith(pattern.rstrip("*"))',
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Row(
+        "4.2.impersonation",
+        "Whom somebody acts as is checked user by user, group by group, uid and extra; constrained to the action",
+        (
+            Proof(
+                f"{API}/test_access.py::test_impersonation_needs_the_right_to_it",
+                (
+                    fault(
+                        "impersonation is not checked",
+                        "apiserver/authn/impersonation.py",
+                        "        if refusal is not None:\n            return refusal\n",
+                        "        if refusal is not None:\n            return None\n",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{API}/test_access.py::test_constrained_impersonation_is_for_one_action",
+                (
+                    fault(
+                        "the action is not checked",
+                        "apiserver/authn/impersonation.py",
+                        "        asked.insert(0, replace(action, user=acting, "
+                        'verb=f"impersonate-on:{mode}:{action.verb}"))',
+                        "        pass",
+                    ),
+                    fault(
+                        "groups are not checked",
+                        "apiserver/authn/impersonation.py",
+                        "    for one in other.groups:\n        yield Attributes",
+                        "    for one in ():\n        yield Attributes",
+                    ),
+                    fault(
+                        "uids are not checked",
+                        "apiserver/authn/impersonation.py",
+                        "    if other.uid:\n        yield Attributes",
+                        "    if False:\n        yield Attributes",
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Row(
+        "4.2.nodes",
+        "A node touches itself, its Lease and the pods bound to it; Secrets only that a pod on it uses",
+        (
+            Proof(
+                f"{API}/test_access.py::test_an_agent_sees_what_its_pods_need",
+                (
+                    fault(
+                        "a node reads every Secret",
+                        "apiserver/authz/node.py",
+                        "return asked.verb in _READ and (self._refers(asked, asked.resource) or "
+                        "self._certifies(asked))",
+                        "return asked.verb in _READ",
+                    ),
+                    fault(
+                        "a list without a name is one's own",
+                        "apiserver/authz/node.py",
+                        "        if not asked.name:\n            return False\n        return any(",
+                        "        if not asked.name:\n            return True\n        return any(",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{API}/test_admission.py::test_an_agent_changes_only_its_own_node",
+                (
+                    fault(
+                        "a node changes its taints",
+                        NODES_PY,
+                        "    if old is not None and node.spec.taints != old.spec.taints:",
+                        "    if False:",
+                    ),
+                    fault(
+                        "a node sets any label",
+                        NODES_PY,
+                        "    return not official or key in _KUBELET_LABELS",
+                        "    return True or key in _KUBELET_LABELS",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{API}/test_admission.py::test_an_agent_touches_only_pods_on_its_node",
+                (
+                    fault(
+                        "a node writes the status of pods elsewhere",
+                        NODES_PY,
+                        "def _pod_status(ctx: Context[Any], own: str, pod: Pod, old: Pod | None) -> None:\n"
+                        "    if old is None or old.spec.node_name != own:",
+                        "def _pod_status(ctx: Context[Any], own: str, pod: Pod, old: Pod | None) -> None:\n"
+                        "    if old is None:",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{API}/test_admission.py::test_an_agent_gets_tokens_for_its_pods_and_their_audiences",
+                (
+                    fault(
+                        "a node gets tokens of pods elsewhere",
+                        "apiserver/admission/node_tokens.py",
+                        "    if entry.obj.spec.node_name != own:\n"
+                        '        raise forbidden(ctx, "node requested token bound',
+                        '    if False:\n        raise forbidden(ctx, "node requested token bound',
+                    ),
+                    fault(
+                        "a node gets tokens for any audience",
+                        "apiserver/admission/node_tokens.py",
+                        "    if audience in _audiences(api, entry.obj) or",
+                        "    if True or",
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Row(
+        "4.2.bound-tokens",
+        "A token is good for its audience, its time and as long as its pod, account and Secret are there",
+        (
+            Proof(
+                f"{API}/test_access.py::test_a_token_dies_with_its_pod",
+                (
+                    fault(
+                        "what a token is bound to need not be there",
+                        TOKENS_PY,
+                        "            if matters and not _stands(api, api.find(resource, namespace, ref.name), "
+                        "ref.uid):",
+                        "            if False:",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{API}/test_access.py::test_tokens_of_accounts",
+                (
+                    fault(
+                        "an account need not be there",
+                        TOKENS_PY,
+                        "        if not _stands(api, api.find(SERVICEACCOUNT, namespace, name), "
+                        "bound.serviceaccount.uid):",
+                        "        if False:",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{API}/test_access.py::test_a_token_for_others_is_not_for_this_server",
+                (
+                    fault(
+                        "a token for somebody else is taken",
+                        TOKENS_PY,
+                        "            shared = tuple(a for a in audiences if a in claims.audiences)",
+                        "            shared = tuple(audiences)",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{API}/test_access.py::test_a_secret_may_hold_a_token_without_end",
+                (
+                    fault(
+                        "a token that was invalidated is taken",
+                        TOKENS_PY,
+                        "        if meta.deletion_timestamp is not None or LEGACY_INVALID in meta.labels:",
+                        "        if meta.deletion_timestamp is not None:",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{API}/test_outside_access.py::test_bootstrap_tokens",
+                (
+                    fault(
+                        "a bootstrap token has no end",
+                        "apiserver/authn/bootstraptokens.py",
+                        "    if end_of(data) <= now:\n        return None\n",
+                        "",
+                    ),
+                    fault(
+                        "the secret of a bootstrap token is not compared",
+                        "apiserver/authn/bootstraptokens.py",
+                        'if not hmac.compare_digest(data.get("token-secret", b""), secret.encode()):',
+                        "if False:",
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Row(
+        "4.2.encryption",
+        "No Secret is on the disk in the clear; keys are rotated; a value that cannot be opened blocks only itself",
+        (
+            Proof(
+                f"{ENCRYPTION}::test_what_is_named_is_sealed",
+                (
+                    fault(
+                        "Secrets are stored as they are",
+                        "app/sealing.py",
+                        "return self._sealer.seal(key, value) if key.startswith(self._prefixes) else value",
+                        "return value",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{ENCRYPTION}::test_rotation_under_a_running_server",
+                (
+                    fault(
+                        "the new key is not used",
+                        "host/keys.py",
+                        "        self.newest = next(iter(self._keys))",
+                        "        self.newest = list(self._keys)[-1]",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{ENCRYPTION}::test_a_lost_key_costs_one_object",
+                (
+                    fault(
+                        "an object that cannot be read is passed over in lists",
+                        "apiserver/unreadable.py",
+                        "    if not window.unreadable:\n        return\n",
+                        "    return\n",
+                    ),
+                ),
+            ),
+            Proof(
+                "tests/unit/host/test_keys.py::test_sealed_values_are_bound_to_their_key",
+                (
+                    fault(
+                        "a sealed value may be moved to another key",
+                        "host/keys.py",
+                        "self._keys[self.newest].encrypt(nonce, value, key.encode())",
+                        "self._keys[self.newest].encrypt(nonce, value, b'')",
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Row(
+        "4.2.webhooks",
+        "Webhooks have their time and their failure policy, and are never asked about what would repair them",
+        (
+            Proof(
+                f"{API}/test_webhooks.py::test_a_server_starts_under_a_webhook_that_fails_everything",
+                (
+                    fault(
+                        "webhooks are asked about webhooks",
+                        "apiserver/webhooks/table.py",
+                        "        if not hooks or asked.exempt:",
+                        "        if not hooks:",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{API}/test_webhooks.py::test_a_webhook_that_cannot_be_asked",
+                (
+                    fault(
+                        "every webhook fails open",
+                        "apiserver/admission/webhooks.py",
+                        "    if not hook.ignores_failures:\n        raise _internal(text)\n",
+                        "",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{API}/test_webhook_client.py::test_a_slow_webhook_times_out",
+                (
+                    fault(
+                        "webhooks have any time",
+                        "apiserver/webhooks/client.py",
+                        "            async with asyncio.timeout(timeout_s):",
+                        "            async with asyncio.timeout(40):",
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Row(
+        "4.2.audit",
+        "Every change is told before it is answered, with one id and how its user was known; a full disk is a policy",
+        (
+            Proof(
+                f"{API}/test_audit_log.py::test_a_change_is_told_before_it_is_answered",
+                (
+                    fault(
+                        "a record has an id of its own",
+                        "apiserver/audit/auditor.py",
+                        "            audit_id=request.audit_id,\n",
+                        '            audit_id=f"{request.audit_id}x",\n',
+                    ),
+                ),
+            ),
+            Proof(
+                f"{API}/test_audit_log.py::test_when_the_disk_is_full",
+                (
+                    fault(
+                        "changes go on without a record where they must not",
+                        "apiserver/audit/auditor.py",
+                        "            if strict and not done:\n                raise ServiceUnavailable(UNTOLD)\n",
+                        "",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{UNIT}/test_audit.py::test_any_change_shows",
+                (
+                    fault(
+                        "lines of the log are not chained",
+                        "apiserver/audit/chain.py",
+                        "    digest.update(body)\n",
+                        "",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{API}/test_audit_webhook.py::test_credentials_of_a_kubeconfig_are_shown",
+                (
+                    fault(
+                        "the client certificate is not shown",
+                        "apiserver/webhooks/client.py",
+                        "    if pair:\n        show(context, pair)\n",
+                        "",
+                    ),
+                    fault(
+                        "credentials are shown to every target",
+                        "apiserver/webhooks/client.py",
+                        "context = self._contexts.get(of)",
+                        "context = next(iter(self._contexts.values()), None)",
+                    ),
+                ),
+            ),
+        ),
+    ),
+)
