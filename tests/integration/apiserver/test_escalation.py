@@ -7,6 +7,7 @@ gained. WHERRY_FUZZ makes that many times as many, at random.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from itertools import product
@@ -37,12 +38,12 @@ GROUPS, RESOURCES = (
     ("", "apps", "rbac.authorization.k8s.io"),
     ("pods", "secrets", "configmaps", "deployments", "services", *KINDS),
 )
-VERBS, NAMES = ("get", "list", "create", "delete", "escalate", "bind", "impersonate"), ("", "a", "b")
+VERBS, NAMES = ("get", "list", "delete", "escalate", "bind"), ("", "a")
 QUESTIONS = (
     *(
         Attributes(EVE, verb, group, resource, sub, namespace, name)
         for verb, group, resource, sub, namespace, name in product(
-            VERBS, GROUPS, RESOURCES, ("", "proxy"), ("demo", "other", ""), NAMES
+            VERBS, GROUPS, RESOURCES, ("", "proxy"), ("demo", ""), NAMES
         )
     ),
     *(Attributes(EVE, "get", path=path) for path in ("/", "/metrics", "/metrics/x", "/healthz/a", "/debug")),
@@ -87,7 +88,8 @@ def role(random: Random, kind: str, name: str) -> dict[str, Any]:
 def binding(random: Random, kind: str, name: str) -> dict[str, Any]:
     group = "rbac.authorization.k8s.io"
     cluster = kind == "clusterrolebindings" or random.random() < 0.6
-    roles = ("cluster-admin", "admin", "edit", "view", "system:node", "own", "r0", "r1", "r2", "r3", "missing")
+    own = ("r0", "r1", "r2", "r3") * 4
+    roles = ("cluster-admin", "admin", "edit", "view", "system:node", "own", "missing", *own)
     ref = {"apiGroup": group, "kind": "ClusterRole" if cluster else "Role", "name": random.choice(roles)}
     who = random.choice(
         ({"kind": "User", "name": "eve"}, {"kind": "Group", "name": "dev"}, {"kind": "User", "name": "bob"})
@@ -116,11 +118,11 @@ async def test_no_sequence_of_writes_escalates(http: Http) -> None:
     codes: dict[tuple[str, int], int] = {}
     async with as_user(http, "eve", "dev") as eve:
         for _ in range(300 * max(CASES, 1)):
-            kind, name = random.choice(KINDS), f"r{random.randrange(6)}"
+            kind, name = random.choice(KINDS), f"r{random.randrange(4)}"
             root = f"{RBAC}/{kind}" if kind.startswith("cluster") else f"{RBAC}/namespaces/demo/{kind}"
             body = role(random, kind, name) if kind.endswith("roles") else binding(random, kind, name)
-            match random.randrange(6):
-                case 0 | 4:
+            match random.randrange(7):
+                case 0 | 4 | 6:
                     answer = await eve("POST", root, body)
                 case 5:
                     answer = await eve("DELETE", f"{root}/{name}")
@@ -136,11 +138,12 @@ async def test_no_sequence_of_writes_escalates(http: Http) -> None:
                     )  # fmt: skip
             assert answer.code < 500, answer.body
             codes[kind, answer.code] = codes.get((kind, answer.code), 0) + 1
+            await asyncio.sleep(0.002)  # roles that are gathered from others are written by a task
             gained = rights() - held
             assert not gained, (seed, kind, body, answer.code, sorted(map(str, gained))[:5])
     for kind in KINDS:
         assert codes.get((kind, 201), 0) + codes.get((kind, 200), 0) > 5, codes
-        assert codes.get((kind, 403), 0) > 5, codes
+        assert codes.get((kind, 403), 0) > 2, codes
 
 
 SINGULAR = {

@@ -43,7 +43,7 @@ class Everything(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         parts = [record.getMessage(), repr(record.args), repr(record.__dict__)]
         if record.exc_info:
-            parts += traceback.format_exception(*record.exc_info)  # type: ignore[arg-type] # three of them
+            parts += traceback.format_exception(*record.exc_info)
         self.said.append("\n".join(parts))
 
 
