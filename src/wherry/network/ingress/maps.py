@@ -170,12 +170,17 @@ def commands(old: Wanted, new: Wanted, files: Mapping[str, str]) -> list[str]:
         before, after = old.maps.get(name, {}), new.maps[name]
         for key, value in after.items():
             if key not in before:
-                lines.append(f"add map {files[name]} {key} {value}")
+                lines.append(f"add map {files[name]} {_word(key)} {value}")
             elif before[key] != value:
-                lines.append(f"set map {files[name]} {key} {value}")
-        lines += [f"del map {files[name]} {key}" for key in before if key not in after]
+                lines.append(f"set map {files[name]} {_word(key)} {value}")
+        lines += [f"del map {files[name]} {_word(key)}" for key in before if key not in after]
     lines += [f"set server {name}/s{slot} state maint" for name, slot in old.servers if (name, slot) not in new.servers]
     return lines
+
+
+def _word(key: str) -> str:
+    """A key as a word of a command: in a path there may be `;`, which would begin another command."""
+    return key.replace(";", "\\;")
 
 
 def text(entries: Mapping[str, str]) -> str:
