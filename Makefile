@@ -72,6 +72,9 @@ conformance-update: go host ## run it, and write down what passes (tests/conform
 disruption: setup host ## REQUESTS (1000000) while everything is disturbed, none of which may fail (NODES=, PACE=)
 	@python -m tests.disruption
 
+gateway-conformance: go host ## upstream's suite of the Gateway API, profile GATEWAY-HTTP (root; RUN= one test)
+	@RUN='$(RUN)' python -m tests.gateway
+
 bench: setup host ## measure; prints one table
 	python -m bench
 

@@ -16,6 +16,7 @@ from wherry.api.gateway.world import CONTROLLER, World
 from wherry.api.types.core import Service, ServicePort, ServiceSpec
 from wherry.machinery.codec import from_dict
 from wherry.machinery.meta import Key, ObjectMeta, key_of
+from wherry.network.ingress.certificates import listing
 from wherry.network.ingress.config import Shape, render
 from wherry.network.ingress.gateways import Asked, asked
 from wherry.network.ingress.maps import EXACT, PREFIXES, SITES, Desk, Wanted
@@ -99,3 +100,7 @@ def test_a_word_is_one_argument_and_means_itself(said: str) -> None:
 def test_what_is_no_printable_text_is_no_word(said: str) -> None:
     with pytest.raises(ValueError, match="cannot be in a configuration"):
         word(said)
+
+
+def test_a_certificate_without_a_host_is_shown_for_its_own_names() -> None:
+    assert listing("/own.pem", {"+d/s": "/s.pem", "a.test": "/a.pem"}) == "/own.pem\n/s.pem\n/a.pem a.test\n"

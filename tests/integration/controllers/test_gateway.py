@@ -266,3 +266,23 @@ async def test_what_others_say_stays(http: Http) -> None:
     found = await until(http, f"{ROUTES}/r", newer)
     assert {one["controllerName"] for one in found["status"]["parents"]} == {"example.com/c", "wherry.dev/gateway"}
     assert said((await http("GET", f"{GATEWAYS}/g")).body)["Seen"] == ("True", "Seen")
+
+
+async def test_agents_read_the_certificates_that_gateways_may_use(http: Http) -> None:
+    def reads(namespace: str, name: str) -> dict[str, Any]:
+        asked = {"verb": "get", "resource": "secrets", "namespace": namespace, "name": name}
+        return {"spec": {"user": "system:node:n1", "groups": ["system:nodes"], "resourceAttributes": asked}}
+
+    async def may(namespace: str, name: str) -> bool:
+        review = await http("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", reads(namespace, name))
+        return bool(review.body["status"]["allowed"])
+
+    assert not await may("default", "s")
+    refs = [{"name": "s"}, {"name": "t", "namespace": "other"}]
+    await http("POST", GATEWAYS, made("g", listener("a", 443, "HTTPS", tls={"certificateRefs": refs})))
+    asked = (("default", "s"), ("default", "t"), ("other", "t"), ("other", "s"))
+    assert [await may(*one) for one in asked] == [True, False, False, False]
+    whom = {"group": GROUP, "kind": "Gateway", "namespace": "default"}
+    spec = {"from": [whom], "to": [{"group": "", "kind": "Secret", "name": "t"}]}
+    await http("POST", GRANTS, {"metadata": {"name": "g"}, "spec": spec})
+    assert [await may(*one) for one in asked] == [True, False, True, False]

@@ -63,7 +63,8 @@ class Entry:
         self._recorder = Recorder(client, clock, "wherry-ingress", node)
         self._secrets = Secrets(client, clock, shape, self._wake_up)
         self._answers = Answers(client, self._wake_up)
-        self._gateways = Watched(client, clock, self._wake_up)
+        self._gateways = Watched(client, clock, self._ask_again)
+        self._found: Asked | None = None  # until a Gateway, a route or a Service is another
         self._doors = Doors(client, node, self._wake_up)
         self._answering = asyncio.Event()
         self._wake = asyncio.Event()
@@ -77,10 +78,17 @@ class Entry:
         """Why there is no entry although there should be one."""
         for informer in self._own:
             informer.listen(self._on_change)
-        caches.of(SERVICE).listen(self._on_change)
+        caches.of(SERVICE).listen(self._on_service)
         caches.of(ENDPOINTSLICE).listen(self._on_change)
 
     def _on_change(self, old: Object | None, new: Object | None) -> None:
+        self._wake_up()
+
+    def _on_service(self, old: Object | None, new: Object | None) -> None:
+        self._ask_again()
+
+    def _ask_again(self) -> None:
+        self._found = None
         self._wake_up()
 
     def _wake_up(self) -> None:
@@ -160,7 +168,9 @@ class Entry:
 
     async def _asked(self) -> Asked:
         """What Gateways ask for, on the ports that this node can have."""
-        found = asked(self._gateways.world(self._caches.of(SERVICE).objects))
+        if self._found is None:
+            self._found = asked(self._gateways.world(self._caches.of(SERVICE).objects))
+        found = self._found
         usual = (self._shape.http, self._shape.https)
         usable = await self._doors.usable(door.port for door in found.doors if door.port not in usual)
         return found.on({*usual, *usable})

@@ -46,6 +46,7 @@ class Secrets:
         self._group: asyncio.TaskGroup | None = None
         self._shown: dict[str, str] = {}  # host -> file, as HAProxy has it
         self._loaded: dict[str, str] = {}  # file -> PEM, as HAProxy has it
+        self._first = ""  # what HAProxy shows to whoever asks for another name
 
     async def run(self) -> None:
         """Follow what is wanted until cancelled."""
@@ -103,6 +104,11 @@ class Secrets:
             host: str(self._shape.folder / file_name(key)) for host, key in self._wanted.items() if key in self._pairs
         }
 
+    def _default(self) -> str:
+        """What is shown for other names: a certificate of a listener for any host, else our own."""
+        own = (file for host, file in sorted(self._files().items()) if host.startswith("+"))
+        return next(own, str(self._shape.folder / DEFAULT))
+
     def _pems(self) -> dict[str, str]:
         return {str(self._shape.folder / file_name(key)): pair.pem for key, pair in self._pairs.items()}
 
@@ -113,19 +119,20 @@ class Secrets:
             files.write_if_changed(default, self_signed("wherry", self._clock))
         for file, pem in self._pems().items():
             files.write_if_changed(self._shape.folder / file, pem.encode())
-        files.write_if_changed(self._shape.certificates, listing(str(default), self._files()).encode())
+        files.write_if_changed(self._shape.certificates, listing(self._default(), self._files()).encode())
 
     def begun(self) -> None:
         """HAProxy has read the files."""
-        self._shown, self._loaded = self._files(), self._pems()
+        self._shown, self._loaded, self._first = self._files(), self._pems(), self._default()
 
     async def show(self, haproxy: Haproxy) -> None:
         """Give the running HAProxy what is new. Raises HaproxyError."""
         wanted, pems = self._files(), self._pems()
-        if wanted == self._shown and all(self._loaded.get(f) == pems[f] for f in wanted.values()):
+        same = wanted == self._shown and self._default() == self._first
+        if same and all(self._loaded.get(f) == pems[f] for f in wanted.values()):
             return
         await asyncio.to_thread(self.write)
-        if any(wanted.get(host) != file for host, file in self._shown.items()):
+        if self._default() != self._first or any(wanted.get(host) != file for host, file in self._shown.items()):
             # which of two certificates for one name HAProxy would show is not said, so the old one has to go
             await haproxy.reload()
             self.begun()
