@@ -27,9 +27,11 @@ from wherry.network.ingress.wording import text, word
 FOLDER = Path(__file__).parent / "gateway"
 
 
-def look(gateway: Any, routes: list[Any]) -> Asked:
+ONE = Service(metadata=ObjectMeta(name="one", namespace="d"), spec=ServiceSpec(ports=(ServicePort(port=80),)))
+
+
+def look(gateway: Any, routes: list[Any], service: Service = ONE) -> Asked:
     read = [from_dict(HTTPRoute, one) for one in routes]
-    service = Service(metadata=ObjectMeta(name="one", namespace="d"), spec=ServiceSpec(ports=(ServicePort(port=80),)))
     return asked(
         World(
             classes={"w": GatewayClass(spec=GatewayClassSpec(controller_name=CONTROLLER))},
@@ -104,3 +106,18 @@ def test_what_is_no_printable_text_is_no_word(said: str) -> None:
 
 def test_a_certificate_without_a_host_is_shown_for_its_own_names() -> None:
     assert listing("/own.pem", {"+d/s": "/s.pem", "a.test": "/a.pem"}) == "/own.pem\n/s.pem\n/a.pem a.test\n"
+
+
+def test_a_service_that_speaks_http_2_is_spoken_to_so() -> None:
+    """No backend of its kind is there until there is one."""
+    given_ = yaml.safe_load((FOLDER / "objects.yaml").read_text())
+    port = ServicePort(port=80, app_protocol="kubernetes.io/h2c")
+    service = Service(metadata=ObjectMeta(name="one", namespace="d"), spec=ServiceSpec(ports=(port,)))
+    desk = Desk()
+    shown = wanted(look(given_["gateway"], given_["routes"], service), desk)
+    assert shown.maps[EXACT] == {"80|plain.test/x": "h2c-0"}
+    assert desk.grown
+    written = render(Shape(Path("/e")), desk.size, shown.servers, shown.ruled)
+    assert "backend h2c-1\n" in written
+    assert "server s1 127.0.0.1:1 disabled proto h2\n" in written
+    assert "h2c" not in render(Shape(Path("/e")), Desk().size, {})

@@ -29,7 +29,7 @@ from wherry.api.gateway.kinds import (
     GatewayStatus,
     ListenerStatus,
 )
-from wherry.api.gateway.listeners import Judged, Judgement, judge
+from wherry.api.gateway.listeners import Judged, Judgement, judge, refused
 from wherry.api.gateway.ports import TAKEN
 from wherry.api.gateway.said import said
 from wherry.api.gateway.world import Verdict, World
@@ -113,12 +113,9 @@ def _listener(one: Judged) -> dict[str, Verdict | None]:
 
 
 def _accepted(gateway: Gateway, listeners: tuple[Judged, ...]) -> Verdict:
-    own = gateway.spec.infrastructure
-    if own is not None and own.parameters_ref is not None:
-        return Verdict("False", "InvalidParameters", "a Gateway of wherry has no parameters")
-    kinds = [one.type for one in gateway.spec.addresses if one.type != "IPAddress"]
-    if kinds:
-        return Verdict("False", "UnsupportedAddress", f"addresses of the type {kinds[0]} are not served")
+    wrong = refused(gateway)
+    if wrong is not None:
+        return wrong
     bad = [one.listener.name for one in listeners if not (one.accepted.true and one.resolved.true)]
     if not bad:
         return Verdict("True", "Accepted", "the Gateway is served by every node")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from wherry.api.gateway.bundle import GROUP
 from wherry.api.gateway.hostnames import covers, intersection
 from wherry.api.gateway.kinds import Gateway, GatewayClass, GatewayClassSpec, ReferenceGrant, RouteRule
-from wherry.api.gateway.listeners import Judged, judge
+from wherry.api.gateway.listeners import Judged, judge, refused
 from wherry.api.gateway.support import expression_problem, milliseconds, unsupported
 from wherry.api.gateway.world import CONTROLLER, World, by_namespace
 from wherry.machinery.codec import from_dict
@@ -169,6 +169,27 @@ def test_ports_that_cannot_be_had() -> None:
     ]
     (only,) = judged(gateway("g", listener("a", 80, "HTTPS", tls=tls))).values()
     assert only.accepted.reason == "PortUnavailable"
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ({}, None),
+        ({"infrastructure": {"labels": {"a": "b"}}}, None),
+        ({"infrastructure": {"parametersRef": {"group": "", "kind": "ConfigMap", "name": "x"}}}, "InvalidParameters"),
+        ({"addresses": [{"type": "Hostname", "value": "x.test"}]}, "UnsupportedAddress"),
+        ({"tls": {"frontend": {"default": {"validation": {}}}}}, "Invalid"),
+    ],
+)
+def test_gateways_that_are_refused(spec: dict[str, Any], reason: str | None) -> None:
+    """Nothing of them is served: a listener that asks for clients' certificates must not do without."""
+    base = {"gatewayClassName": "w", "listeners": [listener("a", 80)]}
+    made = from_dict(Gateway, {"metadata": {"name": "g", "namespace": "d"}, "spec": {**base, **spec}})
+    found = refused(made)
+    assert (None if found is None else found.reason) == reason
+    (only,) = judged(made).values()
+    assert only.served is (reason is None)
+    assert only.programmed.true is (reason is None)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,12 @@ from typing import NamedTuple
 
 from wherry.api.gateway.kinds import BackendRef, HTTPRoute
 from wherry.api.gateway.world import Verdict, World
+from wherry.api.types.core import Service
 from wherry.machinery.meta import Key
+
+H2C = "kubernetes.io/h2c"
+_NOT_SPOKEN = ("https", "kubernetes.io/wss")
+"""Application protocols of Services that the entry would have to speak TLS for."""
 
 
 class Led(NamedTuple):
@@ -18,6 +23,8 @@ class Led(NamedTuple):
 
     service: Key
     port: int
+    h2c: bool = False
+    """Whether it is spoken to in HTTP/2 without TLS."""
 
 
 def lead(world: World, route: HTTPRoute, ref: BackendRef) -> Led | Verdict:
@@ -31,11 +38,18 @@ def lead(world: World, route: HTTPRoute, ref: BackendRef) -> Led | Verdict:
     service = world.services.get(key)
     if service is None:
         return Verdict("False", "BackendNotFound", f"there is no Service {key}")
+    return _port(key, service, ref.port)
+
+
+def _port(key: Key, service: Service, wanted: int | None) -> Led | Verdict:
     if service.spec.type == "ExternalName":
         return Verdict("False", "UnsupportedProtocol", f"the Service {key} is but another name (ExternalName)")
-    if not any(port.port == ref.port and port.protocol in ("", "TCP") for port in service.spec.ports):
-        return Verdict("False", "BackendNotFound", f"the Service {key} has no TCP port {ref.port}")
-    return Led(key, ref.port or 0)
+    port = next((one for one in service.spec.ports if one.port == wanted and one.protocol in ("", "TCP")), None)
+    if port is None:
+        return Verdict("False", "BackendNotFound", f"the Service {key} has no TCP port {wanted}")
+    if port.app_protocol in _NOT_SPOKEN:
+        return Verdict("False", "UnsupportedProtocol", f"the Service {key} speaks {port.app_protocol}")
+    return Led(key, port.port, port.app_protocol == H2C)
 
 
 def resolved(world: World, route: HTTPRoute) -> Verdict:

@@ -123,6 +123,8 @@ class GatewaySpec(Model, frozen=True):
     listeners: tuple[Listener, ...] = ()
     addresses: tuple[Address, ...] = ()
     infrastructure: Infrastructure | None = None
+    tls: dict[str, Any] | None = None
+    """Certificates of clients and of the entry itself, which wherry does not serve."""
 
 
 class ListenerStatus(Model, frozen=True):

@@ -39,19 +39,34 @@ class Judged:
     @property
     def served(self) -> bool:
         """Whether requests reach it."""
-        return self.accepted.true and (not self.secure or bool(self.secrets))
+        return self.accepted.true and refused(self.gateway) is None and (not self.secure or bool(self.secrets))
 
     @property
     def programmed(self) -> Verdict:
         """What of it is in force."""
         if self.served:
             return Verdict("True", "Programmed", "the listener is served")
-        return Verdict("False", "Invalid", (self.resolved if self.accepted.true else self.accepted).message)
+        why = (refused(self.gateway), self.accepted, self.resolved)
+        first = next(one for one in why if one is not None and not one.true)
+        return Verdict("False", "Invalid", first.message)
 
     @property
     def secure(self) -> bool:
         """Whether TLS ends here."""
         return self.listener.protocol == "HTTPS"
+
+
+def refused(gateway: Gateway) -> Verdict | None:
+    """Why nothing of a Gateway is served; None where that is not so."""
+    own = gateway.spec.infrastructure
+    if own is not None and own.parameters_ref is not None:
+        return Verdict("False", "InvalidParameters", "a Gateway of wherry has no parameters")
+    if gateway.spec.tls:
+        return Verdict("False", "Invalid", "spec.tls (certificates of clients and for backends) is not served")
+    kinds = [one.type for one in gateway.spec.addresses if one.type != "IPAddress"]
+    if kinds:
+        return Verdict("False", "UnsupportedAddress", f"addresses of the type {kinds[0]} are not served")
+    return None
 
 
 Judgement = Mapping[Key, tuple[Judged, ...]]

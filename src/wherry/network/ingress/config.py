@@ -67,7 +67,12 @@ class Shape:
         return self.folder / f"{name}.map"
 
 
-_SERVER: dict[Protocol, str] = {"http": "", "https": " ssl verify none alpn http/1.1", "proxy": " send-proxy-v2"}
+_SERVER: dict[Protocol, str] = {
+    "http": "",
+    "https": " ssl verify none alpn http/1.1",
+    "proxy": " send-proxy-v2",
+    "h2c": " proto h2",
+}
 
 
 def render(shape: Shape, size: Size, servers: Servers, ruled: Ruled = NO_RULES) -> str:
@@ -195,7 +200,7 @@ def _known(shape: Shape, when: str) -> Iterator[str]:
 
 def _backends(shape: Shape, size: Size, servers: Servers) -> Iterator[str]:
     for protocol in PROTOCOLS:
-        for number in range(size.backends[protocol]):
+        for number in range(size.backends.get(protocol, 0)):
             name = f"{protocol}-{number}"
             yield f"backend {name}"
             yield "    http-request set-timeout server var(txn.wait) if { var(txn.wait) -m found }"

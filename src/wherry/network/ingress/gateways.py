@@ -146,9 +146,10 @@ def _targets(world: World, route: HTTPRoute, rule: RouteRule) -> Iterator[Target
 
 def _target(world: World, route: HTTPRoute, ref: BackendRef) -> Target:
     found = lead(world, route, ref)
-    options = Options(hold=hold_seconds(route.metadata.annotations))
-    backend = Backend(found.service, str(found.port), options) if isinstance(found, Led) else None
-    return Target(ref.weight, backend, _changes(ref.filters, RouteMatch()))
+    if not isinstance(found, Led):
+        return Target(ref.weight, None)
+    options = Options(hold=hold_seconds(route.metadata.annotations), protocol="h2c" if found.h2c else "http")
+    return Target(ref.weight, Backend(found.service, str(found.port), options), _changes(ref.filters, RouteMatch()))
 
 
 def _wait(rule: RouteRule) -> int:

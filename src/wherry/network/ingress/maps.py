@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from wherry.network.ingress.routes import Backend, Endpoint, Picture, Place, Protocol
 from wherry.network.ingress.sites import Door, Site, plain
 
-PROTOCOLS: tuple[Protocol, ...] = ("http", "https", "proxy")
+PROTOCOLS: tuple[Protocol, ...] = ("http", "https", "proxy", "h2c")
 EXACT, PREFIXES, HOSTS, SECURE, TIMEOUTS, BODIES = "exact", "prefix", "hosts", "secure", "timeouts", "bodies"
 ANSWERS, SITES = "answers", "sites"
 FILES = (EXACT, PREFIXES, HOSTS, SECURE, TIMEOUTS, BODIES, ANSWERS, SITES)
@@ -29,7 +29,7 @@ Servers = dict[tuple[str, int], Endpoint]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many backends of each protocol there are, and slots in each."""
+    """How many backends of each protocol there are (none where nothing is said), and slots in each."""
 
     backends: Mapping[Protocol, int] = field(default_factory=lambda: {"http": 32, "https": 2, "proxy": 2})
     slots: int = 8
@@ -69,7 +69,7 @@ class Desk:
         self._slots: dict[str, dict[Endpoint, int]] = {}
 
     def _names(self, protocol: Protocol, since: int) -> Iterator[str]:
-        return (f"{protocol}-{n}" for n in range(since, self.size.backends[protocol]))
+        return (f"{protocol}-{n}" for n in range(since, self.size.backends.get(protocol, 0)))
 
     def wanted(
         self, picture: Picture, waiting: Mapping[Backend, Endpoint], answers: Mapping[str, str] | None = None
@@ -106,8 +106,8 @@ class Desk:
         if name is None:
             protocol = backend.options.protocol
             if not self._free[protocol]:
-                before = self.size.backends[protocol]
-                self.size = Size({**self.size.backends, protocol: before * 2}, self.size.slots)
+                before = self.size.backends.get(protocol, 0)
+                self.size = Size({**self.size.backends, protocol: before * 2 or 2}, self.size.slots)
                 self._free[protocol].extend(self._names(protocol, before))
                 self.grown = True
             name = self._given[backend] = self._free[protocol].popleft()

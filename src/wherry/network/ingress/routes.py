@@ -26,7 +26,7 @@ PREFIX = "wherry.dev/"
 """Annotations of ours: hold-seconds, timeout-seconds, body-limit, redirect-to-https, backend-protocol, certificate."""
 
 Match = Literal["exact", "prefix"]
-Protocol = Literal["http", "https", "proxy"]
+Protocol = Literal["http", "https", "proxy", "h2c"]
 _HOST = re.compile(r"(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?", re.ASCII)
 _PATH = re.compile(r"/[\x21\x23-\x26\x28-\x5b\x5d-\x7e]*", re.ASCII)  # printable, no space, quote or backslash
 _SIZE = re.compile(r"([0-9]{1,12})([kmg]?)", re.ASCII)
