@@ -65,6 +65,8 @@ class InProcessClient:
 
     def _context(self, resource: Resource[T], key: Key, subresource: str = "") -> Context[T]:
         resource = self._live(resource)
+        if resource.defined:  # nobody defines it at present, or not in this version
+            raise NotFound("the server could not find the requested resource")
         return Context(
             self._user, resource, key.namespace, key.name, subresource=subresource, manager=self._manager, inside=True
         )
@@ -124,8 +126,6 @@ class InProcessClient:
         """Create. Raises AlreadyExists, Invalid, Forbidden."""
         ctx = self._context(resource, Key(obj.metadata.namespace, obj.metadata.name))
         if resource.defined:
-            if ctx.resource.custom is None:
-                raise NotFound("the server could not find the requested resource")
             head = {"kind": resource.kind, "apiVersion": resource.api_version}
             obj = ctx.resource.custom.typed({**codec.to_dict(obj), **head})
         review = REVIEWS.get(str(resource))

@@ -17,10 +17,13 @@ from tests.support.apiserver import running_apiserver
 from tests.support.definitions import eventually
 from wherry.aio.clock import SystemClock
 from wherry.api.gateway.bundle import GROUP, OURS, PLURALS, VERSION, VERSION_NOTE
+from wherry.api.gateway.kinds import GATEWAY, Gateway
 from wherry.apiserver.authn.user import known
 from wherry.controllers import gateway, gatewaybundle, gatewayclass, httproute
 from wherry.controllers.settings import Settings
 from wherry.host.selfsigned import self_signed
+from wherry.machinery.errors import NotFound
+from wherry.machinery.meta import Key, ObjectMeta
 from wherry.reconcile.runner import run_controllers
 
 pytestmark = pytest.mark.looptime(False)
@@ -286,3 +289,15 @@ async def test_agents_read_the_certificates_that_gateways_may_use(http: Http) ->
     spec = {"from": [whom], "to": [{"group": "", "kind": "Secret", "name": "t"}]}
     await http("POST", GRANTS, {"metadata": {"name": "g"}, "spec": spec})
     assert [await may(*one) for one in asked] == [True, False, True, False]
+
+
+async def test_what_nobody_defines_is_not_written(tmp_path: Path) -> None:
+    """A kind that we know a part of would lose the rest."""
+    async with running_apiserver(tmp_path) as running:
+        client = running.client(known("system:kube-controller-manager"))
+        made = Gateway(metadata=ObjectMeta(name="g", namespace="default"))
+        with pytest.raises(NotFound):
+            await client.create(GATEWAY, made)
+        with pytest.raises(NotFound):
+            await client.patch(GATEWAY, Key("default", "g"), {"metadata": {"labels": {"a": "b"}}})
+        assert (await client.list(GATEWAY)).items == ()
