@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ import pytest
 
 from tests.integration.apiserver.conftest import Http
 from tests.support.apiserver import running_apiserver
-from tests.support.definitions import eventually
 from wherry.aio.clock import SystemClock
 from wherry.api.gateway.bundle import GROUP, OURS, PLURALS, VERSION, VERSION_NOTE
 from wherry.api.gateway.kinds import GATEWAY, Gateway
@@ -62,17 +61,14 @@ async def http(tmp_path: Path) -> AsyncIterator[Http]:
 async def until(http: Http, path: str, good: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """The object, as soon as it is as it should be."""
     last: dict[str, Any] = {}
-
-    async def is_so() -> bool:
-        nonlocal last
-        last = (await http("GET", path)).body
-        return last.get("kind") != "Status" and good(last)
-
-    try:
-        await eventually(is_so)
-    except (TimeoutError, AssertionError):
-        raise AssertionError(last) from None
-    return last
+    with suppress(TimeoutError):
+        async with asyncio.timeout(20):
+            while True:
+                last = (await http("GET", path)).body
+                if last.get("kind") != "Status" and good(last):
+                    return last
+                await asyncio.sleep(0.02)
+    raise AssertionError(last)
 
 
 def said(obj: dict[str, Any]) -> dict[str, tuple[str, str]]:
