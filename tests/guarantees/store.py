@@ -212,7 +212,10 @@ ROWS = (
     Row(
         "1.failed-sync",
         "After a failed sync nothing is tried again on the same handle; opening anew loses nothing",
-        (Proof(CUT + "test_after_a_failed_sync_the_handle_is_dead", (RETRIED,)),),
+        (
+            Proof(CUT + "test_after_a_failed_sync_the_handle_is_dead", (RETRIED,)),
+            Proof(FILE + "test_a_write_ahead_log_that_was_left_is_written_anew", (LEFT_WAL,)),
+        ),
     ),
     Row(
         "1.failed-write",
@@ -267,7 +270,10 @@ ROWS = (
     Row(
         "1.one-order",
         "Many writers get one order: revisions are given, committed and published in it, and a writer's own is visible",
-        (Proof(LOG + "test_sixty_four_writers_get_one_order", (EARLY_ANSWER, DISORDER)),),
+        (
+            Proof(LOG + "test_sixty_four_writers_get_one_order", (EARLY_ANSWER, DISORDER)),
+            Proof(LOG + "test_as_many_writes_are_made_as_were_asked_for", (GAP_FILL,)),
+        ),
     ),
     Row(
         "1.exact-keys",

@@ -196,7 +196,16 @@ ROWS = (
     Row(
         "1.watch-over-restarts",
         "A watch goes on over a restart of the server where it was, and never goes back in time",
-        (Proof("tests/integration/apiserver/test_restart.py::test_what_a_client_sees_over_a_restart", (SKIPPED,)),),
+        (
+            Proof(
+                "tests/integration/apiserver/test_restart.py::test_what_a_client_sees_over_a_restart", (SKIPPED, ZERO)
+            ),
+        ),
+    ),
+    Row(
+        "1.windows-load",
+        "What is written while a server starts is seen by who reads and watches",
+        (Proof(UNIT + "test_what_is_written_while_windows_load_is_there", (EARLY,)),),
     ),
     Row(
         "1.progress-of-quiet-resources",

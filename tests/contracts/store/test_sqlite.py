@@ -100,6 +100,21 @@ async def test_a_copy_has_what_the_write_ahead_log_has(tmp_path: Path) -> None:
     await log.close()
 
 
+async def test_a_write_ahead_log_that_was_left_is_written_anew(tmp_path: Path) -> None:
+    """It may be in memory only, where a sync has failed: a new file is written to the disk for sure."""
+    log = await SqliteLog.open(tmp_path / "s.db")
+    await log.append("/a", b"x", 0)
+    for name in ("s.db", "s.db-wal"):
+        (tmp_path / f"left-{name}").write_bytes((tmp_path / name).read_bytes())
+    await log.close()
+    left = tmp_path / "left-s.db-wal"
+    with left.open("rb") as old:
+        log = await SqliteLog.open(tmp_path / "left-s.db")
+        assert left.stat().st_ino != os.fstat(old.fileno()).st_ino
+        assert [record.key for record in (await log.list(""))[1]] == ["/a"]
+        await log.close()
+
+
 async def test_files_are_private(tmp_path: Path) -> None:
     (tmp_path / "s.db").touch(mode=0o644)
     log = await SqliteLog.open(tmp_path / "s.db")

@@ -38,6 +38,7 @@ async def test_what_a_client_sees_over_a_restart(tmp_path: Path) -> None:
         async with aiohttp.ClientSession(connector=connector) as session:
             http = Http(running, session)
             assert int((await http("GET", MAPS)).body["metadata"]["resourceVersion"]) >= answered
+            assert (await http("GET", f"{MAPS}?resourceVersion={answered}")).code == 200, "it has been reached"
             if life == 0:
                 account = {"metadata": {"name": "default"}}
                 await http("POST", "/api/v1/namespaces/default/serviceaccounts", account)

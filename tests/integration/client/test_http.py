@@ -77,6 +77,16 @@ async def test_watch_tells_the_present_then_changes(client: HTTPClient) -> None:
     assert await take(events, 2) == [("ADDED", "b"), ("DELETED", "a")]
 
 
+async def test_a_watch_begins_at_the_list_not_at_its_last_item(client: HTTPClient) -> None:
+    await client.create(CONFIGMAP, config_map("a"))
+    await client.create(CONFIGMAP, config_map("b"))
+    await client.delete(CONFIGMAP, Key("default", "b"))
+    events = client.watch(CONFIGMAP, Select(namespace="default"))
+    assert await take(events, 2) == [("ADDED", "a"), ("SYNCED", "")]
+    await client.create(CONFIGMAP, config_map("c"))
+    assert await take(events, 1) == [("ADDED", "c")]
+
+
 async def test_watch_survives_a_server_that_comes_back_without_history(tmp_path: Path) -> None:
     """What vanished meanwhile is made up, what changed is told, and SYNCED comes again."""
     log = MemoryLog()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections import Counter
 from functools import cache
 
@@ -58,3 +59,9 @@ def test_rows_have_names_of_their_own() -> None:
 
 def test_faults_of_one_name_are_one_fault() -> None:
     assert all(FAULTS[fault.name] == fault for proof in PROOFS for fault in proof.faults)
+
+
+def test_no_fault_is_forgotten() -> None:
+    modules = [module for name, module in sys.modules.items() if name.startswith("tests.guarantees.")]
+    named = [value for module in modules for value in vars(module).values() if isinstance(value, Fault)]
+    assert [fault.name for fault in named if fault.name not in FAULTS] == []

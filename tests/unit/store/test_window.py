@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
@@ -13,7 +13,7 @@ from wherry.machinery.meta import Object
 from wherry.machinery.resource import Resource
 from wherry.store.entry import Entry, Event, with_revision
 from wherry.store.history import OVERHEAD, Keep
-from wherry.store.log import Compacted
+from wherry.store.log import Change, Compacted
 from wherry.store.memory import MemoryLog
 from wherry.store.window import FutureRevision, Window
 from wherry.store.windows import Windows, key_of
@@ -123,6 +123,22 @@ async def test_quiet_windows_advance_with_the_store(cluster: Cluster) -> None:
     await cluster.log.append("/elsewhere", b"not an object", None)
     assert watch.revision == 2
     assert cluster.windows.of(OTHER).list().revision == 2
+
+
+async def test_what_is_written_while_windows_load_is_there() -> None:
+    class Busy(MemoryLog):
+        """Somebody writes between two questions."""
+
+        async def after(self, revision: int) -> Sequence[Change]:
+            found = await super().after(revision)
+            await self.append(key_of(THING, "default", "late"), value("late"), None)
+            return found
+
+    log = Busy()
+    await log.append(key_of(THING, "default", "early"), value("early"), None)
+    windows = await Windows.open(log, LoopClock())
+    assert names(windows.of(THING).list().items) == ["default/early@1", "default/late@2"]
+    assert windows.revision == 2
 
 
 async def test_lists_are_sorted_filtered_and_paged(cluster: Cluster) -> None:
