@@ -182,7 +182,7 @@ class Firewall:
         self._asked.pop(uid, None)
         self._before.pop(uid, None)
         if self._fresh.pop(uid, ""):
-            self._members.release(uid)
+            self._members.put_pod(uid, None)
             self._ask()
 
     # --- what is done

@@ -54,7 +54,7 @@ class Membership:
     # --- what changes
 
     def put_pod(self, uid: str, one: Member | None, *, local: bool = False) -> None:
-        """A pod as it is now; None: it has no address (any more)."""
+        """A pod as it is now; None: it has no address (any more), and nothing of it runs."""
         if local:
             self._local.add(uid)
         before = self._members.get(uid)
@@ -99,11 +99,6 @@ class Membership:
     def is_shut(self, address: str) -> bool:
         """Whether the address is one of a pod that is shut."""
         return self._owners.get(address, "") in self._shut
-
-    def release(self, uid: str) -> None:
-        """Nothing of the pod runs any more."""
-        if uid in self._shut:
-            self.put_pod(uid, None)
 
     def put_namespace(self, name: str, labels: Labels | None) -> None:
         """A namespace's labels; None: it is gone."""

@@ -119,11 +119,11 @@ def test_a_pod_whose_object_went_first_may_nothing_until_it_ends() -> None:
     assert found.is_shut(one.address)
     found.put_pod("next", replace(one, namespace="y"), local=True)
     assert found.verdicts == {}, "the address has gone on"
-    found.release("u")
+    found.put_pod("u", None)
     assert not found.is_shut(one.address)
     found.shut("next")
     assert found.verdicts == {}, "it was free"
     found.shut_address("unknown", one.address)
     assert found.verdicts == {one.address: SHUT}
-    found.release("unknown")
+    found.put_pod("unknown", None)
     assert found.verdicts == {}
