@@ -96,10 +96,6 @@ class Membership:
             self._local.add(uid)
             self._set(address, verdict)
 
-    def is_shut(self, address: str) -> bool:
-        """Whether the address is one of a pod that is shut."""
-        return self._owners.get(address, "") in self._shut
-
     def put_namespace(self, name: str, labels: Labels | None) -> None:
         """A namespace's labels; None: it is gone."""
         if self._namespaces.get(name) == labels:
