@@ -86,7 +86,8 @@ class Rest:
     def watch(self, path: str, since: str) -> Iterator[Json]:
         """Events after a revision, until the server ends the stream. Raises Refused, OSError."""
         with contextlib.closing(self.connect()) as connection:
-            connection.request("GET", f"{path}?watch=1&allowWatchBookmarks=true&resourceVersion={since}")
+            joint = "&" if "?" in path else "?"
+            connection.request("GET", f"{path}{joint}watch=1&allowWatchBookmarks=true&resourceVersion={since}")
             answer = connection.getresponse()
             if answer.status != 200:
                 raise Refused(answer.status, json.loads(answer.read()))

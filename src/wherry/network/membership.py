@@ -38,9 +38,11 @@ class Membership:
         """How often `verdicts` has changed."""
         self.groups: dict[Group, set[str]] = {}
         """The addresses in each group in use."""
-        self.named: dict[Name, dict[str, int]] = {}
-        """For each port name in use, the addresses that have it and their number for it."""
+        self.named: dict[Name, set[tuple[str, int]]] = {}
+        """For each port name in use, the addresses that have it, each with its number for it."""
         self.moved: set[Group | Name] = set()
+        self._near: dict[str, list[Group]] = {}
+        """The groups in use by the one namespace whose pods may be in them, or ""."""
         self._members: dict[str, Member] = {}
         self._owners: dict[str, str] = {}
         self._passed: dict[str, str] = {}
@@ -133,20 +135,22 @@ class Membership:
         groups = {rule.group for rule in rules if rule.group is not None}
         names = {name for rule in rules for name in rule.named}
         self.groups = {one: self.groups[one] if one in self.groups else self._fill(one) for one in groups}
+        self._near = {}
+        for one in self.groups:
+            self._near.setdefault(one.namespace if _near(one) else "", []).append(one)
         self.named = {one: self.named[one] if one in self.named else self._fill_name(one) for one in names}
 
     # --- what follows
 
     def _fill(self, group: Group) -> set[str]:
         self.moved.add(group)
-        near = all(peer.namespaces is None for peer in group.peers)
-        uids = self._in_namespace.get(group.namespace, ()) if near else self._members
+        uids = self._in_namespace.get(group.namespace, ()) if _near(group) else self._members
         members = [self._members[uid] for uid in uids]
         return {m.address for m in members if group.has(m, self._namespaces.get(m.namespace))}
 
-    def _fill_name(self, name: Name) -> dict[str, int]:
+    def _fill_name(self, name: Name) -> set[tuple[str, int]]:
         self.moved.add(name)
-        return {m.address: m.named[name] for m in self._members.values() if name in m.named}
+        return {(m.address, m.named[name]) for m in self._members.values() if name in m.named}
 
     def _take_over(self, uid: str, address: str) -> None:
         owner = self._owners.get(address)
@@ -169,18 +173,15 @@ class Membership:
     def _sort(self, one: Member, *, present: bool) -> None:
         """Put a pod into the groups it belongs to, or take it out of them."""
         labels = self._namespaces.get(one.namespace)
-        for group, addresses in self.groups.items():
+        for group in (*self._near.get(one.namespace, ()), *self._near.get("", ())):
+            addresses = self.groups[group]
             if (one.address in addresses) != (present and group.has(one, labels)):
                 (addresses.add if present else addresses.discard)(one.address)
                 self.moved.add(group)
-        for name, numbers in self.named.items():
-            wanted = one.named.get(name) if present else None
-            if numbers.get(one.address) != wanted:
+        for name, places in self.named.items():
+            if name in one.named:
+                (places.add if present else places.discard)((one.address, one.named[name]))
                 self.moved.add(name)
-                if wanted is None:
-                    del numbers[one.address]
-                else:
-                    numbers[one.address] = wanted
 
     def _judge(self, uid: str) -> None:
         one = self._members.get(uid)
@@ -198,6 +199,11 @@ class Membership:
             del self.verdicts[address]
         else:
             self.verdicts[address] = verdict
+
+
+def _near(group: Group) -> bool:
+    """Whether only pods of the group's own namespace can be in it."""
+    return all(peer.namespaces is None for peer in group.peers)
 
 
 def _union(parts: Iterable[Part | None]) -> tuple[Part, ...] | None:

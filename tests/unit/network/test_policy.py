@@ -141,12 +141,12 @@ def test_what_the_database_may(made: NetworkPolicy, rule: Rule, addresses: set[s
 
 def test_a_name_means_what_the_receiver_calls_so() -> None:
     found = judge(policy(policy_types=("Egress",), egress=out(pods(), ports=(NetworkPolicyPort(port="http"),))))
-    assert found.named == {Name("tcp", "http"): {WEB.address: 8080}}
+    assert found.named == {Name("tcp", "http"): {(WEB.address, 8080)}}
 
 
 def test_a_name_that_no_pod_has_is_no_port() -> None:
     found = judge(policy(ingress=into(ports=(NetworkPolicyPort(port="nothing"),))))
-    assert found.named == {Name("tcp", "nothing"): {}}
+    assert found.named == {Name("tcp", "nothing"): set()}
     assert "dport @name_" in Ruleset().whole(found), "so the rule is there and matches nothing"
 
 

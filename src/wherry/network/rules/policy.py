@@ -154,10 +154,16 @@ class _Picture:
         return f"goto {name}"
 
 
-def _elements(what: Group | Name, now: Membership) -> frozenset[str]:
-    if isinstance(what, Group):
-        return frozenset(now.groups[what])
-    return frozenset(f"{address} . {number}" for address, number in now.named[what].items())
+Element = str | tuple[str, int]
+
+
+def _elements(what: Group | Name, now: Membership) -> frozenset[Element]:
+    return frozenset(now.groups[what] if isinstance(what, Group) else now.named[what])
+
+
+def _written(elements: frozenset[Element]) -> Iterator[str]:
+    for one in sorted(elements, key=str):
+        yield one if isinstance(one, str) else f"{one[0]} . {one[1]}"
 
 
 def _bulk(verb: str, name: str, elements: Iterator[str]) -> str:
@@ -175,7 +181,7 @@ class Ruleset:
 
     def __init__(self) -> None:
         self._judged = 0
-        self._sets: dict[Group | Name, frozenset[str]] = {}
+        self._sets: dict[Group | Name, frozenset[Element]] = {}
         self._chains: dict[str, str] = {}
         self._maps: dict[str, dict[str, str]] = {"ingress": {}, "egress": {}, "own": {}}
 
@@ -208,8 +214,8 @@ class Ruleset:
                 yield f"add set ip {TABLE} {name} {{ type {_GROUP if isinstance(what, Group) else _NAME}; }}\n"
             before = self._sets.get(what, frozenset())
             self._sets[what] = elements
-            yield _bulk("delete", name, iter(sorted(before - elements)))
-            yield _bulk("add", name, iter(sorted(elements - before)))
+            yield _bulk("delete", name, _written(before - elements))
+            yield _bulk("add", name, _written(elements - before))
 
     def _move_maps(self, maps: dict[str, dict[str, str]]) -> Iterator[str]:
         for name, elements in maps.items():
