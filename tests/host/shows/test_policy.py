@@ -97,7 +97,7 @@ class Scene:
 
     def reach(self, name: str, *targets: str) -> set[str]:
         """Which of these (host:port) a pod can connect to."""
-        tries = (f"(nc -w 2 -e /bin/true {one.replace(':', ' ')} && echo {one}) &" for one in targets)
+        tries = (f"(nc -w 2 {one.replace(':', ' ')} -e /bin/true && echo {one}) &" for one in targets)
         said = self.cluster.kubectl("-n", self.namespace, "exec", name, "--", "sh", "-c", f"{' '.join(tries)} wait")
         return set(said.split())
 
@@ -156,7 +156,7 @@ def starter(name: str, target: str, **labels: str) -> Json:
     """A pod whose first act is to connect."""
     made = pod(name, restartPolicy="Never")
     made["metadata"]["labels"] = labels
-    made["spec"]["containers"][0]["command"] = ["/bin/nc", "-w", "1", "-e", "/bin/true", target, "8080"]
+    made["spec"]["containers"][0]["command"] = ["/bin/nc", "-w", "1", target, "8080", "-e", "/bin/true"]
     return made
 
 
@@ -243,7 +243,7 @@ def test_an_agent_that_is_killed_leaves_no_gap(scene: Scene) -> None:
                 time.sleep(0.5)
             assert (bad.arrived, worse.arrived) == (0, 0)
             assert min(bad.sent, worse.sent) > 1000
-            for name in ("in", "other-0", "other-1", "other-2"):
+            for name in ("other-0", "other-1", "other-2", "in"):
                 scene.cluster.kubectl("-n", scene.namespace, "delete", "networkpolicy", name)
             time.sleep(1)
             assert bad.arrived > 100, "so the test can fail"
