@@ -78,16 +78,21 @@ ROWS = (
                         "    if old is None:",
                     ),
                     fault(
-                        "anybody may aggregate",
-                        "apiserver/admission/escalation.py",
-                        "        if role.aggregation_rule != before:",
-                        "        if False:",
-                    ),
-                    fault(
                         "anybody who may write bindings may bind",
                         "apiserver/admission/escalation.py",
                         "    _require(api, ctx, api.authorizer.rbac.rules_of(ref, ctx.namespace))",
                         "    return",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{API}/test_escalation.py::test_a_role_that_one_holds_is_not_made_wider",
+                (
+                    fault(
+                        "anybody may aggregate",
+                        "apiserver/admission/escalation.py",
+                        "        if role.aggregation_rule != before:",
+                        "        if False:",
                     ),
                     fault(
                         "a rule for one name covers all names",

@@ -97,16 +97,71 @@ def binding(random: Random, kind: str, name: str) -> dict[str, Any]:
     return {"metadata": {"name": name}, "roleRef": ref, "subjects": [{"apiGroup": group, **who}]}
 
 
-async def test_no_sequence_of_writes_escalates(http: Http) -> None:
-    """(Fails when an update, a binding or an aggregation is not held against what its writer has.)"""
-    authorizer = http.running.server.api.authorizer
-    assert (await http("POST", "/api/v1/namespaces", {"metadata": {"name": "other"}})).code == 201
+async def prepared(http: Http) -> None:
+    """Eve may write roles and bindings, and a little more."""
     await http("POST", f"{RBAC}/clusterroles", {"metadata": {"name": "own"}, "rules": OWN})
     subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "eve"}
     ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "own"}
     await http(
         "POST", f"{RBAC}/clusterrolebindings", {"metadata": {"name": "own"}, "roleRef": ref, "subjects": [subject]}
     )
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ({"rules": [OWN[1]]}, {"rules": [{**OWN[1], "verbs": ["get", "list", "delete"]}]}),
+        ({"rules": [OWN[1]]}, {"rules": [{**OWN[1], "resources": ["pods", "secrets"]}]}),
+        ({"rules": [OWN[1]]}, {"rules": [{**OWN[1], "resources": ["pods/exec"]}]}),
+        ({"rules": [OWN[2]]}, {"rules": [{**OWN[2], "apiGroups": ["batch"]}]}),
+        ({"rules": [OWN[3]]}, {"rules": [{**OWN[3], "resourceNames": ["b"]}]}),
+        ({"rules": [OWN[3]]}, {"rules": [{k: v for k, v in OWN[3].items() if k != "resourceNames"}]}),
+        ({"rules": [OWN[4]]}, {"rules": [{**OWN[4], "nonResourceURLs": ["/metrics/x"]}]}),
+        ({"rules": [OWN[4]]}, {"rules": [{**OWN[4], "nonResourceURLs": ["/*"]}]}),
+        ({"rules": []}, {"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"collect": "x"}}]}}),
+    ],
+    ids=[
+        "verb",
+        "resource",
+        "subresource",
+        "group",
+        "other name",
+        "no name",
+        "longer path",
+        "shorter path",
+        "gathered",
+    ],
+)
+async def test_a_role_that_one_holds_is_not_made_wider(http: Http, first: dict[str, Any], then: dict[str, Any]) -> None:
+    """Eve makes a role of what she has, binds herself to it, and widens it, in every way of writing."""
+    await prepared(http)
+    wide = {"metadata": {"name": "wide", "labels": {"collect": "x"}}, "rules": [{**OWN[1], "resources": ["secrets"]}]}
+    assert (await http("POST", f"{RBAC}/clusterroles", wide)).code == 201
+    group, types = "rbac.authorization.k8s.io", {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
+    one = f"{RBAC}/clusterroles/mine"
+    async with as_user(http, "eve", "dev") as eve:
+        assert (await eve("POST", f"{RBAC}/clusterroles", {"metadata": {"name": "mine"}, **first})).code == 201
+        body = {
+            "metadata": {"name": "mine"},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "mine"},
+            "subjects": [{"apiGroup": group, "kind": "User", "name": "eve"}],
+        }
+        assert (await eve("POST", f"{RBAC}/clusterrolebindings", body)).code == 201
+        wider = {**types, "metadata": {"name": "mine"}, **then}
+        for answer in (
+            await eve("POST", f"{RBAC}/clusterroles", {**wider, "metadata": {"name": "more"}}),
+            await eve("PUT", one, wider),
+            await eve("PATCH", one, then, "application/merge-patch+json"),
+            await eve("PATCH", f"{one}?fieldManager=x&force=true", wider, "application/apply-patch+yaml"),
+        ):
+            assert (answer.code, "RBAC permissions not currently held" in answer.message) == (403, True), answer.body
+
+
+async def test_no_sequence_of_writes_escalates(http: Http) -> None:
+    """(Fails when an update or a binding is not held against what its writer has.)"""
+    authorizer = http.running.server.api.authorizer
+    assert (await http("POST", "/api/v1/namespaces", {"metadata": {"name": "other"}})).code == 201
+    await prepared(http)
 
     def rights() -> set[Attributes]:
         return {asked for asked in QUESTIONS if authorizer.allowed(asked)}
