@@ -9,6 +9,7 @@ from tests.guarantees import (
     outages,
     security,
     security_access,
+    security_nodes,
     security_parsers,
     security_requests,
     store,
@@ -25,5 +26,6 @@ ROWS = (
     *security_access.ROWS,
     *security.ROWS,
     *security_requests.ROWS,
+    *security_nodes.ROWS,
     *security_parsers.ROWS,
 )

@@ -101,11 +101,6 @@ ROWS = (
                         "small.resource_names[0] in rule.resource_names))",
                         "",
                     ),
-                ),
-            ),
-            Proof(
-                f"{UNIT}/test_rules_closure.py::test_no_chain_of_grants_leads_out_of_what_was_held",
-                (
                     fault(
                         "groups of a rule are not compared",
                         "apiserver/authz/rules.py",

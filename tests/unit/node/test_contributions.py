@@ -182,6 +182,11 @@ async def test_privileges_of_the_container_go_before_the_pods() -> None:
     ("image", "user", "message"),
     [
         ("", None, "container has runAsNonRoot and image will run as root"),
+        ("0:1000", None, "container has runAsNonRoot and image will run as root"),
+        ("00", None, "container has runAsNonRoot and image will run as root"),
+        ("4294967296", None, "container has runAsNonRoot and image will run as root"),
+        ("2147483648", None, "container has runAsNonRoot and image will run as root"),
+        ("\u0667", None, "image has non-numeric user (\u0667), cannot verify user is non-root"),
         ("www-data", None, "image has non-numeric user (www-data), cannot verify user is non-root"),
         ("5", 0, "container's runAsUser breaks non-root policy"),
     ],
@@ -196,3 +201,12 @@ async def test_non_root_is_checked_against_what_will_really_run(image: str, user
     if user is None:
         made = await Privileges().container(scope(one), numeric, ContainerConfig("c", "i"))
         assert made.security.user == 1000
+
+
+@pytest.mark.parametrize("profile", [{"type": "Localhost"}, {"type": "Localhost", "localhostProfile": ""}])
+async def test_an_empty_profile_is_none_to_run_with(profile: dict[str, Any]) -> None:
+    """CVE-2023-2431: it would mean no profile at all."""
+    for context in ({"seccompProfile": profile}, {}):
+        one = pod(containers=[container("c", securityContext=context)], securityContext={"seccompProfile": profile})
+        with pytest.raises(HookFault, match="localhostProfile must be set if seccompProfile type is Localhost"):
+            await Privileges().container(scope(one), starting(one), ContainerConfig("c", "i"))

@@ -17,6 +17,7 @@ MASKED = (
     "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
     "/sys/devices/virtual/powercap",
 )  # fmt: skip
+_LAST_USER = 2**31 - 1
 READONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 
@@ -63,9 +64,11 @@ def check_not_root(scope: Scope, starting: Starting, user: int | None) -> None:
     image = starting.image.user.partition(":")[0]
     if image in ("", "0", "root"):
         raise HookFault(f"container has runAsNonRoot and image will run as root {where}")
-    if not image.isdigit():
+    if not (image.isascii() and image.isdigit()):
         why = f"image has non-numeric user ({image}), cannot verify user is non-root"
         raise HookFault(f"container has runAsNonRoot and {why} {where}")
+    if not 0 < int(image) <= _LAST_USER:  # 00 is root; a runtime may take what is beyond for it (CVE-2024-40635)
+        raise HookFault(f"container has runAsNonRoot and image will run as root {where}")
 
 
 class Privileges(Hook):
