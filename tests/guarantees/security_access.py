@@ -2,17 +2,90 @@
 
 from __future__ import annotations
 
-from tests.guarantees.row import Proof, Row, fault
+from tests.guarantees.row import Edit, Fault, Proof, Row, fault
 
 API = "tests/integration/apiserver"
 UNIT = "tests/unit/apiserver"
 ORACLE = "tests/oracles/test_pod_security.py::test_every_version_judges_as_upstream"
+HARDENING = "tests/integration/app/test_hardening.py"
 ENCRYPTION = "tests/integration/app/test_encryption.py"
 BASELINE_PY = "apiserver/admission/podsecurity/baseline.py"
 NODES_PY = "apiserver/admission/node_restriction.py"
 TOKENS_PY = "apiserver/authn/tokens.py"
 
 ROWS = (
+    Row(
+        "4.1.cis",
+        "A control plane is hardened as it is made: files, strangers, TLS, admission, audit log, administrators",
+        (
+            Proof(
+                f"{HARDENING}::test_files_are_roots_alone",
+                (
+                    Fault(
+                        "the store is readable for others",
+                        (
+                            Edit(
+                                "store/database.py",
+                                "os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))",
+                                "os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))",
+                            ),
+                            Edit(
+                                "store/database.py",
+                                "            file.chmod(0o600)",
+                                "            file.chmod(0o644)",
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+            Proof(
+                f"{HARDENING}::test_strangers_get_health_and_nothing_else",
+                (
+                    fault(
+                        "strangers may see whatever rules let them",
+                        "apiserver/authn/authenticator.py",
+                        "        if not self.enabled:\n            return False\n",
+                        "        if self.enabled:\n            return True\n",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{HARDENING}::test_tls_is_of_today",
+                (
+                    fault(
+                        "ciphers of old are taken",
+                        "apiserver/server.py",
+                        "    context.minimum_version = ssl.TLSVersion.TLSv1_2\n",
+                        "    context.minimum_version = ssl.TLSVersion.TLSv1_2\n"
+                        '    context.set_ciphers("ALL:@SECLEVEL=0")\n',
+                    ),
+                ),
+            ),
+            Proof(
+                f"{HARDENING}::test_what_is_written_down_unasked",
+                (
+                    fault(
+                        "no audit log is kept unasked",
+                        "app/config.py",
+                        "    enabled: bool = True\n    policy",
+                        "    enabled: bool = False\n    policy",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{HARDENING}::test_what_admission_does_unasked",
+                (
+                    fault(
+                        "nodes are not restricted unasked",
+                        "apiserver/admission/plugins.py",
+                        "    node_restriction.PLUGIN,\n",
+                        "",
+                    ),
+                ),
+            ),
+        ),
+        missing="a command that prints id, status and evidence of each of the benchmark's 131 checks; those of nodes",
+    ),
     Row(
         "4.2.pod-security",
         "The Pod Security Standards judge every pod of upstream's own 4,500 as upstream does, in every version",
