@@ -118,9 +118,10 @@ OLD_SIGNS = Fault(
         Edit(
             "controllers/nodelifecycle.py",
             "            self._last[node.metadata.name] = (sign, now)\n            return 0.0\n",
+            "            at = now\n"
             "            if before is None and lease is not None and renewed:\n"
-            "                now = min(now, datetime.datetime.fromisoformat(str(renewed)).timestamp())\n"
-            "            self._last[node.metadata.name] = (sign, now)\n            return 0.0\n",
+            "                at = min(now, datetime.datetime.fromisoformat(str(renewed)).timestamp())\n"
+            "            self._last[node.metadata.name] = (sign, at)\n            return now - at\n",
         ),
         Edit("controllers/nodelifecycle.py", "from dataclasses import", "import datetime\nfrom dataclasses import"),
     ),

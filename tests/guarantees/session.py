@@ -79,9 +79,11 @@ def main() -> int:
     result, *tests = sys.argv[1:]
     assert Path(sys.prefix) in Path(wherry.__file__).parents, f"not the seeded copy: {wherry.__file__}"
     recorder = Recorder()
-    pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests], plugins=[recorder])
-    outcome = Outcome(recorder.passed, tuple(recorder.failed), recorder.broken)
-    Path(result).write_bytes(msgspec.json.encode(outcome))
+    try:
+        pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests], plugins=[recorder])
+    finally:  # it raises when a test that failed has left something open
+        outcome = Outcome(recorder.passed, tuple(recorder.failed), recorder.broken)
+        Path(result).write_bytes(msgspec.json.encode(outcome))
     return 0
 
 

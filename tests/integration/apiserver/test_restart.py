@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import aiohttp
@@ -48,7 +49,8 @@ async def test_what_a_client_sees_over_a_restart(tmp_path: Path) -> None:
                 address, node_port = made["clusterIP"], made["ports"][0]["nodePort"]
                 since = (await http("GET", MAPS)).body["metadata"]["resourceVersion"]
             else:
-                async with session.get(f"{running.url}{MAPS}?watch=1&resourceVersion={since}") as response:
+                watch = f"{running.url}{MAPS}?watch=1&resourceVersion={since}"
+                async with asyncio.timeout(10), session.get(watch) as response:
                     seen = [msgspec.json.decode(await response.content.readline()) for _ in range(life)]
                 assert [e["object"]["metadata"]["name"] for e in seen] == [f"a{n}" for n in range(life)]
                 taken = {"metadata": {"name": "t"}, "spec": {"clusterIP": address, "ports": [{"port": 1}]}}
