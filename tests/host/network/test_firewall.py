@@ -184,7 +184,7 @@ def test_a_pod_waits_for_policies_older_than_itself(place: World) -> None:
 
         late = policy("in", "p0")
 
-        async def list(self, resource: object, select: Select = ALL) -> Listing[NetworkPolicy]:
+        async def list(self, resource: Resource[Any], select: Select = ALL) -> Listing[Any]:
             assert (resource, select.namespace) == (NETWORKPOLICY, "d")
             made = replace(self.late, metadata=replace(self.late.metadata, resource_version=str(self.revision + 1)))
             return Listing((made,), self.revision + 2)

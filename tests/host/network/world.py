@@ -26,8 +26,9 @@ from wherry.api.discovery.endpointslice import ENDPOINTSLICE
 from wherry.api.types.core import Node, NodeAddress, NodeSpec, NodeStatus, ObjectReference, Service, ServicePort
 from wherry.api.types.core import ServiceSpec as Spec
 from wherry.api.types.discovery import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
-from wherry.client.interface import ALL, Event, Select
+from wherry.client.interface import ALL, Event, Listing, Select
 from wherry.host import links, netns
+from wherry.machinery.errors import NotFound
 from wherry.machinery.meta import Key, Object, ObjectMeta, key_of
 from wherry.machinery.resource import Resource
 from wherry.network import cni
@@ -92,6 +93,15 @@ class Feed:
     def drop(self, resource: Resource[Any], key: Key) -> None:
         self.revision += 1
         self._send(resource, Event("DELETED", resource, self._objects[resource].pop(key), self.revision))
+
+    async def get(self, resource: Resource[Any], key: Key) -> Any:
+        found = self._objects.get(resource, {}).get(key)
+        if found is None:
+            raise NotFound(f"{resource} {key}")
+        return found
+
+    async def list(self, resource: Resource[Any], select: Select = ALL) -> Listing[Any]:
+        return Listing(tuple(self._objects.get(resource, {}).values()), self.revision)
 
     def _send(self, resource: Resource[Any], event: Event[Any]) -> None:
         for other, queues in self._queues.items():
