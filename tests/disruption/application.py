@@ -4,6 +4,7 @@ pod that does nothing, from whose network clients ask."""
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.disruption.ground import Target
 from tests.support import image
 from tests.support.image import SERVE, TOOLS
 from tests.support.manifests import Json, pod
-from wherry.testing.cluster import Cluster
+from wherry.testing.cluster import Cluster, run
 
 NAMESPACE = "disruption"
 HOST = "disruption.test"
@@ -25,6 +26,22 @@ CLUSTER_DNS = Target("10.96.0.10", 53)
 NAME = f"web.{NAMESPACE}.svc.cluster.local"
 SLICES = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"
 _SELECTOR = {"app": "web"}
+_ASK = """
+import sys, time, http.client
+host, *nodes = sys.argv[1:]
+for node in nodes:
+    until, seen = time.monotonic() + 60, None
+    while seen != 200:
+        try:
+            connection = http.client.HTTPConnection(node, timeout=5)
+            connection.request("GET", "/name/0", headers={"Host": host, "Connection": "close"})
+            seen = connection.getresponse().status
+        except OSError as error:
+            seen = error
+        if time.monotonic() > until:
+            sys.exit(f"{node} does not serve the Ingress: {seen}")
+        time.sleep(0.1)
+"""
 
 
 def archive(folder: Path) -> Path:
@@ -79,6 +96,12 @@ def deploy(cluster: Cluster, node: str) -> None:
         cluster.kubectl("apply", "-f", "-", stdin=json.dumps(item))
     cluster.kubectl("rollout", "status", "-n", NAMESPACE, "deployment/web", "--timeout=90s")
     cluster.kubectl("wait", "-n", NAMESPACE, f"pod/{CLIENT}", "--for=condition=Ready", "--timeout=60s")
+
+
+def wait_for_ingress(cluster: Cluster, nodes: Iterable[str]) -> None:
+    """Until every node's HTTP entry serves the application. Raises CommandFailed."""
+    argv = cluster.place.argv([sys.executable, "-c", _ASK, HOST, *nodes])
+    run(argv, env={}, check=True, stdin="", timeout=120)
 
 
 def fixed_targets(cluster_ip: str, nodes: Iterable[str], outside: str) -> dict[str, list[Target]]:

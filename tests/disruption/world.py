@@ -51,6 +51,7 @@ class World:
         application.deploy(cluster, first)
         rest = Rest(cluster.kubeconfig)
         addresses = _addresses(rest)
+        application.wait_for_ingress(cluster, addresses.values())
         with (
             Generator(_in_pod(rest), plan.paced(plan.INSIDE, factor), host=HOST, name=NAME) as inside,
             Generator(list, plan.paced(plan.OUTSIDE, factor), host=HOST, name=NAME) as outside,
