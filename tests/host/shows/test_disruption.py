@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.disruption import application, report
@@ -19,9 +17,10 @@ pytestmark = [
 REQUESTS = 20_000
 
 
-def test_no_request_fails_whatever_is_done_to_the_cluster(tmp_path: Path) -> None:
-    with Cluster(tmp_path / "cluster", nodes=2) as cluster:
-        cluster.load_image(application.archive(tmp_path))
+def test_no_request_fails_whatever_is_done_to_the_cluster(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("disruption")  # short: the names of sockets are
+    with Cluster(folder / "cluster", nodes=2) as cluster:
+        cluster.load_image(application.archive(folder))
         result = run(cluster, REQUESTS)
     text = report.text(result, REQUESTS)
     print(text)  # noqa: T201 - figures, not limits
