@@ -31,15 +31,15 @@ class Group(NamedTuple):
 
 def _web(ways: Iterable[str], share: float) -> Iterable[Group]:
     for way in ways:
-        yield Group(NEW, way, round(6 * share), 0.07)
-        yield Group(KEPT, way, round(8 * share), 0.04)
+        yield Group(NEW, way, round(16 * share), 0.18)
+        yield Group(KEPT, way, round(32 * share), 0.16)
         yield Group(SLOW, way, round(16 * share), 3.0)
         yield Group(SOCKET, way, round(16 * share), 1.0)
 
 
 INSIDE: tuple[Group, ...] = (
     *_web((POD, SERVICE, NODE_PORT, INGRESS), 1.0),
-    *(Group(DNS, udp(way), 4, 0.07) for way in (POD, SERVICE, NODE_PORT, CLUSTER_DNS)),
+    *(Group(DNS, udp(way), 8, 0.14) for way in (POD, SERVICE, NODE_PORT, CLUSTER_DNS)),
 )
 """From a pod."""
 OUTSIDE: tuple[Group, ...] = tuple(_web((OUTSIDE_PORT, OUTSIDE_INGRESS), 0.5))

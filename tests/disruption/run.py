@@ -47,6 +47,8 @@ def _round(world: World, around: Sequence[Disturbance], begun: float) -> str:
         except (AssertionError, OSError) as error:
             return f"{disturbance.name} on {world.node}: {error}"
         time.sleep(PAUSE)
+        for failure in world.news():
+            _say(f"    {failure}")
     return ""
 
 

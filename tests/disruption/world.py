@@ -39,6 +39,7 @@ class World:
     """Node -> its address."""
     releases: Sequence[Path] = ()
     turn: int = 0
+    told: int = 0
     _ended: threading.Event = field(default_factory=threading.Event)
     _following: threading.Thread = field(default_factory=threading.Thread)
 
@@ -81,6 +82,13 @@ class World:
     def failed(self) -> int:
         """Failed so far."""
         return self.inside.failed + self.outside.failed
+
+    def news(self) -> list[str]:
+        """Failures that nobody has been told of yet, a few words each."""
+        found = [*self.inside.failures[self.told :], *self.outside.failures]
+        self.told = len(self.inside.failures)
+        self.outside.failures.clear()
+        return [f"{one['kind']} by {one['way']} to {one['target']}: {one['error']}" for one in found[:10]]
 
     def kubectl(self, *words: str, timeout: float = KUBECTL) -> str:
         """kubectl in the application's namespace. Raises CommandFailed."""

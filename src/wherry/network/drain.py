@@ -54,7 +54,7 @@ def _is(endpoint: Endpoint, uid: str) -> bool:
 class Drain:
     """Knows when no proxy sends a pod new connections any more."""
 
-    def __init__(self, caches: Caches, proxy: Proxy, node: str, *, limit: float = 2.0, port: int = PORT) -> None:
+    def __init__(self, caches: Caches, proxy: Proxy, node: str, *, limit: float = 5.0, port: int = PORT) -> None:
         self._caches = caches
         self._proxy = proxy
         self._node = node
