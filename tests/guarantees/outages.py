@@ -10,17 +10,6 @@ ROWS = (
         "A rolling update, a drain, a restart or kill of any part and an upgrade drop no request",
         (
             Proof(
-                "tests/host/shows/test_disruption.py::test_no_request_fails_whatever_is_done_to_the_cluster",
-                (
-                    fault(
-                        "SIGTERM and the end of an endpoint race each other (kubernetes #43576)",
-                        "node/lifecycle.py",
-                        "if alive and delete and not facts.drained:",
-                        "if alive and delete and not facts.drained and self.now < 0:",
-                    ),
-                ),
-            ),
-            Proof(
                 "tests/unit/network/test_drain.py::test_a_node_that_does_not_answer_yet_is_waited_for",
                 (
                     fault(
@@ -32,6 +21,7 @@ ROWS = (
                 ),
             ),
         ),
+        missing="`make disruption` does not pass yet: some requests fail while pods roll and every part is killed at once",
     ),
     Row(
         "3.udp-conntrack",
