@@ -21,7 +21,7 @@ ROWS = (
                 ),
             ),
         ),
-        missing="`make disruption` does not pass yet: some requests fail while pods roll and every part is killed at once",
+        missing="`make disruption` does not pass yet: a few requests fail while pods roll and all parts are killed",
     ),
     Row(
         "3.udp-conntrack",
