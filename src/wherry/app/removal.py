@@ -5,11 +5,14 @@ Idempotent: run again after an interruption, it goes on. Containers on that mach
 
 from __future__ import annotations
 
+import base64
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 from wherry.aio.clock import Clock
+from wherry.api.certificates.signing import KUBELET_CLIENT, asked, parse
 from wherry.apiserver.authn.removed_nodes import NAME, NAMESPACE
 from wherry.app.config import Config
 from wherry.app.rest import ApiRefused, Rest
@@ -21,6 +24,7 @@ from wherry.machinery.time import seconds, time_at
 
 POLL = 0.5
 MERGE = "application/merge-patch+json"
+_REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 _CONFIG_MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
 
 
@@ -41,6 +45,7 @@ def remove(config: Config, name: str, clock: Clock, steps: Steps, *, timeout: fl
         step.detail, step.changed = f"pods: {moved}", moved > 0
     with steps.step("take back its certificates"):
         _revoke(rest, name, clock.now())
+        _forget_requests(rest, name)
     with steps.step("remove the node"):
         rest.text(path, "DELETE")
 
@@ -98,6 +103,22 @@ def _revoke(rest: Rest, name: str, now: float) -> None:
         rest.send("POST", _CONFIG_MAPS, head)
         present = {}
     rest.send("PATCH", f"{_CONFIG_MAPS}/{NAME}", {"data": revoked(present, name, now)}, MERGE)
+
+
+def _forget_requests(rest: Rest, name: str) -> None:
+    """Remove what it was given its certificates for, so that another machine may take the name at once."""
+    for request in rest.items(_REQUESTS):
+        spec = request["spec"]
+        if spec["signerName"] == KUBELET_CLIENT and _asks_for(spec["request"], name):
+            with contextlib.suppress(ApiRefused):
+                rest.text(f"{_REQUESTS}/{quote(request['metadata']['name'], safe='')}", "DELETE")
+
+
+def _asks_for(request: str, name: str) -> bool:
+    try:
+        return asked(parse(base64.b64decode(request))).common_name == f"system:node:{name}"
+    except ValueError:
+        return False
 
 
 def revoked(present: Mapping[str, str], name: str, now: float) -> dict[str, str | None]:

@@ -17,7 +17,7 @@ from wherry.app import server
 from wherry.app.config import Config
 from wherry.client.http import Access, HTTPClient
 from wherry.host.keys import Pki
-from wherry.machinery.errors import InternalError
+from wherry.machinery.errors import APIError
 from wherry.machinery.meta import ObjectMeta
 
 pytestmark = pytest.mark.looptime(False)
@@ -51,7 +51,8 @@ async def test_a_server_whose_store_failed_ends_and_starts_anew_with_everything(
                     await asyncio.sleep(0.05)
             if life == 0:
                 with no_file_longer_than(os.stat(f"{config.database}-wal").st_size + 200_000):
-                    with pytest.raises(InternalError, match="not known"):
+                    # the server's own writes meet the limit too: then ours comes to a store that takes none
+                    with pytest.raises(APIError, match=r"not known|takes no writes"):
                         await _create_many(client, acknowledged)
                     async with asyncio.timeout(10):
                         assert await running == 1
