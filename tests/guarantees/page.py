@@ -35,7 +35,7 @@ def text(rows: Sequence[Row] = ROWS) -> str:
             section = this
             lines += [
                 f"\n## {section}. {SECTIONS[section]}\n",
-                "| row | promise | tests, and the faults that they see |",
+                "| row | promise | tests, and the faults that they must see |",
                 "|---|---|---|",
             ]
         lines.append(f"| {row.id.partition('.')[2]} | {row.promise} | {'<br>'.join(_cell(row))} |")
