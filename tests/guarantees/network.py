@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.guarantees.row import Proof, Row, fault
 
 _FIREWALL = "tests/host/network/test_firewall.py"
-_NEIGHBOURS = "tests/host/network/test_wire_neighbours.py"
+_NEIGHBOURS = "tests/host/network/test_neighbours.py"
 _SHOWS = "tests/host/shows/test_policy.py"
 _TABLE = "network/rules/table.py"
 _RULES = "network/rules/policy.py"

@@ -52,7 +52,9 @@ class Net:
     """Namespace by address."""
     workers: dict[str, ThreadPoolExecutor] = field(default_factory=dict)
     listening: dict[str, Listening] = field(default_factory=dict)
-    inside: list[contextlib.AbstractContextManager[None]] = field(default_factory=list)
+    stays: dict[str, contextlib.AbstractContextManager[None]] = field(default_factory=dict)
+    """Each worker's stay in its namespace, ended by the worker itself: forgotten ones end in whatever thread collects
+    garbage, and move that one."""
     number: int = 0
 
     def open(self, pods: Sequence[End]) -> None:
@@ -79,9 +81,8 @@ class Net:
                     self.listening[address] = _listen()
 
     def _enter(self, address: str) -> None:
-        inside = netns.entered(self.spaces[address])
-        inside.__enter__()
-        self.inside.append(inside)  # one that nobody holds would leave at once
+        self.stays[address] = stay = netns.entered(self.spaces[address])
+        stay.__enter__()
 
     def _space(self, name: str, address: str) -> str:
         space = f"{self.prefix}-{name}"
@@ -104,7 +105,8 @@ class Net:
     def close(self) -> None:
         for listening in self.listening.values():
             listening.close()
-        for worker in self.workers.values():
+        for node, worker in self.workers.items():
+            worker.submit(self.stays.pop(HOSTS[node].address).__exit__, None, None, None).result(30)
             worker.shutdown()
         for space in self.spaces.values():
             netns.delete(space)
