@@ -135,9 +135,9 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             while not self._finished:
                 self._wake.clear()
-                wake_at = self._step(group) if self._taken or self._take() else self._parts.clock.now() + ROOM_AGAIN
+                pause = self._pause(self._step(group)) if self._taken or self._take() else ROOM_AGAIN
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._pause(wake_at)):
+                    async with asyncio.timeout(pause):
                         await self._wake.wait()
             self._probing.stop()
             for task in self._busy.values():

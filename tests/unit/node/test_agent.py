@@ -23,8 +23,10 @@ from wherry.api.core.pod import POD
 from wherry.api.types.core import Pod
 from wherry.machinery.meta import Key
 from wherry.machinery.time import time_at
+from wherry.node import admission
 from wherry.node.agent import Agent
 from wherry.node.config import AgentConfig
+from wherry.node.facts import Problem
 from wherry.node.hooks.hook import Hook, Scope
 from wherry.node.hooks.identity import Identity
 from wherry.node.runtime.simulated import Simulated
@@ -246,6 +248,31 @@ async def test_the_end_of_a_pod(world: World) -> None:
     assert await world.runtime.sandboxes() == ()
     assert list(world.config.pods.iterdir()) == []
     assert world.agent.pods() == []
+
+
+async def test_a_pod_that_waits_for_room_looks_now_and_then(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also once its volumes would be due for a refresh."""
+    port = {"ports": [{"containerPort": 80, "hostPort": 80}]}
+    await world.create(container("c", command=["stubborn"], **port))
+    await asyncio.sleep(2)
+    await world.delete(100)
+    looks, refusal = 0, admission.refusal
+
+    def counted(*arguments: Any) -> Problem | None:
+        nonlocal looks
+        looks += 1
+        assert looks < 2000, "it spins"
+        return refusal(*arguments)
+
+    monkeypatch.setattr(admission, "refusal", counted)
+    other = pod(containers=[container("c", **port)])
+    meta = msgspec.structs.replace(other.metadata, name="q", uid="v")
+    await world.api.create(POD, msgspec.structs.replace(other, metadata=meta))
+    await asyncio.sleep(90)
+    assert looks > 200
+    assert (await world.api.get(POD, Key("default", "q"))).status.phase != "Running"
+    await asyncio.sleep(20)
+    assert (await world.api.get(POD, Key("default", "q"))).status.phase == "Running"
 
 
 async def test_a_finished_pod_stays_finished(world: World) -> None:
