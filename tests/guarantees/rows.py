@@ -10,8 +10,10 @@ from tests.guarantees import (
     security,
     security_access,
     security_nodes,
+    security_objects,
     security_parsers,
     security_requests,
+    security_secrets,
     store,
     watches,
 )
@@ -24,8 +26,10 @@ ROWS = (
     *network.ROWS,
     *outages.ROWS,
     *security_access.ROWS,
+    *security_secrets.ROWS,
     *security.ROWS,
     *security_requests.ROWS,
+    *security_objects.ROWS,
     *security_nodes.ROWS,
     *security_parsers.ROWS,
 )
