@@ -24,6 +24,8 @@ from wherry.host import daemons, processes
 PROGRAM = "haproxy"
 BIND = "WHERRY_LISTENER_{}"
 """The variable for a listening socket that is given, by its number; in the configuration `${WHERRY_LISTENER_0-:80}`."""
+_LONGEST = 97
+"""What HAProxy binds is named with its process at first: less than the 107 bytes that the kernel allows."""
 _SECONDS = 5.0
 _TOGETHER = 60
 """Commands sent in one line."""
@@ -87,6 +89,9 @@ class Haproxy:
 
     async def check(self) -> None:
         """Have the configuration read. Raises HaproxyError with what is wrong."""
+        if len(os.fsencode(self._master)) > _LONGEST:
+            what = f"{self._master} is too long for the name of a socket ({_LONGEST} bytes at most)"
+            raise HaproxyError(f"{what}; make the cluster under a --root that is shorter")
         program = shutil.which(PROGRAM)
         if program is None:
             raise HaproxyError("haproxy is not installed; run: apt-get install haproxy")
