@@ -21,7 +21,6 @@ from random import Random
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from wherry.aio.clock import LoopClock
 from wherry.node.runtime.simulated import Simulated
@@ -73,7 +72,11 @@ class World:
     """An agent's sessions behind a real HTTP server, and what failed in it."""
 
     runtime: Streamer
-    server: TestServer
+    host: str
+    port: int
+
+    def url(self, path: str) -> str:
+        return f"http://{self.host}:{self.port}{path}"
 
     async def left(self) -> None:
         """Wait until the runtime has no session any more."""
@@ -84,7 +87,7 @@ class World:
 
     async def send(self, kind: str, pieces: Iterable[bytes]) -> None:
         """Begin a session as a client, send these bytes after the handshake, and go."""
-        reader, writer = await asyncio.open_connection(self.server.host, self.server.port)
+        reader, writer = await asyncio.open_connection(self.host, self.port)
         head = (
             f"GET /{'exec' if 'v5' in kind or 'base64' in kind else 'forward'} HTTP/1.1\r\nHost: x\r\n"
             "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -111,7 +114,7 @@ class World:
         self.runtime.says = bytes(told.outgoing)
         async with (
             aiohttp.ClientSession() as client,
-            client.ws_connect(self.server.make_url("/exec"), protocols=["v5.channel.k8s.io"]) as socket,
+            client.ws_connect(self.url("/exec"), protocols=["v5.channel.k8s.io"]) as socket,
         ):
             found = [message.data async for message in socket]
         assert b"\x01hello" in found
@@ -133,12 +136,13 @@ async def running() -> AsyncIterator[World]:
     app = web.Application()
     app.router.add_get("/exec", exec_)
     app.router.add_get("/forward", forward)
-    server = TestServer(app)
-    await server.start_server()
+    runner = web.AppRunner(app)  # not a TestServer: that cancels the session of a client that goes, as no agent does
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        yield World(runtime, server)
+        yield World(runtime, *runner.addresses[0])
     finally:
-        await server.close()
+        await runner.cleanup()
         listener.close()
 
 
@@ -246,7 +250,7 @@ async def test_whatever_a_runtime_says_its_session_ends_with_it(caplog: pytest.L
                 for path, kind in (("/exec", KINDS[0]), ("/exec", KINDS[1]), ("/forward", KINDS[2])):
                     async with (
                         asyncio.timeout(5),
-                        client.ws_connect(world.server.make_url(path), protocols=[kind]) as s,
+                        client.ws_connect(world.url(path), protocols=[kind]) as s,
                     ):
                         async for _ in s:
                             pass

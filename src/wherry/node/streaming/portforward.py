@@ -7,12 +7,12 @@ https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/40
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from aiohttp import WSMsgType, web
 
 from wherry.aio.connection import Dialled
+from wherry.node.streaming.both_ways import both_ways
 from wherry.node.streaming.remote import RemoteSession
 from wherry.node.streaming.remotecommand import payload
 from wherry.node.streaming.spdy import Data, Reset
@@ -31,19 +31,12 @@ async def tunnel(socket: web.WebSocketResponse, remote: Dialled) -> None:
             if message.type is WSMsgType.BINARY:
                 remote.write(message.data)
                 await remote.drain()
-        remote.close()
 
-    upward = asyncio.create_task(up())  # noqa: TID251 - ends below
-    try:
+    async def down() -> None:
         while data := await remote.read():
             await socket.send_bytes(data)
-    except ConnectionError:
-        pass
-    finally:
-        upward.cancel()
-        await asyncio.gather(upward, return_exceptions=True)
-        remote.close()
-        await socket.close()
+
+    await both_ways(socket, remote, up, down())
 
 
 async def channels(socket: web.WebSocketResponse, remote: RemoteSession, ports: Sequence[int]) -> None:
@@ -67,18 +60,8 @@ async def channels(socket: web.WebSocketResponse, remote: RemoteSession, ports: 
             if data and data[0] in to_stream:
                 remote.spdy.send(to_stream[data[0]], data[1:])
                 await remote.flush()
-        remote.close()
 
-    upward = asyncio.create_task(up())  # noqa: TID251 - ends below
-    try:
-        await _down(socket, remote, to_channel)
-    except ConnectionError:
-        pass
-    finally:
-        upward.cancel()
-        await asyncio.gather(upward, return_exceptions=True)
-        remote.close()
-        await socket.close()
+    await both_ways(socket, remote, up, _down(socket, remote, to_channel))
 
 
 async def _down(socket: web.WebSocketResponse, remote: RemoteSession, to_channel: dict[int, int]) -> None:

@@ -8,15 +8,16 @@ https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/40
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import WSMessage, WSMsgType, web
 
+from wherry.node.streaming.both_ways import both_ways
 from wherry.node.streaming.remote import RemoteSession
 from wherry.node.streaming.spdy import Data, Reset
 
@@ -53,16 +54,8 @@ async def bridge(socket: web.WebSocketResponse, remote: RemoteSession, wanted: W
     await remote.flush()
     encode = _Encoder(socket.ws_protocol or "")
     await encode.send(socket, STDOUT if wanted.stdout else ERROR, b"")
-    upward = asyncio.create_task(_to_runtime(socket, remote, streams))  # noqa: TID251 - ends below
-    try:
-        await _to_client(socket, remote, {stream: channel for channel, stream in streams.items()}, encode)
-    except ConnectionError:
-        pass
-    finally:
-        upward.cancel()
-        await asyncio.gather(upward, return_exceptions=True)
-        remote.close()
-        await socket.close()
+    down = _to_client(socket, remote, {stream: channel for channel, stream in streams.items()}, encode)
+    await both_ways(socket, remote, partial(_to_runtime, socket, remote, streams), down)
 
 
 class _Encoder:
@@ -106,7 +99,6 @@ async def _to_runtime(socket: web.WebSocketResponse, remote: RemoteSession, stre
         elif channel in streams and channel in (STDIN, RESIZE):
             remote.spdy.send(streams[channel], data)
         await remote.flush()
-    remote.close()
 
 
 def payload(message: WSMessage) -> bytes:
