@@ -132,12 +132,6 @@ ROWS = (
                         "(*spec.init_containers, *spec.containers, *spec.ephemeral_containers)",
                         "(*spec.containers,)",
                     ),
-                    fault(
-                        "a resize may change everything of a container",
-                        "apiserver/subresources/doors.py",
-                        "replace(c, resources=wanted[c.name].resources, resize_policy=wanted[c.name].resize_policy)",
-                        "wanted[c.name]",
-                    ),
                 ),
             ),
             Proof(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.guarantees.row import Proof, Row, fault
+from tests.guarantees.row import Edit, Fault, Proof, Row, fault
 
 PARSERS = "tests/unit/apiserver/test_parsers.py"
 FRAMES = "tests/unit/node/test_session_frames.py"
@@ -81,10 +81,10 @@ ROWS = (
                 f"{PARSERS}::test_quantities",
                 (
                     fault(
-                        "exponents have no end",
+                        "a suffix that is none ends in another failure than the one that is answered",
                         "machinery/quantity.py",
-                        "    if found is None or len(found[1]) > 9 or int(found[1]) > _MAX_DIGITS:",
-                        "    if found is None or len(found[1]) > 9:",
+                        "        raise ValueError(_SUFFIX_WRONG)",
+                        "        raise ArithmeticError(_SUFFIX_WRONG)",
                     ),
                 ),
             ),
@@ -113,11 +113,16 @@ ROWS = (
             Proof(
                 f"{CEL}::test_deep_nesting_is_refused",
                 (
-                    fault(
+                    Fault(
                         "a deep expression is a failure of ours",
-                        "machinery/cel/parser.py",
-                        "    except RecursionError:",
-                        "    except MemoryError:",
+                        (
+                            Edit("machinery/cel/parser.py", "    except RecursionError:", "    except MemoryError:"),
+                            Edit(
+                                "machinery/cel/program.py",
+                                "    except RecursionError:\n        raise CompileError",
+                                "    except MemoryError:\n        raise CompileError",
+                            ),
+                        ),
                     ),
                 ),
             ),

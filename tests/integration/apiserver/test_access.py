@@ -227,9 +227,8 @@ async def grant(http: Http, name: str, user: str, *rules: tuple[str, str, str]) 
 async def test_constrained_impersonation_is_for_one_action(http: Http) -> None:
     group = "authentication.k8s.io"
     await grant(
-        http, "deputy", "bob", ("impersonate:user-info", group, "users"), ("impersonate:user-info", group, "groups"),
-        ("impersonate-on:user-info:list", "", "pods"),
-    )  # fmt: skip
+        http, "deputy", "bob", ("impersonate:user-info", group, "users"), ("impersonate-on:user-info:list", "", "pods")
+    )
     await grant(http, "reader", "ann", ("list", "", "pods"), ("list", "", "configmaps"))
     async with as_user(http, "bob") as bob:
         assert (await bob("GET", PODS)).code == 403
@@ -240,8 +239,12 @@ async def test_constrained_impersonation_is_for_one_action(http: Http) -> None:
             assert (await bob("GET", PODS, Impersonate_User=name)).code == 403
         assert (await bob("GET", PODS, Impersonate_User="ann", Impersonate_Uid="7")).code == 403
         assert (await bob("GET", PODS, Impersonate_Uid="7")).code == 400
+        for name in ("system:masters", "dev"):
+            assert (await bob("GET", PODS, Impersonate_User="ann", Impersonate_Group=name)).code == 403
+        await grant(http, "groups", "bob", ("impersonate:user-info", group, "groups"))
+        assert (await bob("GET", PODS, Impersonate_User="ann", Impersonate_Group="dev")).code == 200
         masters = await bob("GET", MAPS, Impersonate_User="ann", Impersonate_Group="system:masters")
-        assert masters.code == 403
+        assert masters.code == 403, "not for this action"
 
 
 async def test_a_constrained_node_has_a_nodes_groups(http: Http) -> None:

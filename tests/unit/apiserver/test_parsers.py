@@ -171,8 +171,20 @@ def test_spdy_frames(parts: list[bytes]) -> None:
         survives(lambda part=part: session.receive(part), (ProtocolError,))  # type: ignore[misc]
 
 
-@given(st.text(max_size=60), st.text(max_size=40), st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "X"]))
-@settings(max_examples=100)
+SEGMENTS = st.sampled_from(
+    ["a", "pods", "..", ".", "", "%2e%2e", "%2E", "%2f", "a%2Fb", "%00", "a%2F..%2Fb", "%252f", "%ff", "status", "*"]
+)
+PATHS = st.builds(
+    lambda root, rest: "/".join((root, *rest)),
+    st.sampled_from(["api/v1", "api/v1/namespaces", "apis/apps/v1", "apis/apps/v1/namespaces/a/deployments"]),
+    st.lists(SEGMENTS, max_size=5),
+)
+
+
+@given(
+    st.text(max_size=60) | PATHS, st.text(max_size=40), st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "X"])
+)
+@settings(max_examples=300)
 def test_request_lines(path: str, query: str, method: str) -> None:
     """Paths and queries: whatever is understood as a resource has names without slashes, dots or NUL."""
 
