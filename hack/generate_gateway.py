@@ -1,8 +1,8 @@
 """Write `src/wherry/api/gateway/definitions.json`: the Gateway API's definitions (`make update-facts`).
 
 Read from the standard channel of the Go module sigs.k8s.io/gateway-api at `VERSION` (needs Go). Only facts are kept:
-structure, defaults,
-limits and rules with their messages, which clients see; no descriptions.
+structure, defaults, limits and rules with their messages, which clients see; no descriptions. What a server would fill
+in stands there, so that a definition is known again in a store.
     python hack/generate_gateway.py            # with --check it only compares (exit 1 when different)
 """
 
@@ -39,7 +39,8 @@ def facts(value: Any, *, names: bool = False) -> Any:
 def definitions(root: Path) -> list[dict[str, Any]]:
     """The definitions in the order of `PLURALS`."""
     group = "gateway.networking.k8s.io"
-    return [facts(yaml.safe_load((root / FOLDER / f"{group}_{plural}.yaml").read_text())) for plural in PLURALS]
+    found = [facts(yaml.safe_load((root / FOLDER / f"{group}_{plural}.yaml").read_text())) for plural in PLURALS]
+    return [one | {"spec": {"conversion": {"strategy": "None"}} | one["spec"]} for one in found]
 
 
 def main() -> int:

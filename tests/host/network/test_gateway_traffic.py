@@ -24,10 +24,11 @@ from wherry.host.haproxy import Haproxy
 from wherry.host.selfsigned import self_signed
 from wherry.machinery.codec import from_dict
 from wherry.machinery.meta import Key, ObjectMeta
+from wherry.network.ingress.backends import Backend, Endpoint, Options, Place
 from wherry.network.ingress.config import Shape, render
 from wherry.network.ingress.gateways import asked
 from wherry.network.ingress.maps import FILES, NO_RULES, Desk, Wanted, commands, text
-from wherry.network.ingress.routes import Backend, Endpoint, Options, Picture, Place
+from wherry.network.ingress.routes import Picture
 
 pytestmark = [pytest.mark.host, pytest.mark.looptime(False)]
 Json = dict[str, Any]

@@ -25,8 +25,9 @@ from wherry.api.types.networking import (
 from wherry.machinery.meta import Key, ObjectMeta
 from wherry.machinery.time import time_at
 from wherry.network.ingress.answers import read
+from wherry.network.ingress.backends import PLAIN, Backend, Endpoint, Options, Place
 from wherry.network.ingress.maps import FILES, NO_RULES, Desk, Size, Wanted, commands
-from wherry.network.ingress.routes import PLAIN, Backend, Endpoint, Options, Picture, Place, picture
+from wherry.network.ingress.routes import Picture, picture
 
 
 def backend(name: str = "web", port: int = 80) -> IngressBackend:

@@ -46,9 +46,7 @@ def comes_with_wherry(crd: CustomResourceDefinition) -> bool:
 
 @cache
 def _digests() -> frozenset[str]:
-    from wherry.api.apiextensions.customresourcedefinition import default  # it asks us
-
-    return frozenset(_digest(default(crd)) for crd in load())
+    return frozenset(map(_digest, load()))
 
 
 def _digest(crd: CustomResourceDefinition) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from wherry.host.haproxy import BIND
 from wherry.network.ingress import siteconfig
 from wherry.network.ingress.answers import PATH
+from wherry.network.ingress.backends import Protocol
 from wherry.network.ingress.maps import (
     ANSWERS,
     ANY,
@@ -30,7 +31,6 @@ from wherry.network.ingress.maps import (
     Servers,
     Size,
 )
-from wherry.network.ingress.routes import Protocol
 
 
 @dataclass(frozen=True, slots=True)

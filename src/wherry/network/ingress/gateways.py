@@ -26,7 +26,8 @@ from wherry.api.gateway.listeners import Judged, all_of, judge
 from wherry.api.gateway.support import milliseconds, unsupported
 from wherry.api.gateway.world import World, age
 from wherry.machinery.meta import Key
-from wherry.network.ingress.routes import Backend, Options, Picture, hold_seconds
+from wherry.network.ingress.backends import Backend, Options
+from wherry.network.ingress.routes import Picture, hold_seconds
 from wherry.network.ingress.sites import Changes, Condition, Door, Edit, NewPath, Rule, Sending, Site, Target
 
 _ORDER = {"Exact": 0, "RegularExpression": 1, "PathPrefix": 2}

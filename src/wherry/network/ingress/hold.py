@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wherry.network.ingress.routes import Backend, Endpoint
+from wherry.network.ingress.backends import Backend, Endpoint
 
 MOST = 1000
 """Connections held at a time, over all backends."""

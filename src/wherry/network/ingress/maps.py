@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from wherry.network.ingress.routes import Backend, Endpoint, Picture, Place, Protocol
+from wherry.network.ingress.backends import Backend, Endpoint, Place, Protocol
+from wherry.network.ingress.routes import Picture
 from wherry.network.ingress.sites import Door, Site, plain
 
 PROTOCOLS: tuple[Protocol, ...] = ("http", "https", "proxy", "h2c")
@@ -179,8 +180,9 @@ def commands(old: Wanted, new: Wanted, files: Mapping[str, str]) -> list[str]:
 
 
 def _word(key: str) -> str:
-    """A key as a word of a command: in a path there may be `;`, which would begin another command."""
-    return key.replace(";", "\\;")
+    """A key as a word of a command: in a path there may be `;`, which would begin another command, and `<<`, which
+    would begin a payload."""
+    return key.replace(";", "\\;").replace("<", "\\<")
 
 
 def text(entries: Mapping[str, str]) -> str:

@@ -10,69 +10,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from wherry.api.networking.site_certificates import WISH, WISHES, age, secret_of
 from wherry.api.types.core import Service
 from wherry.api.types.discovery import EndpointSlice
 from wherry.api.types.networking import Ingress, IngressBackend, ServiceBackendPort
 from wherry.machinery.meta import Key, key_of
+from wherry.network.ingress.backends import Backend, Endpoint, Match, Options, Place
+from wherry.network.ingress.sites import Door, Site
 from wherry.network.services import address, port_number, ready
-
-if TYPE_CHECKING:
-    from wherry.network.ingress.sites import Door, Site
 
 PREFIX = "wherry.dev/"
 """Annotations of ours: hold-seconds, timeout-seconds, body-limit, redirect-to-https, backend-protocol, certificate."""
 
-Match = Literal["exact", "prefix"]
-Protocol = Literal["http", "https", "proxy", "h2c"]
 _HOST = re.compile(r"(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?", re.ASCII)
 _PATH = re.compile(r"/[\x21\x23-\x26\x28-\x5b\x5d-\x7e]*", re.ASCII)  # printable, no space, quote or backslash
 _SIZE = re.compile(r"([0-9]{1,12})([kmg]?)", re.ASCII)
 _HOLD_MOST, _TIMEOUT_MOST = 600, 86_400
-
-
-class Endpoint(NamedTuple):
-    """Where a request can go."""
-
-    ip: str
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What annotations ask for. `hold` and `timeout` in seconds (0: none, the usual), `body` in bytes (0: any)."""
-
-    hold: int = 0
-    timeout: int = 0
-    body: int = 0
-    to_https: bool = False
-    protocol: Protocol = "http"
-
-
-PLAIN = Options()
-
-
-class Backend(NamedTuple):
-    """A port of a Service, with how it is to be treated."""
-
-    service: Key
-    port: str
-    options: Options
-
-    @property
-    def name(self) -> str:
-        """What people are shown."""
-        return f"{self.service}:{self.port}"
-
-
-class Place(NamedTuple):
-    """What is claimed: a host ("" is any), how the path is compared, and the path."""
-
-    host: str
-    match: Match
-    path: str
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from wherry.network.ingress.routes import Backend
+from wherry.network.ingress.backends import Backend
 from wherry.network.ingress.sites import Changes, Condition, Door, Edit, NewPath, Rule, Sending, Site, Target, plain
 from wherry.network.ingress.wording import text, word
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from wherry.network.ingress.routes import Backend, Place
+from wherry.network.ingress.backends import Backend, Place
 
 What = Literal["path", "prefix", "path-regex", "method", "header", "header-regex", "query", "query-regex"]
 
