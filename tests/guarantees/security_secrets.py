@@ -99,7 +99,7 @@ ROWS = (
                 (
                     fault(
                         "the new key is not used",
-                        "host/keys.py",
+                        "host/sealer.py",
                         "        self.newest = next(iter(self._keys))",
                         "        self.newest = list(self._keys)[-1]",
                     ),
@@ -117,11 +117,11 @@ ROWS = (
                 ),
             ),
             Proof(
-                "tests/unit/host/test_keys.py::test_sealed_values_are_bound_to_their_key",
+                "tests/unit/host/test_sealer.py::test_sealed_values_are_bound_to_their_key",
                 (
                     fault(
                         "a sealed value may be moved to another key",
-                        "host/keys.py",
+                        "host/sealer.py",
                         "self._keys[self.newest].encrypt(nonce, value, key.encode())",
                         "self._keys[self.newest].encrypt(nonce, value, b'')",
                     ),

@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidTag
 
 from wherry.app.config import Config, ConfigError
 from wherry.host import files
-from wherry.host.keys import Sealer, ensure_seal_key
+from wherry.host.sealer import Sealer, ensure_seal_key
 from wherry.store.log import UNREADABLE, Changed, InUse, Log
 from wherry.store.sqlite import SqliteLog
 

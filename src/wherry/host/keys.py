@@ -9,7 +9,7 @@ Layout under one folder (0700; every file 0600, replaced atomically):
   admin.{crt,key}               CN kubernetes-admin, O system:masters
   sa.{key,pub}                  signs service account tokens (ES256)
   acme.key                      the account at an ACME authority, once there is one
-  seal.key                      seals values at rest (AES-256-GCM), see `Sealer`
+  seal.key                      seals values at rest (AES-256-GCM), see `sealer`
 
 All keys are P-256. Leaf certificates live a year, authorities ten; each is renewed at two thirds of its life, an
 authority with the same key, so what it has signed stays valid. `ensure*` methods are idempotent and say whether they
@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,12 +28,12 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from wherry.aio.clock import Clock
 from wherry.host import files
 from wherry.host.pairs import Pair, pair
+from wherry.host.sealer import ensure_seal_key
 
 YEAR = datetime.timedelta(days=365)
 BACKDATE = datetime.timedelta(hours=1)
@@ -256,46 +255,6 @@ def unverified_context() -> ssl.SSLContext:
     return context
 
 
-class Sealer:
-    """Values at rest under AES-256-GCM. The file holds one 32-byte key a line (hex), newest first; the newest seals.
-
-    A sealed value is `MAGIC | 4 bytes key id | 12 bytes nonce | ciphertext and tag`; the store key it belongs to is
-    authenticated with it, so a value cannot be moved to another key.
-    """
-
-    MAGIC = b"\x00wherry-aesgcm1"
-
-    def __init__(self, keys: Path) -> None:
-        self._keys: dict[bytes, AESGCM] = {}
-        for line in keys.read_text().split():
-            raw = bytes.fromhex(line)
-            self._keys[_key_id(raw)] = AESGCM(raw)
-        self.newest = next(iter(self._keys))
-
-    def seal(self, key: str, value: bytes) -> bytes:
-        """Encrypt a value that will be stored under `key`."""
-        nonce = os.urandom(12)
-        return self.MAGIC + self.newest + nonce + self._keys[self.newest].encrypt(nonce, value, key.encode())
-
-    def unseal(self, key: str, sealed: bytes) -> bytes:
-        """Decrypt; a value that was never sealed comes back as it is.
-
-        Raises cryptography's InvalidTag (tampered, or moved from another key), KeyError (its key was removed).
-        """
-        if not sealed.startswith(self.MAGIC):
-            return sealed
-        at = len(self.MAGIC)
-        return self._keys[sealed[at : at + 4]].decrypt(sealed[at + 4 : at + 16], sealed[at + 16 :], key.encode())
-
-
-def ensure_seal_key(path: Path) -> bool:
-    """Make the file of sealing keys if there is none."""
-    if path.exists():
-        return False
-    files.write(path, os.urandom(32).hex() + "\n")
-    return True
-
-
 def not_before(certificate: Path) -> float:
     """From when the certificate is valid, seconds since the epoch."""
     return _load_certificate(certificate).not_valid_before_utc.timestamp()
@@ -317,12 +276,6 @@ def _pin(certificate: x509.Certificate) -> str:
     digest = hashes.Hash(hashes.SHA256())
     digest.update(encoded)
     return f"sha256:{digest.finalize().hex()}"
-
-
-def _key_id(raw: bytes) -> bytes:
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(raw)
-    return digest.finalize()[:4]
 
 
 def _new_key(path: Path) -> ec.EllipticCurvePrivateKey:

@@ -22,6 +22,7 @@ from wherry.app import assemble, sealing
 from wherry.app.config import Config, ConfigError
 from wherry.host import keys
 from wherry.host.keys import Pki
+from wherry.host.sealer import Sealer
 from wherry.machinery.meta import Key, ObjectMeta
 
 pytestmark = pytest.mark.looptime(False)
@@ -83,12 +84,12 @@ async def test_rotation_under_a_running_server(config: Config) -> None:
         assert len(path.read_text().split()) == 1
         assert path.read_text() != old
         assert (await client.get(SECRET, Key("default", "s3"))).data == {"k": WORD}
-    at = len(keys.Sealer.MAGIC)
+    at = len(Sealer.MAGIC)
     database = apsw.Connection(str(config.database))
     rows = list(database.execute("SELECT value FROM log WHERE value IS NOT NULL"))
     database.close()
-    used = {bytes(value[at : at + 4]) for (value,) in rows if value.startswith(keys.Sealer.MAGIC)}
-    assert used == {keys.Sealer(path).newest}
+    used = {bytes(value[at : at + 4]) for (value,) in rows if value.startswith(Sealer.MAGIC)}
+    assert used == {Sealer(path).newest}
     async with plane(config) as running:
         assert (await running.api.client(ADMIN).get(SECRET, Key("default", "s7"))).data == {"k": WORD}
 
