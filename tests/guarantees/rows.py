@@ -15,6 +15,7 @@ from tests.guarantees import (
     security_requests,
     security_secrets,
     store,
+    upgrades,
     watches,
 )
 
@@ -25,6 +26,7 @@ ROWS = (
     *controllers.ROWS,
     *network.ROWS,
     *outages.ROWS,
+    *upgrades.ROWS,
     *security_access.ROWS,
     *security_secrets.ROWS,
     *security.ROWS,
