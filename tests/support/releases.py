@@ -65,7 +65,7 @@ def replace_package(python: Path, other: Path) -> None:
 def upgrade(cluster: Cluster, python: Path, *flags: str) -> Json:
     """Run the command of a release; what it says."""
     cluster.python = str(python)
-    answer: Json = json.loads(cluster.wherry("upgrade", "-o", "json", *flags))
+    answer: Json = json.loads(cluster.wherry("upgrade", "-o", "json", *flags, timeout=300))
     return answer
 
 
