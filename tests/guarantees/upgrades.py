@@ -33,6 +33,29 @@ ROWS = (
                 ),
             ),
             Proof(
+                "tests/integration/app/test_store_defaults.py::test_templates_stay_equal_and_pods_may_be_updated",
+                (
+                    fault(
+                        "a default that is new is filled in when a client writes: pods are refused, templates differ",
+                        "app/store_defaults.py",
+                        "    for at in range(0, len(changed), TOGETHER):\n",
+                        "    for at in range(0, 0, TOGETHER):\n",
+                    ),
+                ),
+            ),
+            Proof(
+                "tests/unit/controllers/test_daemonset.py"
+                "::test_a_revision_from_before_a_default_was_known_is_still_of_its_template",
+                (
+                    fault(
+                        "a new default makes a new revision, and all pods of a DaemonSet are replaced",
+                        "controllers/revisions.py",
+                        "return there is not None and (there == template or default_template(there) == template)",
+                        "return there == template",
+                    ),
+                ),
+            ),
+            Proof(
                 "tests/unit/app/test_supervise.py"
                 "::test_another_version_takes_over_in_the_same_process_and_keeps_the_children",
                 (

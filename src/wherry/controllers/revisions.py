@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from wherry.api.apps.controllerrevision import CONTROLLERREVISION
+from wherry.api.core.podspec_defaults import default_template
 from wherry.api.types.apps import ControllerRevision
 from wherry.api.types.core import PodTemplateSpec
 from wherry.machinery.codec import from_dict, to_dict
@@ -61,7 +62,7 @@ def history(view: View, subject: Subject) -> History:
     found = claim(view, CONTROLLERREVISION, subject.owner, subject.resource, compile_selector(subject.selector))
     known = tuple(sorted(found.ours, key=lambda r: (r.revision, r.metadata.creation_timestamp or "", r.metadata.name)))
     newest = known[-1].revision if known else 0
-    same = [revision for revision in known if template_of(revision) == subject.template]
+    same = [revision for revision in known if _holds(revision, subject.template)]
     if same:
         update = same[-1]
         actions = list(found.actions)
@@ -73,6 +74,12 @@ def history(view: View, subject: Subject) -> History:
     if view.get(CONTROLLERREVISION, key_of(made)) is not None:
         return History(known, made, tuple(found.actions), collided=True)
     return History(known, made, (*found.actions, Create(CONTROLLERREVISION, made)))
+
+
+def _holds(revision: ControllerRevision, template: PodTemplateSpec) -> bool:
+    """Whether a revision is of this template, also when it was made before a default of the template's was known."""
+    there = template_of(revision)
+    return there is not None and (there == template or default_template(there) == template)
 
 
 def template_of(revision: ControllerRevision) -> PodTemplateSpec | None:

@@ -128,6 +128,19 @@ def test_a_revision_that_carries_its_hash_as_older_versions_labelled_it_stays() 
     assert (view.list(POD), view.list(CONTROLLERREVISION)) == (before, (old,))
 
 
+def test_a_revision_from_before_a_default_was_known_is_still_of_its_template() -> None:
+    view = world(log(), node("a"))
+    work(view)
+    (revision,) = view.list(CONTROLLERREVISION)
+    data = json.loads(json.dumps(revision.data))
+    del data["spec"]["template"]["spec"]["containers"][0]["terminationMessagePolicy"]
+    old = replace(revision, data=data)
+    view.put(CONTROLLERREVISION, old)
+    before = view.list(POD)
+    work(view)
+    assert (view.list(POD), view.list(CONTROLLERREVISION)) == (before, (old,))
+
+
 def test_taints_of_running_pods() -> None:
     view = world(log(), node("a"), node("b"))
     work(view)
