@@ -12,12 +12,14 @@ from wherry.aio.clock import SystemClock
 from wherry.api.apps.deployment import DEPLOYMENT
 from wherry.api.apps.replicaset import REPLICASET
 from wherry.api.core.pod import POD
-from wherry.api.types.core import Pod
+from wherry.api.core.serviceaccount import SERVICEACCOUNT
+from wherry.api.types.apps import Deployment, ReplicaSet
+from wherry.api.types.core import Pod, ServiceAccount
 from wherry.apiserver.authn.user import MASTERS, known
 from wherry.app import assemble, store_copies, store_defaults, version
 from wherry.app.config import Config
 from wherry.machinery.codec import from_dict, to_dict
-from wherry.machinery.meta import Key
+from wherry.machinery.meta import Key, ObjectMeta
 from wherry.store.sqlite import SqliteLog
 
 pytestmark = pytest.mark.looptime(False)
@@ -42,15 +44,16 @@ def stripped(value: Any) -> Any:
 async def left_by_an_earlier_version(config: Config) -> None:
     """A pod, a Deployment and its ReplicaSet, stored before the fields were there."""
     plane = await assemble.control_plane(config, SystemClock(), frozenset({"api"}))
-    client = plane.api.client(known("test", MASTERS))
-    for resource, content in (
-        (POD, {"spec": TEMPLATE["spec"]}),
-        (DEPLOYMENT, {"spec": SPEC}),
-        (REPLICASET, {"spec": SPEC}),
-    ):
-        named = {"metadata": {"name": "web", "namespace": "default"}, **content}
-        await client.create(resource, from_dict(resource.type, named))
-    await plane.stop()
+    named = {"metadata": {"name": "web", "namespace": "default"}}
+    try:
+        client = plane.api.client(known("test", MASTERS))
+        own = ServiceAccount(metadata=ObjectMeta(name="default", namespace="default"))
+        await client.create(SERVICEACCOUNT, own)
+        await client.create(POD, from_dict(Pod, {**named, "spec": TEMPLATE["spec"]}))
+        await client.create(DEPLOYMENT, from_dict(Deployment, {**named, "spec": SPEC}))
+        await client.create(REPLICASET, from_dict(ReplicaSet, {**named, "spec": SPEC}))
+    finally:
+        await plane.stop()
     log = await SqliteLog.open(config.database)
     for record in (await log.list("/registry/"))[1]:
         if record.key.endswith("/default/web"):
@@ -70,7 +73,7 @@ async def test_templates_stay_equal_and_pods_may_be_updated(config: Config, monk
         assert pod.spec.containers[0].termination_message_policy == "File"
         assert pod.metadata.generation == 1
         changed = replace(pod, metadata=replace(pod.metadata, labels={"seen": "yes"}))
-        updated: Pod = await client.update(POD, changed)
+        updated = await client.replace(POD, changed)
         assert updated.metadata.generation == 1
         deployment = await client.get(DEPLOYMENT, Key("default", "web"))
         replicas = await client.get(REPLICASET, Key("default", "web"))
