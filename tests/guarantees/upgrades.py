@@ -37,9 +37,9 @@ ROWS = (
                 (
                     fault(
                         "a default that is new is filled in when a client writes: pods are refused, templates differ",
-                        "app/store_defaults.py",
-                        "    for at in range(0, len(changed), TOGETHER):\n",
-                        "    for at in range(0, 0, TOGETHER):\n",
+                        "store/database.py",
+                        "if takeover.mark not in (0, self._mark):",
+                        "if takeover.mark < 0:",
                     ),
                 ),
             ),

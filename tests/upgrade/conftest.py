@@ -17,7 +17,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return image.archive(tmp_path_factory.mktemp("image"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> Releases:
-    """Two builds, and a broken one."""
+    """Two builds, and a broken one; tests of one file may install one in the place of another."""
     return made.make(tmp_path_factory.mktemp("releases"))

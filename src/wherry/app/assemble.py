@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +31,7 @@ from wherry.app import (
     memory,
     podsecurity,
     store_copies,
+    store_defaults,
     version,
 )
 from wherry.app.config import Config
@@ -44,13 +44,13 @@ from wherry.host.signer import Signer
 from wherry.reconcile.runner import run_controllers
 from wherry.store.log import Log
 from wherry.store.sqlite import SqliteLog
+from wherry.store.takeover import TakeOver
 
 if TYPE_CHECKING:
     from wherry.network.acme import Acme
     from wherry.reconcile.controller import AnyController
     from wherry.scheduler.loop import Scheduler
 
-logger = logging.getLogger(__name__)
 CONTROLLER_MANAGER = "system:kube-controller-manager"
 SCHEDULER = "system:kube-scheduler"
 PARTS = frozenset({"api", "controllers", "scheduler"})
@@ -77,9 +77,8 @@ async def control_plane(config: Config, clock: Clock, only: frozenset[str]) -> C
     """Open the store, load the state, listen. Raises OSError when the port is taken, store errors as they are."""
     pki = Pki(config.pki, clock)
     sealing = Sealing(pki.seal_key, config.encrypt)
-    log = await SqliteLog.open(config.database, seal=sealing.seal, unseal=sealing.unseal, copy=store_copies.due(config))
-    if store_copies.opened_by(config) != version.wherry():
-        await _bring_up(log)
+    takeover = TakeOver(store_copies.due(config), store_defaults.mark(), store_defaults.filled)
+    log = await SqliteLog.open(config.database, seal=sealing.seal, unseal=sealing.unseal, takeover=takeover)
     store_copies.opened(config)
     trace, end = _traces(config)
     own = dataclasses.replace(_with_access(_api_config(config, pki), config, clock), trace=trace)
@@ -102,14 +101,6 @@ async def control_plane(config: Config, clock: Clock, only: frozenset[str]) -> C
         scheduler = api.client(known(SCHEDULER))
         jobs.append(("scheduler", partial(_scheduler, scheduler, clock)))
     return plane
-
-
-async def _bring_up(store: Log) -> None:
-    """What another version, or nobody, has stored gets this version's defaults."""
-    if store.revision:
-        from wherry.app.store_defaults import fill
-
-        logger.info("defaults of version %s are filled in in %d objects", version.wherry(), await fill(store))
 
 
 def _api_config(config: Config, pki: Pki) -> ApiServerConfig:

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import apsw
 
 from wherry.store.log import Change, Compacted, InUse, Record, Unavailable
+from wherry.store.takeover import NOTHING, TakeOver
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +119,12 @@ class Database:
     """An open store file. Any apsw.Error from any method means: close it, say Unavailable, open it again."""
 
     def __init__(
-        self, path: Path, unseal: Seal, vfs: str | None = None, synchronous: str = "FULL", copy: Path | None = None
+        self,
+        path: Path,
+        unseal: Seal,
+        vfs: str | None = None,
+        synchronous: str = "FULL",
+        takeover: TakeOver = NOTHING,
     ) -> None:
         if tuple(map(int, apsw.sqlite_lib_version().split("."))) < _OLDEST_SQLITE:
             raise Unavailable(f"SQLite {apsw.sqlite_lib_version()} is too old for a safe store")
@@ -130,10 +136,12 @@ class Database:
             self._lock = _lock(path)
             _prepare_files(path)
             self._db = apsw.Connection(str(path), vfs=vfs, statementcachesize=32)
-            if copy is not None:
-                self._copy(copy)
+            if takeover.copy is not None:
+                self._copy(takeover.copy)
             self._configure(synchronous)
             self._load()
+            if takeover.mark not in (0, self._mark):
+                self._amend(takeover)
         except BaseException as error:
             self.close(clean=False)
             if isinstance(error, (apsw.Error, OSError)):
@@ -183,6 +191,7 @@ class Database:
         meta = dict(self._db.execute("SELECT name, value FROM meta"))
         self.compacted: int = meta["compacted"]
         self._swept: int = meta["swept"]
+        self._mark: int = meta.get("amended", 0)
         self.revision = self.compacted
         positions = self._positions
         rows = self._db.execute("SELECT revision, key, created, value IS NULL FROM log ORDER BY revision")
@@ -192,6 +201,19 @@ class Database:
             else:
                 positions[key] = (revision, created)
             self.revision = max(self.revision, revision)
+
+    def _amend(self, takeover: TakeOver) -> None:
+        """Change live values where they lie, all or none: their revisions stay, and nobody is told."""
+        count = 0
+        with self._db:
+            for key, (revision, _) in self._positions.items():
+                stored = self._db.execute("SELECT value FROM log WHERE revision = ?", (revision,)).get
+                assert isinstance(stored, bytes)
+                if (value := takeover.amend(key, stored)) is not None:
+                    self._db.execute("UPDATE log SET value = ? WHERE revision = ?", (value, revision))
+                    count += 1
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('amended', ?)", (takeover.mark,))
+        logger.info("%d of %d values were of another version, and are amended", count, len(self._positions))
 
     def position(self, key: str) -> tuple[int, int]:
         """(revision, created) of a live key, (0, 0) of one that does not exist."""

@@ -25,7 +25,8 @@ from typing import Any, NamedTuple
 import apsw
 
 from wherry.store.database import ROWS, Database, Seal
-from wherry.store.log import Change, Changed, Deliver, OutcomeUnknown, Record, Unavailable
+from wherry.store.log import UNREADABLE, Change, Changed, Deliver, OutcomeUnknown, Record, Unavailable
+from wherry.store.takeover import NOTHING, Amend, TakeOver
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,17 @@ _OFFER_FOR = 0.00005
 
 def _as_it_is(_key: str, value: bytes) -> bytes:
     return value
+
+
+def _sealed(amend: Amend, seal: Seal, unseal: Seal) -> Amend:
+    """The same on values as they are stored. What cannot be unsealed stays: its key may be found again."""
+
+    def amended(key: str, stored: bytes) -> bytes | None:
+        plain = unseal(key, stored)
+        value = None if plain == UNREADABLE else amend(key, plain)
+        return None if value is None else seal(key, value)
+
+    return amended
 
 
 class _Append(NamedTuple):
@@ -101,19 +113,20 @@ class SqliteLog:
         unseal: Seal = _as_it_is,
         vfs: str | None = None,
         synchronous: str = "FULL",
-        copy: Path | None = None,
+        takeover: TakeOver = NOTHING,
     ) -> SqliteLog:
         """Open or create the store at `path` (mode 0600). Raises InUse, Unavailable (with the cause).
 
         `seal(key, value)` changes values on their way to the disk, `unseal` back; `vfs`, `synchronous` are for tests.
-        `copy`: where a copy of the store is to be made before this version does anything with it.
+        `takeover`: what is to be done with a store of another version first; `amend` gets values unsealed.
         """
         log = cls(seal)
+        takeover = takeover._replace(amend=_sealed(takeover.amend, seal, unseal))
         opened: asyncio.Future[tuple[int, int]] = log._loop.create_future()
         log._pending = 1
         log._thread = threading.Thread(
             target=log._run,
-            args=(opened, partial(Database, path, unseal, vfs, synchronous, copy)),
+            args=(opened, partial(Database, path, unseal, vfs, synchronous, takeover)),
             name="wherry-store",
             daemon=True,
         )

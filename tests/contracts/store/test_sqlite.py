@@ -10,8 +10,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from wherry.store.log import Change, Compacted, InUse, Unavailable
+from wherry.store.log import UNREADABLE, Change, Compacted, InUse, Unavailable
 from wherry.store.sqlite import SqliteLog
+from wherry.store.takeover import TakeOver
 
 pytestmark = pytest.mark.looptime(False)
 
@@ -92,7 +93,7 @@ async def test_a_copy_has_what_the_write_ahead_log_has(tmp_path: Path) -> None:
     for name in ("s.db", "s.db-wal"):
         (tmp_path / f"left-{name}").write_bytes((tmp_path / name).read_bytes())
     await log.close()
-    log = await SqliteLog.open(tmp_path / "left-s.db", copy=tmp_path / "copy.db")
+    log = await SqliteLog.open(tmp_path / "left-s.db", takeover=TakeOver(tmp_path / "copy.db"))
     await log.append("/later", b"x", 0)
     await log.close()
     log = await SqliteLog.open(tmp_path / "copy.db")
@@ -194,7 +195,7 @@ async def test_a_copy_holds_all_that_was_acknowledged_and_nothing_later(tmp_path
     assert wal.stat().st_size
     copy = tmp_path / "copy.db"
     (tmp_path / ".copy.db.partial").write_bytes(b"of an attempt that was killed")
-    log = await SqliteLog.open(tmp_path / "s.db", copy=copy)
+    log = await SqliteLog.open(tmp_path / "s.db", takeover=TakeOver(copy))
     before = await log.list("")
     await log.append("/later", b"1", 0)
     await log.close()
@@ -204,6 +205,86 @@ async def test_a_copy_holds_all_that_was_acknowledged_and_nothing_later(tmp_path
     assert await again.list("") == before
     assert again.revision == 301
     await again.close()
+
+
+def louder(_key: str, value: bytes) -> bytes | None:
+    return value.upper() if value.islower() else None
+
+
+async def test_what_another_version_left_is_amended_where_it_lies(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "s.db")
+    await log.append("/a", b"x", 0)
+    await log.append("/a", b"y", 1)
+    await log.append("/b", b"1", 0)
+    await log.append("/c", b"z", 0)
+    await log.append("/c", None, 4)
+    await log.close()
+    log = await SqliteLog.open(tmp_path / "s.db", takeover=TakeOver(tmp_path / "copy.db", 7, louder))
+    assert (log.revision, log.compacted) == (5, 0)
+    assert await log.list("") == (5, [("/a", b"Y", 2, 1), ("/b", b"1", 3, 3)])
+    assert await log.after(1) == [
+        Change(2, "/a", b"Y", 1, 1, b"x"),
+        Change(3, "/b", b"1", 0, 3, None),
+        Change(4, "/c", b"z", 0, 4, None),
+        Change(5, "/c", None, 4, 4, b"z"),
+    ]
+    assert await log.append("/a", b"w", 2) == 6  # what a client read before may still be written on
+    await log.close()
+    copy = await SqliteLog.open(tmp_path / "copy.db")
+    assert await copy.list("/a") == (5, [("/a", b"y", 2, 1)])
+    await copy.close()
+
+
+async def test_amending_is_done_once_for_each_mark(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "s.db", takeover=TakeOver(mark=7, amend=louder))
+    await log.append("/a", b"x", 0)
+    await log.close()
+    for mark, value in ((7, b"x"), (0, b"x"), (8, b"X")):
+        log = await SqliteLog.open(tmp_path / "s.db", takeover=TakeOver(mark=mark, amend=louder))
+        assert await log.list("") == (1, [("/a", value, 1, 1)])
+        await log.close()
+
+
+async def test_all_values_are_amended_or_none(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "s.db")
+    for name in "abc":
+        await log.append(f"/{name}", b"x", 0)
+    before = await log.list("")
+    await log.close()
+
+    def ends(key: str, value: bytes) -> bytes | None:
+        if key == "/c":
+            raise ZeroDivisionError
+        return value.upper()
+
+    with pytest.raises(ZeroDivisionError):
+        await SqliteLog.open(tmp_path / "s.db", takeover=TakeOver(mark=7, amend=ends))
+    log = await SqliteLog.open(tmp_path / "s.db")
+    assert await log.list("") == before
+    await log.close()
+    log = await SqliteLog.open(tmp_path / "s.db", takeover=TakeOver(mark=7, amend=louder))
+    assert {record.value for record in (await log.list(""))[1]} == {b"X"}
+    await log.close()
+
+
+async def test_amended_values_are_sealed_and_what_cannot_be_unsealed_stays(tmp_path: Path) -> None:
+    def seal(_key: str, value: bytes) -> bytes:
+        return b"sealed:" + value
+
+    def unseal(key: str, value: bytes) -> bytes:
+        return UNREADABLE if key == "/lost" else value.removeprefix(b"sealed:")
+
+    log = await SqliteLog.open(tmp_path / "s.db", seal=seal)
+    await log.append("/a", b"x", 0)
+    await log.append("/lost", b"x", 0)
+    await log.close()
+    amend = TakeOver(mark=7, amend=lambda _key, value: value.upper())
+    log = await SqliteLog.open(tmp_path / "s.db", seal=seal, unseal=unseal, takeover=amend)
+    assert [record.value for record in (await log.list(""))[1]] == [b"X", UNREADABLE]
+    await log.close()
+    log = await SqliteLog.open(tmp_path / "s.db")
+    assert [record.value for record in (await log.list(""))[1]] == [b"sealed:X", b"sealed:x"]
+    await log.close()
 
 
 async def test_a_store_of_a_later_format_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
