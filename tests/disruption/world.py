@@ -10,6 +10,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -116,8 +117,8 @@ class World:
     def stop(self) -> Tally:
         """Let what is under way end; everything that was counted."""
         self._unfollow()
-        self._tell({"stop": True})
-        return merged([self.inside.stop(), self.outside.stop()])
+        with ThreadPoolExecutor(2) as both:
+            return merged(both.map(Generator.stop, (self.inside, self.outside)))
 
     def _tell(self, line: Json) -> None:
         self.inside.tell(line)

@@ -146,7 +146,7 @@ class NodeNetwork:
                 group.create_task(keep_running(name, part, self._clock), name=name)
 
     async def drained(self, pod: Pod) -> None:
-        """Wait, at most five seconds, until no node sends the pod new connections (`drain.py`)."""
+        """Wait, some seconds at most, until no node sends the pod new connections (`drain.py`)."""
         await self._drain.drained(pod)
 
     async def guarded(self, pod: Pod, ip: str) -> None:

@@ -2,17 +2,21 @@
 
 1. wait until no EndpointSlice lists the pod as ready (the EndpointSlice controller acts on the deletion timestamp);
 2. wait until every Ready node's proxy shows that revision: this node's is in the process, the others are asked over
-   HTTP (`health.py`, long poll), all at once.
+   HTTP (`health.py`, long poll), all at once;
+3. let what is on its way arrive for `SETTLE` seconds: connections that were sent to the pod a moment before and have
+   not been accepted, requests that follow on them, and clients that read EndpointSlices or DNS themselves: nobody can
+   ask those. A program that gets SIGTERM closes its listener, and the kernel resets what waits there.
 
-Both together are bounded by `limit`: a node that is silent costs at most that, a dead API server too. A pod in no
-slice costs nothing. Slices of services that publish not-ready addresses keep a pod on purpose; they are not waited for.
+The first two together are bounded by `limit`, since a node may be silent and the API server dead; both may just be
+starting anew, so it is no short one. A pod in no slice costs nothing, one that does not serve does not settle. Slices
+of services that publish not-ready addresses keep a pod on purpose; they are not waited for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -23,6 +27,7 @@ from wherry.api.core.service import SERVICE
 from wherry.api.discovery.endpointslice import ENDPOINTSLICE
 from wherry.api.types.core import Pod
 from wherry.api.types.discovery import Endpoint, EndpointSlice
+from wherry.machinery.meta import Key
 from wherry.network import services
 from wherry.network.health import PORT
 from wherry.network.proxy import Proxy, service_of
@@ -33,6 +38,8 @@ log = logging.getLogger(__name__)
 
 AGAIN = 0.1
 """Seconds after which a node is asked again that did not answer."""
+LIMIT = 12.0
+SETTLE = 1.0
 
 
 def _pods(piece: EndpointSlice) -> Iterable[str]:
@@ -47,6 +54,10 @@ def _ready(piece: EndpointSlice, uid: str) -> bool:
     return any(_is(endpoint, uid) and services.ready(endpoint) for endpoint in piece.endpoints)
 
 
+def _serves(piece: EndpointSlice, uid: str) -> bool:
+    return any(_is(endpoint, uid) and endpoint.conditions.serving is not False for endpoint in piece.endpoints)
+
+
 def _is(endpoint: Endpoint, uid: str) -> bool:
     return endpoint.target_ref is not None and endpoint.target_ref.uid == uid
 
@@ -54,11 +65,15 @@ def _is(endpoint: Endpoint, uid: str) -> bool:
 class Drain:
     """Knows when no proxy sends a pod new connections any more."""
 
-    def __init__(self, caches: Caches, proxy: Proxy, node: str, *, limit: float = 5.0, port: int = PORT) -> None:
+    def __init__(
+        self, caches: Caches, proxy: Proxy, node: str, *, limit: float = LIMIT, settle: float = SETTLE,
+        port: int = PORT,
+    ) -> None:  # fmt: skip
         self._caches = caches
         self._proxy = proxy
         self._node = node
         self._limit = limit
+        self._settle = settle
         self._port = port
         self._also: list[Callable[[int], Coroutine[Any, Any, None]]] = []
 
@@ -67,25 +82,35 @@ class Drain:
         self._also.append(applied)
 
     async def drained(self, pod: Pod) -> None:
-        """Return when no Ready node sends the pod new connections, or when `limit` seconds have passed."""
-        uid = pod.metadata.uid
-        if not any(self._pieces(uid)):
-            return
+        """Return when no Ready node sends the pod new connections and those under way have come, or when `limit`
+        seconds have passed and nobody knows."""
         try:
             async with asyncio.timeout(self._limit):
-                await self._caches.of(ENDPOINTSLICE).wait_until(lambda: not self._ready(uid))
-                revision = self._revision(uid)
-                async with asyncio.TaskGroup() as group:
-                    for applied in (self._proxy.wait_applied, *self._also):
-                        group.create_task(applied(revision))
-                    others = list(self._others())
-                    if others:
-                        group.create_task(self._ask_all(others, revision))
+                await self._caches.synced((ENDPOINTSLICE, SERVICE, NODE))  # this agent may just have started
+                serves = await self._withdrawn(pod.metadata.uid)
         except TimeoutError:
             log.warning(
                 "pod %s/%s: still in service somewhere after %.1f s; going on",
                 pod.metadata.namespace, pod.metadata.name, self._limit,
             )  # fmt: skip
+            return
+        if serves:
+            await asyncio.sleep(self._settle)
+
+    async def _withdrawn(self, uid: str) -> bool:
+        """Wait for steps one and two; whether the pod serves, so that somebody may be on the way to it."""
+        if not any(self._pieces(uid)):
+            return False
+        serves = self._serves(uid)
+        await self._caches.of(ENDPOINTSLICE).wait_until(lambda: not self._ready(uid))
+        revision = self._revision(uid)
+        async with asyncio.TaskGroup() as group:
+            for applied in (self._proxy.wait_applied, *self._also):
+                group.create_task(applied(revision))
+            others = dict(self._others())
+            if others:
+                group.create_task(self._ask_all(others, revision))
+        return serves
 
     def _pieces(self, uid: str) -> Iterator[EndpointSlice]:
         found = self._caches.of(SERVICE).objects
@@ -97,33 +122,50 @@ class Drain:
     def _ready(self, uid: str) -> bool:
         return any(_ready(piece, uid) for piece in self._pieces(uid))
 
+    def _serves(self, uid: str) -> bool:
+        return any(_serves(piece, uid) for piece in self._pieces(uid))
+
     def _revision(self, uid: str) -> int:
         """What the proxies must show. When a slice was deleted with the pod in it, that of the cache covers it."""
         pieces = list(self._pieces(uid))
         versions = [int(piece.metadata.resource_version or 0) for piece in pieces]
         return max(versions) if pieces else self._caches.of(ENDPOINTSLICE).revision
 
-    def _others(self) -> Iterator[str]:
-        for node in self._caches.of(NODE).list():
-            place = services.address(address(node, "InternalIP"))
-            if node.metadata.name != self._node and place and is_ready(node):
-                yield place
+    def _others(self) -> Iterator[tuple[str, str]]:
+        """The other nodes that are Ready, each with its address."""
+        for name in [node.metadata.name for node in self._caches.of(NODE).list()]:
+            if place := self._place(name):
+                yield name, place
 
-    async def _ask_all(self, nodes: list[str], revision: int) -> None:
-        """Ask every node."""
+    def _place(self, name: str) -> str:
+        """Where another node is asked; "" when it need not be, since it is not Ready."""
+        node = self._caches.of(NODE).objects.get(Key("", name))
+        if node is None or name == self._node or not is_ready(node):
+            return ""
+        return services.address(address(node, "InternalIP"))
+
+    async def _ask_all(self, nodes: Mapping[str, str], revision: int) -> None:
+        """Ask every node, until it answers or is Ready no more."""
         connector = aiohttp.TCPConnector(limit=64)
         async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
-            await asyncio.gather(*(self._ask(session, node, revision) for node in nodes))
+            await asyncio.gather(*(self._ask_while_ready(session, *node, revision) for node in nodes.items()))
 
-    async def _ask(self, session: aiohttp.ClientSession, node: str, revision: int) -> None:
+    async def _ask_while_ready(self, session: aiohttp.ClientSession, name: str, place: str, revision: int) -> None:
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(self._ask(session, place, revision))
+            lost = group.create_task(self._caches.of(NODE).wait_until(lambda: self._place(name) != place))
+            asking.add_done_callback(lambda _: lost.cancel())
+            lost.add_done_callback(lambda _: asking.cancel())
+
+    async def _ask(self, session: aiohttp.ClientSession, place: str, revision: int) -> None:
         """Ask until there is an answer: a node's rules outlive its agent, which may be starting anew just now."""
-        url = f"http://{node}:{self._port}/applied?revision={revision}"
+        url = f"http://{place}:{self._port}/applied?revision={revision}"
         while True:
             try:
                 async with session.get(url, allow_redirects=False) as answer:
-                    if answer.status != 200:
-                        log.warning("node at %s cannot say whether its rules are current: HTTP %d", node, answer.status)
-                    return
+                    if answer.status == 200:
+                        return
+                    log.warning("node at %s does not say that its rules are current: HTTP %d", place, answer.status)
             except aiohttp.ClientError as error:
-                log.debug("the proxy of the node at %s does not answer: %s", node, error)
+                log.debug("the proxy of the node at %s does not answer: %s", place, error)
             await asyncio.sleep(AGAIN)

@@ -68,7 +68,7 @@ class Parts:
     """All pods of this node, each with what is set aside for it."""
     tally: Counter[tuple[str, str, str, str, str, str]] = field(default_factory=Counter)
     """Probes: (type, result, container, pod, namespace, uid) -> how often."""
-    drain_seconds: float = 10.0
+    drain_seconds: float = 15.0
 
 
 @dataclass(slots=True)

@@ -27,6 +27,7 @@ from wherry.machinery.meta import ObjectMeta
 from wherry.machinery.resource import Resource
 from wherry.network.agent import NodeNetwork, Settings, remove
 from wherry.network.dns_service import kube_dns
+from wherry.network.drain import SETTLE
 
 pytestmark = pytest.mark.host
 DNS = "10.96.0.10"
@@ -245,8 +246,8 @@ def test_drained_waits_for_slices_and_proxies(place: World, tmp_path: Path) -> N
                     ENDPOINTSLICE,
                     replace(gone, metadata=replace(gone.metadata, resource_version=str(feed.revision + 1))),
                 )
-            await asyncio.wait_for(waiting, 1)
-            assert loop.time() - began < 0.5
+            await asyncio.wait_for(waiting, 1 + SETTLE)
+            assert SETTLE <= loop.time() - began < 0.5 + SETTLE
             async with aiohttp.ClientSession() as session, session.get("http://127.0.0.1:10256/healthz") as answer:
                 assert answer.status == 200
 

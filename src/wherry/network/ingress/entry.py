@@ -96,6 +96,8 @@ class Entry:
 
     async def wait_applied(self, revision: int) -> None:
         """Wait until HAProxy shows EndpointSlices as of this revision."""
+        if self.applied < revision:
+            self._wake_up()  # nothing may have changed, but bookmarks moved the revision on
         async with self._moved:
             await self._moved.wait_for(lambda: self.applied >= revision)
 
