@@ -20,6 +20,29 @@ ROWS = (
                     ),
                 ),
             ),
+            Proof(
+                "tests/unit/network/test_drain.py::test_what_was_sent_before_has_a_moment_to_arrive",
+                (
+                    fault(
+                        "SIGTERM comes as soon as all rules are current: what waits to be accepted is reset (#43576)",
+                        "network/drain.py",
+                        "            await asyncio.sleep(self._settle)\n",
+                        "            pass\n",
+                    ),
+                ),
+            ),
+            Proof(
+                "tests/unit/network/test_drain.py"
+                "::test_an_agent_that_has_heard_nothing_yet_does_not_take_that_for_an_answer",
+                (
+                    fault(
+                        "an agent that was killed while a pod drained signals it before it knows who sends it requests",
+                        "network/drain.py",
+                        "                await self._caches.synced((ENDPOINTSLICE, SERVICE, NODE))",
+                        "                pass",
+                    ),
+                ),
+            ),
         ),
         missing="`make disruption` does not pass yet: a few requests fail while pods roll and all parts are killed",
     ),
