@@ -66,7 +66,6 @@ async def serve(config: Config, node: Node, clock: Clock) -> int:
 
 async def _work(config: Config, node: Node, address: str, clock: Clock) -> None:
     parts = await assemble.node(config, node, address, clock)
-    memory.settle()
     try:
         await parts.run()
     finally:

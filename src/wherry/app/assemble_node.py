@@ -32,22 +32,26 @@ from wherry.node.streaming.routes import STREAMING_ROUTES
 log = logging.getLogger(__name__)
 
 
+Jobs = tuple[tuple[str, Callable[[], Awaitable[None]]], ...]
+
+
 @dataclass(slots=True)
 class NodeParts:
-    """An agent process: its parts, and what runs in it for ever."""
+    """An agent process: its parts, and what runs in it for ever: `first` at once, `jobs` after `begin`. The node's
+    network is first: pods' DNS queries wait for it."""
 
     agent: Agent
     network: NodeNetwork
     runtime: Containerd
     client: HTTPClient
-    jobs: tuple[tuple[str, Callable[[], Awaitable[None]]], ...]
+    first: Jobs
+    begin: Callable[[], Awaitable[None]]
+    jobs: Jobs
     clock: Clock
 
     async def run(self) -> None:
-        """Until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for name, job in self.jobs:
-                group.create_task(keep_running(name, job, self.clock), name=name)
+        """Until cancelled. Raises what `begin` raises."""
+        await run_in_order(self.first, self.begin, self.jobs, self.clock)
 
     async def close(self) -> None:
         """Let go of the runtime and the API; containers go on."""
@@ -55,8 +59,27 @@ class NodeParts:
         await self.client.close()
 
 
+async def run_in_order(first: Jobs, begin: Callable[[], Awaitable[None]], then: Jobs, clock: Clock) -> None:
+    """Keep `first` running, meanwhile do `begin`, after it keep `then` running, too. Until cancelled; raises what
+    `begin` raises."""
+    trouble: Exception | None = None
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(keep_running(name, job, clock), name=name) for name, job in first]
+        try:
+            await begin()
+        except Exception as error:  # noqa: BLE001 - raised below: a group would wrap it
+            trouble = error
+            for task in running:
+                task.cancel()
+        else:
+            for name, job in then:
+                group.create_task(keep_running(name, job, clock), name=name)
+    if trouble is not None:
+        raise trouble
+
+
 async def node(config: Config, node: Node, address: str, clock: Clock) -> NodeParts:
-    """Start or find the node's containerd and put everything around it. Raises containerd.StartError."""
+    """Put a node's parts together. To begin is to start or find its containerd: raises containerd.StartError."""
     root = config.node_root(node.name)
     keys = root / "pki"
     settings = runtime_settings(config, node)
@@ -65,9 +88,10 @@ async def node(config: Config, node: Node, address: str, clock: Clock) -> NodePa
     access = Access(config.api_url(node), keys / "ca.crt", own.certificate, own.key)
     client = HTTPClient(access, clock, user_agent=f"wherry-agent/{node.name}")
     runtime = Containerd(str(settings.socket))
-    network = NodeNetwork(client, clock, network_settings(config, node), running=partial(addresses, runtime))
-    await asyncio.gather(supervisor.start(), asyncio.to_thread(network.prepare))
-    await images.ensure_pause(settings)
+    begun = asyncio.Event()
+    running = partial(addresses, runtime, begun)
+    network = NodeNetwork(client, clock, network_settings(config, node), running=running)
+    await asyncio.to_thread(network.prepare)
     agent = Agent(
         agent_config(config, node, address),
         client,
@@ -77,15 +101,18 @@ async def node(config: Config, node: Node, address: str, clock: Clock) -> NodePa
         hooks=(*HOOKS, Guard(network)),
         routes=ROUTES + STREAMING_ROUTES,
     )
-    jobs: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
-        ("containerd", supervisor.keep),
-        ("network", network.run),
-        ("agent", agent.run),
-        ("memory", memory.keep_small),
-    )
+
+    async def begin() -> None:
+        await supervisor.start()
+        await images.ensure_pause(settings)
+        memory.settle()
+        begun.set()
+
+    first: Jobs = (("network", network.run),)
+    jobs: Jobs = (("containerd", supervisor.keep), ("agent", agent.run), ("memory", memory.keep_small))
     if config.join:
         jobs = (*jobs, ("certificates", rotation(config, node, address, client, clock).run))
-    return NodeParts(agent, network, runtime, client, jobs, clock)
+    return NodeParts(agent, network, runtime, client, first, begin, jobs, clock)
 
 
 def rotation(config: Config, node: Node, address: str, client: HTTPClient, clock: Clock) -> Rotation:
@@ -98,8 +125,9 @@ def rotation(config: Config, node: Node, address: str, client: HTTPClient, clock
     return Rotation(client, clock, node.name, kept)
 
 
-async def addresses(runtime: Runtime) -> dict[str, str]:
-    """Where the pods of a node are, by uid. Raises RuntimeFault."""
+async def addresses(runtime: Runtime, begun: asyncio.Event) -> dict[str, str]:
+    """Where the pods of a node are, by uid, once its containerd is there. Raises RuntimeFault."""
+    await begun.wait()
     present = [one for one in await runtime.sandboxes() if one.ready]
     found = await asyncio.gather(*(runtime.sandbox(one.id) for one in present))
     return {one.uid: one.ips[0] for one in found if one.ips}
