@@ -75,12 +75,12 @@ class ProgramError(Exception):
     """A program ended with an error; the text is its last words."""
 
 
-async def run(argv: Sequence[str], *, stdin: bytes = b"") -> bytes:
+async def run(argv: Sequence[str]) -> bytes:
     """Run a program to its end and answer its stdout. Raises ProgramError with its stderr."""
     process = await asyncio.create_subprocess_exec(
-        *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    out, err = await process.communicate(stdin)
+    out, err = await process.communicate()
     if process.returncode:
         raise ProgramError(f"{argv[0]}: {err.decode(errors='replace').strip() or f'exit status {process.returncode}'}")
     return out
