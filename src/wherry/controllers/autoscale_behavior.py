@@ -37,6 +37,13 @@ class History:
     recommendations: list[tuple[float, int]] = field(default_factory=list)
     ups: list[tuple[float, int]] = field(default_factory=list)
     downs: list[tuple[float, int]] = field(default_factory=list)
+    known: bool = False
+
+    def begin(self, now: float, current: int) -> None:
+        """Take what there is for the first recommendation: what was set before counts until its window is over."""
+        if not self.known:
+            self.known = True
+            self.recommendations.append((now, current))
 
     def scaled(self, now: float, before: int, after: int) -> None:
         """Remember a change."""
@@ -138,7 +145,8 @@ def _up_limit(current: int, rules: HPAScalingRules, history: History, now: float
     """The most replicas that the policies for scaling up allow now."""
 
     def allowed(policy: HPAScalingPolicy, start: int) -> int:
-        return start + policy.value if policy.type == "Pods" else math.ceil(start * (100 + policy.value) / 100)
+        # in floating point and rounded up, as upstream: 10 % more than 100 are 111
+        return start + policy.value if policy.type == "Pods" else math.ceil(start * (1 + policy.value / 100))
 
     return _limit(current, rules, history, now, (allowed, min if rules.select_policy == "Min" else max))
 
@@ -147,7 +155,7 @@ def _down_limit(current: int, rules: HPAScalingRules, history: History, now: flo
     """The fewest replicas that the policies for scaling down allow now."""
 
     def allowed(policy: HPAScalingPolicy, start: int) -> int:
-        return start - policy.value if policy.type == "Pods" else start * (100 - policy.value) // 100
+        return start - policy.value if policy.type == "Pods" else int(start * (1 - policy.value / 100))
 
     return _limit(current, rules, history, now, (allowed, max if rules.select_policy == "Min" else min))
 

@@ -5,13 +5,14 @@ https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/horizonta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wherry.api.types.autoscaling_v2 import (
     ContainerResourceMetricStatus,
     ExternalMetricStatus,
     HorizontalPodAutoscalerBehavior,
+    MetricIdentifier,
     MetricSpec,
     MetricStatus,
     MetricTarget,
@@ -22,20 +23,16 @@ from wherry.api.types.autoscaling_v2 import (
 )
 from wherry.api.types.core import Pod
 from wherry.controllers import autoscale_metrics as metrics
-from wherry.controllers.autoscale_kinds import plural_of
 from wherry.controllers.autoscale_replicas import (
     MetricsError,
-    Proposal,
-    Sample,
     Tolerance,
     by_average,
     by_shared_average,
     by_utilization,
     by_value,
-    ready_count,
     thousandths,
 )
-from wherry.machinery.quantity import Quantity, amount, parse_quantity
+from wherry.machinery.quantity import Quantity, amount, from_bytes, from_milli
 from wherry.reconcile.context import Tracked
 
 _DEFAULT = 0.1
@@ -62,6 +59,15 @@ class Measured:
     status: MetricStatus
 
 
+class Unmeasured(Exception):
+    """One metric says nothing. `reason` and `problem` are for its event and for ScalingActive; the text is what all
+    metrics together are said to have failed for first."""
+
+    def __init__(self, reason: str, problem: str, whole: str) -> None:
+        super().__init__(whole)
+        self.reason, self.problem = reason, problem
+
+
 def tolerance(behavior: HorizontalPodAutoscalerBehavior | None) -> Tolerance:
     """The tolerances of a behaviour, or the usual ones."""
     up = behavior.scale_up.tolerance if behavior and behavior.scale_up else None
@@ -70,86 +76,80 @@ def tolerance(behavior: HorizontalPodAutoscalerBehavior | None) -> Tolerance:
 
 
 async def measure(api: Tracked, namespace: str, metric: MetricSpec, target: Target) -> Measured:
-    """Read one metric and work out its replicas. Raises MetricsError."""
-    match metric.type:
-        case "Resource":
-            return await _resource(api, namespace, metric, target)
-        case "ContainerResource":
-            return await _container(api, namespace, metric, target)
-        case "Pods":
-            return await _pods(api, namespace, metric, target)
-        case "Object":
-            return await _object(api, namespace, metric, target)
-        case "External":
-            return await _external(api, namespace, metric, target)
-        case other:
-            raise MetricsError(f'unknown metric source type "{other}"')
+    """Read one metric and work out its replicas. Raises Unmeasured."""
+    if metric.type not in _MEASURES:
+        problem = f'unknown metric source type "{metric.type}"'
+        raise Unmeasured("InvalidMetricSourceType", problem, problem)
+    work, whole = _MEASURES[metric.type]
+    try:
+        return await work(api, namespace, metric, target)
+    except MetricsError as error:
+        text = f"failed to get {whole(metric)} value: {error}"
+        raise Unmeasured(f"FailedGet{metric.type}Metric", str(error), text) from None
 
 
-def quantity(milli: int) -> Quantity:
-    """Thousandths as a quantity."""
-    return parse_quantity(f"{milli}m")
+def quantity(milli: int, resource: str = "") -> Quantity:
+    """Thousandths as a quantity; of memory in powers of 1024, in whole bytes."""
+    return from_bytes(-(-milli // 1000)) if resource == "memory" else from_milli(milli)
 
 
 async def _resource(api: Tracked, namespace: str, metric: MetricSpec, target: Target) -> Measured:
     source = metric.resource
     assert source is not None
-    usage = source.target.average_value is not None
-    try:
-        samples = await metrics.resource_samples(api, namespace, target.selector, source.name)
-        found = _of_resource(source.target, (source.name, ""), samples, target)
-    except MetricsError as error:
-        raise MetricsError(f"failed to get {source.name} {'usage' if usage else 'utilization'}: {error}") from None
-    name = f"{source.name} resource" if usage else f"{source.name} resource utilization (percentage of request)"
-    status = ResourceMetricStatus(name=source.name, current=_current(found, usage=usage))
-    return Measured(found.replicas, name, MetricStatus(type="Resource", resource=status))
+    replicas, current = await _of_resource(api, namespace, source.target, (source.name, ""), target)
+    name = _name_of(source.name, "resource", source.target)
+    status = ResourceMetricStatus(name=source.name, current=current)
+    return Measured(replicas, name, MetricStatus(type="Resource", resource=status))
 
 
 async def _container(api: Tracked, namespace: str, metric: MetricSpec, target: Target) -> Measured:
     source = metric.container_resource
     assert source is not None
-    usage = source.target.average_value is not None
-    try:
-        samples = await metrics.resource_samples(api, namespace, target.selector, source.name, source.container)
-        found = _of_resource(source.target, (source.name, source.container), samples, target)
-    except MetricsError as error:
-        raise MetricsError(f"failed to get {source.name} {'usage' if usage else 'utilization'}: {error}") from None
-    name = f"{source.name} container resource" + ("" if usage else " utilization (percentage of request)")
-    status = ContainerResourceMetricStatus(
-        name=source.name, container=source.container, current=_current(found, usage=usage)
-    )
-    return Measured(found.replicas, name, MetricStatus(type="ContainerResource", container_resource=status))
+    which = (source.name, source.container)
+    replicas, current = await _of_resource(api, namespace, source.target, which, target)
+    name = _name_of(source.name, "container resource", source.target)
+    status = ContainerResourceMetricStatus(name=source.name, container=source.container, current=current)
+    return Measured(replicas, name, MetricStatus(type="ContainerResource", container_resource=status))
 
 
-def _of_resource(
-    wanted: MetricTarget, resource: tuple[str, str], samples: dict[str, Sample], target: Target
-) -> Proposal:
+def _name_of(resource: str, kind: str, wanted: MetricTarget) -> str:
     if wanted.average_value is not None:
-        aim = (target.replicas, thousandths(wanted.average_value), target.tolerance)
-        return by_average(target.pods, samples, resource[0], aim, target.now)
-    if wanted.average_utilization is None:
+        return f"{resource} resource"
+    return f"{resource} {kind} utilization (percentage of request)"
+
+
+async def _of_resource(
+    api: Tracked, namespace: str, wanted: MetricTarget, resource: tuple[str, str], target: Target
+) -> tuple[int, MetricValueStatus]:
+    """`resource`: its name, and the container where one is meant."""
+    name = resource[0]
+    if wanted.average_value is None and wanted.average_utilization is None:
         raise MetricsError(
             "invalid resource metric source: neither an average utilization target nor an average value (usage) "
             "target was set"
         )
-    percent = (target.replicas, wanted.average_utilization, target.tolerance)
-    return by_utilization(target.pods, samples, resource, percent, target.now)
-
-
-def _current(found: Proposal, *, usage: bool) -> MetricValueStatus:
-    average = quantity(found.average)
-    return MetricValueStatus(average_value=average, average_utilization=None if usage else found.utilization)
+    try:
+        samples = await metrics.resource_samples(api, namespace, target.selector, *resource)
+        if wanted.average_value is not None:
+            aim = (target.replicas, thousandths(wanted.average_value), target.tolerance)
+            found = by_average(target.pods, samples, name, aim, target.now)
+            return found.replicas, MetricValueStatus(average_value=quantity(found.average, name))
+        assert wanted.average_utilization is not None
+        percent = (target.replicas, wanted.average_utilization, target.tolerance)
+        found = by_utilization(target.pods, samples, resource, percent, target.now)
+    except MetricsError as error:
+        kind = "utilization" if wanted.average_value is None else "usage"
+        raise MetricsError(f"failed to get {name} {kind}: {error}") from None
+    average = quantity(found.average, name)
+    return found.replicas, MetricValueStatus(average_value=average, average_utilization=found.utilization)
 
 
 async def _pods(api: Tracked, namespace: str, metric: MetricSpec, target: Target) -> Measured:
     source = metric.pods
     assert source is not None
-    try:
-        samples = await metrics.pod_samples(api, namespace, target.selector, source.metric)
-        aim = (target.replicas, thousandths(source.target.average_value or "0"), target.tolerance)
-        found = by_average(target.pods, samples, "", aim, target.now)
-    except MetricsError as error:
-        raise MetricsError(f"failed to get pods metric value: {error}") from None
+    samples = await metrics.pod_samples(api, namespace, target.selector, source.metric)
+    aim = (target.replicas, thousandths(source.target.average_value or "0"), target.tolerance)
+    found = by_average(target.pods, samples, "", aim, target.now)
     current = MetricValueStatus(average_value=quantity(found.average))
     status = MetricStatus(type="Pods", pods=PodsMetricStatus(metric=source.metric, current=current))
     return Measured(found.replicas, f"pods metric {source.metric.name}", status)
@@ -158,43 +158,60 @@ async def _pods(api: Tracked, namespace: str, metric: MetricSpec, target: Target
 async def _object(api: Tracked, namespace: str, metric: MetricSpec, target: Target) -> Measured:
     source = metric.object
     assert source is not None
-    of = source.described_object
+    of, wanted = source.described_object, source.target
+    shared = wanted.value is None or wanted.type == "AverageValue"
+    if (wanted.average_value if shared else wanted.value) is None:
+        raise MetricsError("invalid object metric source: neither a value target nor an average value target was set")
     try:
-        plural = await _resource_name(api, of.api_version, of.kind)
-        value = await metrics.object_value(api, namespace, of, plural, source.metric)
-        replicas, current = _shared(source.target, value, target)
+        value = await metrics.object_value(api, namespace, of, source.metric)
     except MetricsError as error:
-        raise MetricsError(f"failed to get object metric value: {error}") from None
+        raise MetricsError(f"failed to get {source.metric.name} object metric: {error}" if shared else error) from None
+    replicas, current = _of_one(wanted, value, target, shared=shared)
     status = ObjectMetricStatus(metric=source.metric, described_object=of, current=current)
-    return Measured(replicas, f"{of.kind} metric {source.metric.name}", MetricStatus(type="Object", object=status))
+    name = f"{of.kind} metric {source.metric.name}" if not shared else _external_name(source.metric)
+    return Measured(replicas, name, MetricStatus(type="Object", object=status))
 
 
 async def _external(api: Tracked, namespace: str, metric: MetricSpec, target: Target) -> Measured:
     source = metric.external
     assert source is not None
+    name, shared = source.metric.name, source.target.average_value is not None
+    if not shared and source.target.value is None:
+        raise MetricsError("invalid external metric source: neither a value target nor an average value target was set")
     try:
         value = await metrics.external_value(api, namespace, source.metric)
-        replicas, current = _shared(source.target, value, target)
+        replicas, current = _of_one(source.target, value, target, shared=shared)
     except MetricsError as error:
-        raise MetricsError(f"failed to get {source.metric.name} external metric value: {error}") from None
+        what = f"{name} external metric" if shared else f"external metric {name}"
+        raise MetricsError(f"failed to get {what}: {error}") from None
     status = MetricStatus(type="External", external=ExternalMetricStatus(metric=source.metric, current=current))
-    return Measured(replicas, f"external metric {source.metric.name}", status)
+    return Measured(replicas, _external_name(source.metric), status)
 
 
-def _shared(wanted: MetricTarget, value: int, target: Target) -> tuple[int, MetricValueStatus]:
-    """Replicas for one value that concerns all of them."""
-    if wanted.average_value is not None:
-        found = by_shared_average(target.served, value, thousandths(wanted.average_value), target.tolerance)
+def _external_name(metric: MetricIdentifier) -> str:
+    """As upstream says it, of object metrics too where the replicas share the value."""
+    return f"external metric {metric.name}({metrics.shown(metric.selector)})"
+
+
+def _of_one(wanted: MetricTarget, value: int, target: Target, *, shared: bool) -> tuple[int, MetricValueStatus]:
+    """Replicas for one value that concerns all of them; `shared`: each has its part of it."""
+    if shared:
+        found = by_shared_average(target.served, value, thousandths(wanted.average_value or "0"), target.tolerance)
         return found.replicas, MetricValueStatus(average_value=quantity(found.average))
-    if wanted.value is None:
-        raise MetricsError("neither a value target nor an average value target was set")
-    ready = ready_count(target.pods) if target.replicas else 0
-    replicas = by_value(target.replicas, ready, value, thousandths(wanted.value), target.tolerance)
+    replicas = by_value(target.replicas, target.pods, value, thousandths(wanted.value or "0"), target.tolerance)
     return replicas, MetricValueStatus(value=quantity(value))
 
 
-async def _resource_name(api: Tracked, api_version: str, kind: str) -> str:
-    """`deployments.apps` for a Deployment."""
-    plural, _ = await plural_of(api, api_version, kind)
-    group = api_version.rpartition("/")[0]
-    return f"{plural}.{group}" if group else plural
+def _container_name(metric: MetricSpec) -> str:
+    return metric.container_resource.container if metric.container_resource else ""
+
+
+_Work = Callable[[Tracked, str, MetricSpec, Target], Awaitable[Measured]]
+_MEASURES: Mapping[str, tuple[_Work, Callable[[MetricSpec], str]]] = {
+    "Resource": (_resource, lambda one: f"{one.resource.name if one.resource else ''} resource metric"),
+    "ContainerResource": (_container, lambda one: f"{_container_name(one)} container metric"),
+    "Pods": (_pods, lambda _: "pods metric"),
+    "Object": (_object, lambda _: "object metric"),
+    "External": (_external, lambda one: f"{one.external.metric.name if one.external else ''} external metric"),
+}
+"""How each type is measured, and what its failure is called."""

@@ -1,27 +1,32 @@
 """What autoscalers read: the resource, custom and external metrics APIs, through `Context.api.raw`.
 
-Whoever serves them: wherry itself answers metrics.k8s.io, adapters answer the others by aggregation.
+Whoever serves them: wherry itself answers metrics.k8s.io, adapters answer the others by aggregation, the custom one in
+the version they prefer. Messages match upstream's.
 https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#support-for-metrics-apis
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from wherry.api.types.autoscaling_v2 import CrossVersionObjectReference, MetricIdentifier
+from wherry.controllers.autoscale_kinds import resource_of
 from wherry.controllers.autoscale_replicas import MetricsError, Sample, thousandths
 from wherry.machinery import selectors
 from wherry.machinery.durations import duration_seconds
 from wherry.machinery.errors import APIError
+from wherry.machinery.meta import LabelSelector
 from wherry.machinery.time import seconds
 from wherry.reconcile.context import Tracked
 
 RESOURCES = "/apis/metrics.k8s.io/v1beta1"
-CUSTOM = "/apis/custom.metrics.k8s.io/v1beta2"
+CUSTOM = "custom.metrics.k8s.io"
 EXTERNAL = "/apis/external.metrics.k8s.io/v1beta1"
 DEFAULT_WINDOW = 60.0
+_CUSTOM_VERSIONS = ("v1beta2", "v1beta1")
+_MOST = 2**63 - 1
 
 
 async def resource_samples(
@@ -29,15 +34,14 @@ async def resource_samples(
 ) -> dict[str, Sample]:
     """Use of a resource by pod name; of one container of each pod, when it is named. Raises MetricsError."""
     query = urlencode({"labelSelector": selector})
+    failed = f"unable to get metrics for resource {resource}"
     try:
         found = await api.raw("GET", f"{RESOURCES}/namespaces/{namespace}/pods?{query}")
     except APIError as error:
-        raise MetricsError(f"unable to get metrics for resource {resource}: {error}") from None
+        raise MetricsError(f"{failed}: unable to fetch metrics from resource metrics API: {error}") from None
     items = found.get("items") or []
     if not items:
-        raise MetricsError(
-            f"unable to get metrics for resource {resource}: no metrics returned from resource metrics API"
-        )
+        raise MetricsError(f"{failed}: no metrics returned from resource metrics API")
     samples = {}
     for item in items:
         uses = [
@@ -53,12 +57,13 @@ async def resource_samples(
 
 async def pod_samples(api: Tracked, namespace: str, selector: str, metric: MetricIdentifier) -> dict[str, Sample]:
     """A metric of the application, by pod name. Raises MetricsError."""
-    found = await _custom(
-        api, f"{CUSTOM}/namespaces/{namespace}/pods/*/{quote(metric.name, safe='')}", metric, selector
-    )
-    items = found.get("items") or []
-    if not items:
-        raise MetricsError(f"unable to get metric {metric.name}: no metrics returned from custom metrics API")
+    place = f"namespaces/{namespace}/pods/*/{quote(metric.name, safe='')}"
+    try:
+        items = await _custom(api, place, metric, selector)
+        if not items:
+            raise MetricsError("no metrics returned from custom metrics API")
+    except MetricsError as error:
+        raise MetricsError(f"unable to get metric {metric.name}: {error}") from None
     return {
         item["describedObject"]["name"]: Sample(
             thousandths(str(item["value"])), _moment(item), float(item.get("windowSeconds") or DEFAULT_WINDOW)
@@ -68,55 +73,92 @@ async def pod_samples(api: Tracked, namespace: str, selector: str, metric: Metri
 
 
 async def object_value(
-    api: Tracked, namespace: str, of: CrossVersionObjectReference, plural: str, metric: MetricIdentifier
-) -> int:
-    """A metric of one object, in thousandths. `plural`: its resource, with its group. Raises MetricsError."""
-    if plural == "namespaces":
-        place = f"{CUSTOM}/namespaces/{namespace}/metrics/{quote(metric.name, safe='')}"
-    else:
-        place = f"{CUSTOM}/namespaces/{namespace}/{plural}/{quote(of.name, safe='')}/{quote(metric.name, safe='')}"
-    items = (await _custom(api, place, metric, "")).get("items") or []
-    if not items:
-        raise MetricsError(f"unable to get metric {metric.name}: no metrics returned from custom metrics API")
+    api: Tracked, namespace: str, of: CrossVersionObjectReference, metric: MetricIdentifier
+) -> int:  # fmt: skip
+    """A metric of one object, in thousandths. Raises MetricsError."""
+    try:
+        items = await _custom(api, await _described(api, namespace, of, metric.name), metric, "")
+        if len(items) != 1:
+            raise MetricsError(
+                "unable to fetch metrics from custom metrics API: the custom metrics API server returned "
+                f"{len(items)} results when we asked for exactly one"
+            )
+    except MetricsError as error:
+        where = f"{of.kind} {namespace}/{of.name}"
+        raise MetricsError(f"unable to get metric {metric.name} on {where}: {error}") from None
     return thousandths(str(items[0]["value"]))
+
+
+async def _described(api: Tracked, namespace: str, of: CrossVersionObjectReference, name: str) -> str:
+    """The path of an object's metric below the custom metrics API's version. Raises MetricsError."""
+    metric, group = quote(name, safe=""), of.api_version.rpartition("/")[0]
+    if of.kind == "Namespace" and not group:
+        return f"namespaces/{namespace}/metrics/{metric}"
+    try:
+        resource = await resource_of(api, of.api_version, of.kind)
+    except APIError as error:
+        kind = f"{of.kind}.{group}" if group else of.kind
+        raise MetricsError(
+            f"unable to fetch metrics from custom metrics API: unable to map kind {kind} to resource: {error}"
+        ) from None
+    return f"namespaces/{namespace}/{resource.qualified}/{quote(of.name, safe='')}/{metric}"
 
 
 async def external_value(api: Tracked, namespace: str, metric: MetricIdentifier) -> int:
     """The sum of a metric that comes from outside the cluster, in thousandths. Raises MetricsError."""
     place = f"{EXTERNAL}/namespaces/{namespace}/{quote(metric.name, safe='')}"
-    query: dict[str, str] = (
-        {} if metric.selector is None else {"labelSelector": str(selectors.as_query(metric.selector))}
-    )
+    wanted = _query(metric.selector)
+    failed = f"unable to get external metric {namespace}/{metric.name}/{shown(metric.selector)}"
     try:
-        found = await api.raw("GET", f"{place}?{urlencode(query)}" if query else place)
+        found = await api.raw("GET", f"{place}?{urlencode({'labelSelector': wanted})}" if wanted else place)
     except APIError as error:
-        raise MetricsError(
-            f"unable to get external metric {namespace}/{metric.name}/{_shown(metric)}: unable to fetch metrics from "
-            f"external metrics API: {error}"
-        ) from None
+        raise MetricsError(f"{failed}: unable to fetch metrics from external metrics API: {error}") from None
     items = found.get("items") or []
     if not items:
-        raise MetricsError(
-            f"unable to get external metric {namespace}/{metric.name}/{_shown(metric)}: no metrics returned from "
-            "external metrics API"
-        )
-    return sum(thousandths(str(item["value"])) for item in items)
+        raise MetricsError(f"{failed}: no metrics returned from external metrics API")
+    return min(sum(thousandths(str(item["value"])) for item in items), _MOST)
 
 
-async def _custom(api: Tracked, place: str, metric: MetricIdentifier, selector: str) -> Mapping[str, Any]:
-    query: dict[str, str] = {"labelSelector": selector} if selector else {}
-    if metric.selector is not None:
-        query["metricLabelSelector"] = str(selectors.as_query(metric.selector))
+def shown(selector: LabelSelector | None) -> str:
+    """A selector as upstream's messages show it."""
+    if selector is None:
+        return "nil"
+    labels = "".join(f"{key}: {selector.match_labels[key]}," for key in sorted(selector.match_labels))
+    expressions = "".join(
+        f"LabelSelectorRequirement{{Key:{one.key},Operator:{one.operator},Values:[{' '.join(one.values)}],}},"
+        for one in selector.match_expressions
+    )
+    matching = f"MatchLabels:map[string]string{{{labels}}},"
+    return f"&LabelSelector{{{matching}MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
+
+
+async def _custom(api: Tracked, place: str, metric: MetricIdentifier, selector: str) -> Sequence[Mapping[str, Any]]:
+    wanted = {"labelSelector": selector, "metricLabelSelector": _query(metric.selector)}
+    query = urlencode({name: text for name, text in wanted.items() if text})
     try:
-        return await api.raw("GET", f"{place}?{urlencode(query)}" if query else place)
+        base = f"/apis/{CUSTOM}/{await _custom_version(api)}/{place}"
+        found = await api.raw("GET", f"{base}?{query}" if query else base)
     except APIError as error:
-        raise MetricsError(
-            f"unable to get metric {metric.name}: unable to fetch metrics from custom metrics API: {error}"
-        ) from None
+        raise MetricsError(f"unable to fetch metrics from custom metrics API: {error}") from None
+    return list(found.get("items") or [])
 
 
-def _shown(metric: MetricIdentifier) -> str:
-    return "nil" if metric.selector is None else f"&LabelSelector{{{selectors.as_query(metric.selector)}}}"
+async def _custom_version(api: Tracked) -> str:
+    """The version that the adapter prefers, of those there are. Raises MetricsError, APIError."""
+    failed = "unable to fetch metrics from custom metrics API"
+    groups = (await api.raw("GET", "/apis")).get("groups") or []
+    group = next((one for one in groups if one["name"] == CUSTOM), None)
+    if group is None:
+        raise MetricsError(f"{failed}: no custom metrics API ({CUSTOM}) registered")
+    preferred = (group.get("preferredVersion") or {}).get("version", "")
+    for version in (preferred, *(one["version"] for one in group.get("versions") or [])):
+        if version in _CUSTOM_VERSIONS:
+            return str(version)
+    raise MetricsError(f"{failed}: no known available metric versions found")
+
+
+def _query(selector: LabelSelector | None) -> str:
+    return "" if selector is None else str(selectors.as_query(selector))
 
 
 def _moment(item: Mapping[str, Any]) -> float:

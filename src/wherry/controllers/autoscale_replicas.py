@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wherry.api.core.pod import condition
+from wherry.api.core.pod_resources import is_sidecar, pod_level, pod_requests
 from wherry.api.types.core import Container, Pod
 from wherry.machinery.quantity import amount
 from wherry.machinery.time import seconds
@@ -21,6 +22,10 @@ CPU_INITIALISATION = 300.0
 """Seconds after its start in which a pod's processor time counts only while it is ready."""
 INITIAL_READINESS = 30.0
 """Seconds after its start in which being unready means never having been ready."""
+
+MOST = 2**31 - 1
+"""Replicas: no metric asks for more."""
+_NO_PODS = "no pods returned by selector while calculating replica count"
 
 
 class MetricsError(Exception):
@@ -111,20 +116,13 @@ def by_utilization(
     current, percent, tolerance = target
     groups, known = _known(pods, samples, resource[0], now)
     requests = _requests(pods, *resource)
-    ratio, used = _utilization(known, requests, percent)
-    average = sum(known.values()) // len(known)
-    more = bool(groups.unready) and ratio > 1.0
-    if not more and not groups.missing:
+    ratio, used, average = _utilization(known, requests, percent)
+    full = {name: requests[name] * max(100, percent) // 100 for name in groups.missing}
+    filled = _filled(groups, known, full, ratio)
+    if filled is None:
         replicas = current if tolerance.takes(ratio) else math.ceil(ratio * groups.ready)
         return Proposal(replicas, average, used)
-    filled = dict(known)
-    if ratio < 1.0:
-        filled |= {name: requests[name] * max(100, percent) // 100 for name in groups.missing}
-    elif ratio > 1.0:
-        filled |= dict.fromkeys(groups.missing, 0)
-    if more:
-        filled |= dict.fromkeys(groups.unready, 0)
-    again, _ = _utilization(filled, requests, percent)
+    again, _, _ = _utilization(filled, requests, percent)
     return Proposal(_cautious(current, ratio, again, len(filled), tolerance), average, used)
 
 
@@ -137,35 +135,33 @@ def by_average(
     groups, known = _known(pods, samples, resource, now)
     average = sum(known.values()) // len(known)
     ratio = average / wanted
-    more = bool(groups.unready) and ratio > 1.0
-    if not more and not groups.missing:
+    filled = _filled(groups, known, dict.fromkeys(groups.missing, wanted), ratio)
+    if filled is None:
         replicas = current if tolerance.takes(ratio) else math.ceil(ratio * groups.ready)
         return Proposal(replicas, average)
-    filled = dict(known)
-    if ratio < 1.0:
-        filled |= dict.fromkeys(groups.missing, wanted)
-    else:
-        filled |= dict.fromkeys(groups.missing, 0)
-    if more:
-        filled |= dict.fromkeys(groups.unready, 0)
     again = sum(filled.values()) // len(filled) / wanted
     return Proposal(_cautious(current, ratio, again, len(filled), tolerance), average)
 
 
-def by_value(current: int, ready: int, value: int, wanted: int, tolerance: Tolerance) -> int:
-    """From one value that all replicas bring down together."""
+def by_value(current: int, pods: Iterable[Pod], value: int, wanted: int, tolerance: Tolerance) -> int:
+    """From one value that all replicas bring down together. Raises MetricsError."""
     ratio = value / wanted
     if current == 0:
         return math.ceil(ratio)
-    return current if tolerance.takes(ratio) else math.ceil(ratio * ready)
+    if tolerance.takes(ratio):
+        return current
+    try:
+        return min(math.ceil(ratio * ready_count(pods)), MOST)
+    except MetricsError as error:
+        raise MetricsError(f"unable to calculate ready pods: {error}") from None
 
 
 def by_shared_average(current: int, value: int, wanted: int, tolerance: Tolerance) -> Proposal:
     """From one value that the replicas share evenly; `wanted` is each one's part."""
     if current == 0:
-        return Proposal(math.ceil(value / wanted), 0)
+        return Proposal(min(math.ceil(value / wanted), MOST), 0)
     ratio = value / (wanted * current)
-    replicas = current if tolerance.takes(ratio) else math.ceil(value / wanted)
+    replicas = current if tolerance.takes(ratio) else min(math.ceil(value / wanted), MOST)
     return Proposal(replicas, math.ceil(value / current))
 
 
@@ -173,7 +169,7 @@ def ready_count(pods: Iterable[Pod]) -> int:
     """How many are running and ready. Raises MetricsError when there is no pod at all."""
     listed = list(pods)
     if not listed:
-        raise MetricsError("no pods returned by selector while calculating replica count")
+        raise MetricsError(_NO_PODS)
     return sum(pod.status.phase == "Running" and _is_ready(pod) for pod in listed)
 
 
@@ -186,27 +182,47 @@ def _known(
     pods: Sequence[Pod], samples: Mapping[str, Sample], resource: str, now: float
 ) -> tuple[_Groups, dict[str, int]]:  # fmt: skip
     if not pods:
-        raise MetricsError("no pods returned by selector while calculating replica count")
+        raise MetricsError(_NO_PODS)
     groups = group(pods, samples, resource, now)
     left_out = groups.ignored | groups.unready
-    named = {pod.metadata.name for pod in pods}
-    known = {name: s.value for name, s in samples.items() if name in named and name not in left_out}
+    known = {name: sample.value for name, sample in samples.items() if name not in left_out}
     if not known:
         raise MetricsError("did not receive metrics for targeted pods (pods might be unready)")
     return groups, known
 
 
-def _utilization(known: Mapping[str, int], requests: Mapping[str, int], percent: int) -> tuple[float, int]:
-    asked = sum(requests[name] for name in known if name in requests)
+def _filled(
+    groups: _Groups, known: Mapping[str, int], full: Mapping[str, int], ratio: float
+) -> dict[str, int] | None:  # fmt: skip
+    """What is known, with guesses for the other pods; None where there is nothing to guess. `full`: what a pod of
+    which nothing is known may use."""
+    more = bool(groups.unready) and ratio > 1.0
+    if not more and not groups.missing:
+        return None
+    filled = dict(known)
+    if ratio < 1.0:
+        filled |= full
+    elif ratio > 1.0:
+        filled |= dict.fromkeys(groups.missing, 0)
+    if more:
+        filled |= dict.fromkeys(groups.unready, 0)
+    return filled
+
+
+def _utilization(known: Mapping[str, int], requests: Mapping[str, int], percent: int) -> tuple[float, int, int]:
+    """The ratio to what is wanted, use in percent of requests, and use per pod."""
+    counted = [name for name in known if name in requests]
+    asked = sum(requests[name] for name in counted)
     if asked == 0:
         raise MetricsError("no metrics returned matched known pods")
-    used = sum(value for name, value in known.items() if name in requests) * 100 // asked
-    return used / percent, used
+    total = sum(known[name] for name in counted)
+    used = total * 100 // asked
+    return used / percent, used, total // len(counted)
 
 
 def _cautious(current: int, before: float, after: float, counted: int, tolerance: Tolerance) -> int:
     """The replicas once guesses are counted in: a guess may keep from scaling, never turn it round."""
-    if tolerance.takes(after) or (before < 1.0) != (after < 1.0) or (before > 1.0) != (after > 1.0):
+    if tolerance.takes(after) or (before < 1.0 < after) or (before > 1.0 > after):
         return current
     replicas = math.ceil(after * counted)
     if (after < 1.0 and replicas > current) or (after > 1.0 and replicas < current):
@@ -220,19 +236,22 @@ def _requests(pods: Sequence[Pod], resource: str, container: str) -> dict[str, i
 
 
 def _requested(pod: Pod, resource: str, container: str) -> int:
-    whole = pod.spec.resources.requests.get(resource) if pod.spec.resources is not None and not container else None
-    if whole is not None:
-        return thousandths(whole)
-    counted: list[Container] = [one for one in pod.spec.init_containers if one.restart_policy == "Always"]
-    asked = 0
-    for one in (*pod.spec.containers, *counted):
-        if container and one.name != container:
-            continue
-        found = one.resources.requests.get(resource)
-        if found is None:
-            raise MetricsError(
-                f"missing request for {resource} in container {one.name} of Pod {pod.metadata.namespace}/"
-                f"{pod.metadata.name}"
-            )
-        asked += thousandths(found)
-    return asked
+    """By the pod as a whole where it says so, else by its containers and sidecars together."""
+    whole = pod.spec.resources
+    if whole is not None and not container and any(map(pod_level, whole.requests)):
+        asked = pod_requests(pod.spec).get(resource)
+        if asked is None:
+            raise MetricsError(f"missing pod-level request for {resource} in Pod {pod.metadata.name}")
+        return asked if resource == "cpu" else asked * 1000
+    parts = [*pod.spec.containers, *(one for one in pod.spec.init_containers if is_sidecar(one))]
+    counted = [one for one in parts if container in ("", one.name)]
+    if not counted:
+        raise MetricsError(f"container {container} not found in Pod {pod.metadata.name}")
+    return sum(_asked(one, resource, pod.metadata.name) for one in counted)
+
+
+def _asked(one: Container, resource: str, pod: str) -> int:
+    found = one.resources.requests.get(resource)
+    if found is None:
+        raise MetricsError(f"missing request for {resource} in container {one.name} of Pod {pod}")
+    return thousandths(found)

@@ -2,12 +2,15 @@
 
 Wakes on: HorizontalPodAutoscaler; every five seconds each (upstream: fifteen), so that load is met within ten.
 Writes:   the /scale of its target; HorizontalPodAutoscaler/status; Events SuccessfulRescale, FailedRescale,
-          FailedGetScale, FailedComputeMetricsReplicas and one for each kind of metric that cannot be had.
+          FailedGetScale, FailedComputeMetricsReplicas, SelectorRequired, InvalidSelector, AmbiguousSelector and one
+          for each metric that cannot be had.
 Upstream: https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/
 
 Invariants:
 - what cannot be measured never scales down: with any metric missing only more replicas are possible;
 - the number of replicas stays within minReplicas and maxReplicas, whatever the metrics say;
+- pods that two autoscalers select are scaled by neither;
+- a target without replicas is left alone, unless an autoscaler has brought it there (condition ScaledToZero);
 - recommendations and changes are remembered in this process only; a restart waits out the windows anew.
 """
 
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import quote
 
 from msgspec.structs import replace
 
@@ -27,13 +31,13 @@ from wherry.api.types.autoscaling_v2 import (
     MetricStatus,
 )
 from wherry.controllers.autoscale_behavior import History, Settled, Verdict, longest_memory, settle
-from wherry.controllers.autoscale_kinds import plural_of
-from wherry.controllers.autoscale_measures import Measured, Target, measure, tolerance
+from wherry.controllers.autoscale_kinds import resource_of
+from wherry.controllers.autoscale_measures import Measured, Target, Unmeasured, measure, tolerance
 from wherry.controllers.autoscale_replicas import MetricsError
-from wherry.machinery import selectors
-from wherry.machinery.conditions import put
-from wherry.machinery.errors import APIError
-from wherry.machinery.meta import Key
+from wherry.controllers.autoscale_selected import Selected, SelectorError
+from wherry.machinery.conditions import is_true, put
+from wherry.machinery.errors import APIError, Conflict
+from wherry.machinery.meta import Key, key_of
 from wherry.machinery.time import time_at
 from wherry.reconcile.context import Context
 from wherry.reconcile.controller import AsyncController
@@ -42,16 +46,23 @@ PERIOD = 5.0
 """Seconds between two looks at one autoscaler."""
 
 
+SCALED_TO_ZERO = "ScaledToZero"
+_SLEEPS: Verdict = ("True", "ScaledToZero", "the HPA controller scaled the workload to zero")
+_AWAKE: Verdict = ("False", "NotScaledToZero", "the HPA controller did not scale the workload to zero")
+_TRIES = 5
+_BELOW = "Current number of replicas below Spec.MinReplicas"
+
+
 class ScaleError(Exception):
     """The target's scale cannot be had."""
 
 
 @dataclass(slots=True)
 class _Findings:
-    """One look: what goes into the status."""
+    """One look: what goes into the status. None leaves a field as it is."""
 
-    current: int
-    desired: int
+    current: int | None = None
+    desired: int | None = None
     conditions: list[tuple[str, Verdict]] = field(default_factory=list)
     metrics: tuple[MetricStatus, ...] | None = None
     rescaled: bool = False
@@ -66,6 +77,7 @@ class Autoscalers:
 
     def __init__(self) -> None:
         self._histories: dict[tuple[Key, str], History] = {}
+        self._selected = Selected()
 
     async def reconcile(self, ctx: Context, key: Key) -> float | None:
         """Look once."""
@@ -73,11 +85,11 @@ class Autoscalers:
         if hpa is None or hpa.metadata.deletion_timestamp is not None:
             for known in [known for known in self._histories if known[0] == key]:
                 del self._histories[known]
+            self._selected.forget(key)
             return None
         history = self._histories.setdefault((key, hpa.metadata.uid), History())
         history.forget(ctx.view.now - longest_memory(hpa.spec))
-        look = _Look(ctx, hpa, history)
-        findings = await look.run()
+        findings = await _Look(ctx, hpa, history, self._selected).run()
         await _report(ctx, hpa, findings)
         return PERIOD
 
@@ -85,13 +97,16 @@ class Autoscalers:
 class _Look:
     """One look at one autoscaler."""
 
-    def __init__(self, ctx: Context, hpa: HorizontalPodAutoscaler, history: History) -> None:
-        self._ctx, self._hpa, self._history = ctx, hpa, history
+    def __init__(self, ctx: Context, hpa: HorizontalPodAutoscaler, history: History, selected: Selected) -> None:
+        self._ctx, self._hpa, self._history, self._selected = ctx, hpa, history, selected
         self._spec: HorizontalPodAutoscalerSpec = hpa.spec
+        self._least = 1 if hpa.spec.min_replicas is None else hpa.spec.min_replicas
+        self._slept = is_true(hpa.status.conditions, SCALED_TO_ZERO)
+        """Whether it was this autoscaler that has taken the last replica away."""
 
     async def run(self) -> _Findings:
         """Measure, decide, scale."""
-        found = _Findings(self._hpa.status.current_replicas, self._hpa.status.desired_replicas)
+        found = _Findings()
         try:
             place, scale = await self._scale()
         except ScaleError as error:
@@ -101,113 +116,141 @@ class _Look:
             return found
         text = "the HPA controller was able to get the target's current scale"
         found.say("AbleToScale", ("True", "SucceededGetScale", text))
-        found.current = int((scale.get("spec") or {}).get("replicas") or 0)
-        wanted, why = await self._wanted(scale, found)
+        current = found.current = int((scale.get("spec") or {}).get("replicas") or 0)
+        self._history.begin(self._ctx.view.now, current)
+        wanted, why = await self._wanted(scale, current, found)
         if wanted is None:
-            found.desired = found.current
             return found
-        if wanted == found.current:
+        if wanted != current:
+            await self._rescale(place, scale, wanted, why, found)
+        else:
             found.desired = wanted
-            return found
-        await self._rescale(place, scale, wanted, why, found)
         return found
 
     async def _scale(self) -> tuple[str, dict[str, Any]]:
         """The path of the target's scale, and the Scale. Raises ScaleError."""
         ref, namespace = self._spec.scale_target_ref, self._hpa.metadata.namespace
         try:
-            plural, base = await plural_of(self._ctx.api, ref.api_version, ref.kind)
-            place = f"{base}/namespaces/{namespace}/{plural}/{ref.name}/scale"
+            target = await resource_of(self._ctx.api, ref.api_version, ref.kind)
+            place = f"{target.base}/namespaces/{namespace}/{target.plural}/{quote(ref.name, safe='')}/scale"
             return place, await self._ctx.api.raw("GET", place)
         except APIError as error:
             raise ScaleError(str(error)) from None
 
-    async def _wanted(self, scale: dict[str, Any], found: _Findings) -> tuple[int | None, str]:
+    async def _wanted(self, scale: dict[str, Any], current: int, found: _Findings) -> tuple[int | None, str]:
         """How many replicas there should be, and why; None when nobody can say."""
-        spec, current = self._spec, found.current
-        least = 1 if spec.min_replicas is None else spec.min_replicas
-        if current == 0 and least != 0:
+        spec, least = self._spec, self._least
+        found.metrics = ()
+        if current == 0 and not self._wakes():
             text = "scaling is disabled since the replica count of the target is zero"
             found.say("ScalingActive", ("False", "ScalingDisabled", text))
             return 0, ""
         if current > spec.max_replicas:
             return spec.max_replicas, "Current number of replicas above Spec.MaxReplicas"
-        if current < least:
-            return least, "Current number of replicas below Spec.MinReplicas"
+        if 0 < current < least:
+            return least, _BELOW
         try:
-            proposed, name = await self._proposed(scale, found)
+            proposed, name = await self._proposed(scale, current, found)
         except MetricsError as error:
             self._warn("FailedComputeMetricsReplicas", str(error))
             return None, ""
-        why = f"{name} above target" if proposed > current else "All metrics below target"
+        why = f"{name} above target" if proposed > current else "All metrics below target" if proposed < current else ""
         settled: Settled = settle(spec, current, proposed, self._history, self._ctx.view.now)
         found.say("AbleToScale", settled.able)
         found.say("ScalingLimited", settled.limited)
+        if current == 0 and settled.replicas < least:
+            return least, why or _BELOW
         return settled.replicas, why
 
-    async def _proposed(self, scale: dict[str, Any], found: _Findings) -> tuple[int, str]:
+    def _wakes(self) -> bool:
+        """Whether a target without replicas is looked at: only one that an autoscaler has brought there."""
+        return self._slept and (self._least != 0 or _measures_beyond_pods(self._spec))
+
+    async def _proposed(self, scale: dict[str, Any], current: int, found: _Findings) -> tuple[int, str]:
         """The most that any metric asks for, and the metric's name. Raises MetricsError."""
-        text = str((scale.get("status") or {}).get("selector") or "")
-        if not text:
-            problem = "selector is required"
-            self._warn("SelectorRequired", problem)
-            found.say("ScalingActive", ("False", "InvalidSelector", "the HPA target's scale is missing a selector"))
-            raise MetricsError(problem)
-        target = self._target(text, found.current, scale)
-        done: list[Measured] = []
-        failed: list[tuple[str, str]] = []
+        target = self._target(current, scale, found)
+        best: Measured | None = None
+        failed: list[Unmeasured] = []
+        statuses: list[MetricStatus] = []
         for metric in self._spec.metrics:
             try:
-                done.append(await measure(self._ctx.api, self._hpa.metadata.namespace, metric, target))
-            except MetricsError as error:
-                failed.append((f"FailedGet{metric.type}Metric", str(error)))
-        found.metrics = tuple(one.status for one in done)
-        best = max(done, key=lambda one: one.replicas, default=None)
-        for reason, problem in failed[:1]:
-            self._warn(reason, problem)
-        if best is None or (failed and best.replicas < found.current):
-            reason, problem = failed[0]
-            text = f"the HPA was unable to compute the replica count: {problem}"
-            found.say("ScalingActive", ("False", reason, text))
-            raise MetricsError(
-                f"invalid metrics ({len(failed)} invalid out of {len(self._spec.metrics)}), first error is: {problem}"
-            )
+                one = await measure(self._ctx.api, self._hpa.metadata.namespace, metric, target)
+            except Unmeasured as error:
+                self._warn(error.reason, error.problem)
+                failed.append(error)
+                statuses.append(MetricStatus())
+                continue
+            statuses.append(one.status)
+            if best is None or best.replicas == 0 or one.replicas > best.replicas:
+                best = one
+        found.metrics = tuple(statuses)
+        if best is None or (failed and best.replicas < current):
+            text = f"the HPA was unable to compute the replica count: {failed[0].problem}"
+            found.say("ScalingActive", ("False", failed[0].reason, text))
+            count = f"{len(failed)} invalid out of {len(self._spec.metrics)}"
+            raise MetricsError(f"invalid metrics ({count}), first error is: {failed[0]}")
         text = f"the HPA was able to successfully calculate a replica count from {best.name}"
         found.say("ScalingActive", ("True", "ValidMetricFound", text))
         return best.replicas, best.name
 
-    def _target(self, selector: str, current: int, scale: dict[str, Any]) -> Target:
+    def _target(self, current: int, scale: dict[str, Any], found: _Findings) -> Target:
+        """Whose metrics count. Raises MetricsError: the scale does not say, or another autoscaler has its pods."""
+        status = scale.get("status") or {}
+        selector = str(status.get("selector") or "")
+        key = key_of(self._hpa)
+        pods = self._ctx.view.list(POD, key.namespace)
         try:
-            wants = selectors.parse_labels(selector)
-        except ValueError as error:
-            problem = f"couldn't convert selector into a corresponding internal selector object: {error}"
-            raise MetricsError(problem) from None
-        pods = self._ctx.view.list(POD, self._hpa.metadata.namespace)
-        matching = tuple(pod for pod in pods if wants(pod.metadata.labels))
-        served = int((scale.get("status") or {}).get("replicas") or 0)
+            matching = self._selected.select(key, selector, pods)
+        except SelectorError as error:
+            self._warn(error.event, str(error))
+            found.say("ScalingActive", ("False", error.reason, error.told))
+            raise MetricsError(str(error)) from None
+        served = int(status.get("replicas") or 0)
         return Target(matching, selector, current, served, tolerance(self._spec.behavior), self._ctx.view.now)
 
     async def _rescale(self, place: str, scale: dict[str, Any], wanted: int, why: str, found: _Findings) -> None:
-        body = {**scale, "spec": {**(scale.get("spec") or {}), "replicas": wanted}}
+        current = found.current or 0
         try:
-            await self._ctx.api.raw("PUT", place, body)
+            await self._put(place, scale, wanted)
         except APIError as error:
             self._warn("FailedRescale", f"New size: {wanted}; reason: {why}; error: {error}")
             text = f"the HPA controller was unable to update the target scale: {error}"
             found.say("AbleToScale", ("False", "FailedUpdateScale", text))
-            found.desired = found.current
             return
-        self._tell("Normal", "SuccessfulRescale", f"New size: {wanted}; reason: {why}")
         text = f"the HPA controller was able to update the target scale to {wanted}"
         found.say("AbleToScale", ("True", "SucceededRescale", text))
-        self._history.scaled(self._ctx.view.now, found.current, wanted)
+        self._tell("Normal", "SuccessfulRescale", f"New size: {wanted}; reason: {why}")
+        self._history.scaled(self._ctx.view.now, current, wanted)
+        slept = current > 0 and wanted == 0 and self._least == 0 and _measures_beyond_pods(self._spec)
+        found.say(SCALED_TO_ZERO, _SLEEPS if slept else _AWAKE)
         found.desired, found.rescaled = wanted, True
+
+    async def _put(self, place: str, scale: dict[str, Any], wanted: int) -> None:
+        """Ask for so many; somebody else's change to the target in between is no reason to fail. Raises APIError."""
+        api = self._ctx.api
+        for _ in range(_TRIES - 1):
+            try:
+                await api.raw("PUT", place, _sized(scale, wanted))
+            except Conflict:
+                scale = await api.raw("GET", place)
+            else:
+                return
+        await api.raw("PUT", place, _sized(scale, wanted))
 
     def _warn(self, reason: str, message: str) -> None:
         self._tell("Warning", reason, message)
 
     def _tell(self, kind: Literal["Normal", "Warning"], reason: str, message: str) -> None:
         self._ctx.emit(self._hpa, kind, reason, message)
+
+
+def _sized(scale: dict[str, Any], wanted: int) -> dict[str, Any]:
+    return {**scale, "spec": {**(scale.get("spec") or {}), "replicas": wanted}}
+
+
+def _measures_beyond_pods(spec: HorizontalPodAutoscalerSpec) -> bool:
+    """Whether there is something to measure when there are no pods."""
+    return any(metric.type in ("Object", "External") for metric in spec.metrics)
 
 
 async def _report(ctx: Context, hpa: HorizontalPodAutoscaler, found: _Findings) -> None:
@@ -219,8 +262,8 @@ async def _report(ctx: Context, hpa: HorizontalPodAutoscaler, found: _Findings) 
     fresh = replace(
         hpa.status,
         observed_generation=hpa.metadata.generation or None,
-        current_replicas=found.current,
-        desired_replicas=found.desired,
+        current_replicas=hpa.status.current_replicas if found.current is None else found.current,
+        desired_replicas=hpa.status.desired_replicas if found.desired is None else found.desired,
         conditions=conditions,
         current_metrics=hpa.status.current_metrics if found.metrics is None else found.metrics,
         last_scale_time=now if found.rescaled else hpa.status.last_scale_time,

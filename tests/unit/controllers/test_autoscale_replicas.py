@@ -83,15 +83,15 @@ def test_errors() -> None:
         cpu([], use(1), 50)
     with pytest.raises(MetricsError, match="did not receive metrics for targeted pods"):
         cpu([pod(0)], {}, 50)
-    with pytest.raises(MetricsError, match="missing request for cpu in container c of Pod d/p0"):
+    with pytest.raises(MetricsError, match="missing request for cpu in container c of Pod p0"):
         cpu([pod(0, request="")], use(100), 50)
 
 
 def test_averages_and_values() -> None:
     pods = [pod(0), pod(1), pod(2)]
     assert by_average(pods, use(20_000, 10_000, 30_000), "", (3, 15_000, EXACT), NOW).replicas == 4
-    assert by_value(3, 3, 20_000, 15_000, EXACT) == 4
-    assert by_value(0, 0, 20_000, 15_000, EXACT) == 2
+    assert by_value(3, pods, 20_000, 15_000, EXACT) == 4
+    assert by_value(0, [], 20_000, 15_000, EXACT) == 2
     assert by_shared_average(3, 8600, 2000, EXACT).replicas == 5
     assert by_shared_average(3, 6000, 2000, EXACT).replicas == 3
     assert ready_count([*pods, pod(3, ready=False)]) == 3

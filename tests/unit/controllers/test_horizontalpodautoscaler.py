@@ -113,6 +113,7 @@ async def test_up_at_once_and_down_after_the_window() -> None:
         "AbleToScale": ("True", "SucceededRescale"),
         "ScalingActive": ("True", "ValidMetricFound"),
         "ScalingLimited": ("False", "DesiredWithinRange"),
+        "ScaledToZero": ("False", "NotScaledToZero"),
     }
     world.use = 100
     world.view.now += 60
@@ -140,9 +141,10 @@ async def test_what_cannot_be_measured_changes_nothing() -> None:
         "failed to get cpu utilization: unable to get metrics for resource cpu: no metrics returned from resource "
         "metrics API"
     )
+    first = f"failed to get cpu resource metric value: {why}"
     assert world.told == [
         ("FailedGetResourceMetric", why),
-        ("FailedComputeMetricsReplicas", f"invalid metrics (1 invalid out of 1), first error is: {why}"),
+        ("FailedComputeMetricsReplicas", f"invalid metrics (1 invalid out of 1), first error is: {first}"),
     ]
     assert world.conditions(hpa)["ScalingActive"] == ("False", "FailedGetResourceMetric")
 
