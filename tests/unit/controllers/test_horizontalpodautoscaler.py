@@ -72,7 +72,7 @@ class World:
                     "metadata": {"name": f"p{n}"},
                     "timestamp": str(time_at(self.view.now)),
                     "window": "10s",
-                    "containers": [{"name": "c", "usage": {"cpu": f"{self.use}m"}}],
+                    "containers": [{"name": "c", "usage": {"cpu": f"{self.use}m", "memory": "64Mi"}}],
                 }
                 for n in range(self.replicas)
             ]
