@@ -96,6 +96,11 @@ class World:
         return await self.cluster.get(HORIZONTALPODAUTOSCALER, KEY)
 
     @staticmethod
+    def key(name: str) -> Key:
+        """Of an autoscaler."""
+        return Key("d", name)
+
+    @staticmethod
     def conditions(hpa: HorizontalPodAutoscaler) -> dict[str, tuple[str, str]]:
         return {c.type: (c.status, c.reason) for c in hpa.status.conditions}
 
