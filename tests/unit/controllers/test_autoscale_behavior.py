@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from wherry.api.types.autoscaling_v2 import (
     HorizontalPodAutoscalerBehavior,
@@ -80,6 +81,18 @@ def test_policies_up(up: HPAScalingRules, replicas: int) -> None:
 )
 def test_policies_down(down: HPAScalingRules, replicas: int) -> None:
     assert settle(spec(ALL_UP, down), 10, 2, History(), NOW).replicas == replicas
+
+
+@pytest.mark.parametrize(
+    ("current", "percent", "up", "down"),
+    [(100, 10, 111, 90), (100, 7, 107, 93), (5, 50, 8, 2), (25, 56, 39, 10), (7, 100, 14, 2), (50, 0, 50, 50)],
+)
+def test_percentages_round_as_upstream(current: int, percent: int, up: int, down: int) -> None:
+    """Up to the next whole, down to the next whole, in floating point."""
+    one = rules(("Percent", percent, 15))
+    wide = replace(spec(one, one), max_replicas=1000)
+    assert settle(wide, current, 900, History(), NOW).replicas == up
+    assert settle(wide, current, 0, History(), NOW).replicas == down
 
 
 def test_what_was_added_within_the_period_counts() -> None:
