@@ -14,7 +14,7 @@ from tests.support.rest import Rest
 from wherry.testing.cluster import Cluster
 
 pytestmark = [pytest.mark.host, pytest.mark.looptime(enabled=False)]
-RATE = 1.6
+RATE = 4.0
 """Requests a second before the load rises: half of them are made by PHP and the database."""
 
 
@@ -29,5 +29,5 @@ def test_ten_times_the_load(cluster: Cluster) -> None:
     begun = time.monotonic()
     site = wordpress.install(cluster)
     sys.stdout.write(f"\nthe site stands after {time.monotonic() - begun:.0f} s\n")
-    scaled = Scaled(Rest(cluster.kubeconfig), wordpress.NAMESPACE, "web", "tier=web", milli=100, percent=100)
+    scaled = Scaled(Rest(cluster.kubeconfig), wordpress.NAMESPACE, "web", "tier=web", milli=100, percent=80)
     climb(scaled, site, RATE, quiet=20, high=45)
