@@ -19,6 +19,7 @@ from aiohttp import ClientPayloadError, StreamReader, web
 from aiohttp.web_request import BaseRequest
 
 from wherry.aio.takeover import Finished, take_over
+from wherry.aio.tls import CIPHERS
 from wherry.apiserver.http import Answer, Query, Request, Response, Stream, Upgrade
 from wherry.machinery.errors import BadRequest, Timeout, TooLarge, UnsupportedMediaType
 
@@ -117,6 +118,7 @@ class Server:
 def server_context(certificate: str, key: str, *authorities: str) -> ssl.SSLContext:
     """TLS for the API server: own certificate chain and key (files), optional client certificates of `authorities`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers(CIPHERS)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
     for authority in authorities:

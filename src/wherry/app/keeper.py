@@ -50,6 +50,9 @@ class Keeper(Protocol):
     def kept(self) -> Mapping[str, Unit]:
         """What is to run, by name."""
 
+    def file(self, name: str) -> Path:
+        """The file that a unit is started from."""
+
     def stop(self) -> bool:
         """End every unit; returns whether any ran."""
 
@@ -139,6 +142,10 @@ class Supervised:
         """See Keeper."""
         return supervise.read_units(self._run)
 
+    def file(self, name: str) -> Path:
+        """See Keeper."""
+        return self._run / "units" / f"{name}.json"
+
     def _nudge(self) -> None:
         """Have the supervisor look again; one that does not run is started as it was asked to be."""
         running = self._supervisor()
@@ -195,9 +202,7 @@ class Systemd:
             (self._folder / self._service(name)).unlink()
         idle = {name for name in wanted if self.pid(name) is None}
         changed = {
-            name
-            for name, text in wanted.items()
-            if files.write_if_changed(self._folder / self._service(name), text, mode=0o644)
+            name for name, text in wanted.items() if files.write_if_changed(self._folder / self._service(name), text)
         }
         if changed or stale:
             self._control("daemon-reload")
@@ -208,7 +213,7 @@ class Systemd:
 
     def put(self, unit: Unit) -> None:
         """See Keeper."""
-        if files.write_if_changed(self._folder / self._service(unit.name), service(unit), mode=0o644):
+        if files.write_if_changed(self._folder / self._service(unit.name), service(unit)):
             self._control("daemon-reload")
         self._control("enable", "--quiet", self._service(unit.name))
         if not runs(self, unit):
@@ -231,6 +236,10 @@ class Systemd:
             if kept:
                 found[name] = supervise.decode(kept)
         return found
+
+    def file(self, name: str) -> Path:
+        """See Keeper."""
+        return self._folder / self._service(name)
 
     def stop(self) -> bool:
         """See Keeper."""

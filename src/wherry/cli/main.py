@@ -18,6 +18,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("status", "wherry.cli.status"),
     ("upgrade", "wherry.cli.upgrade"),
     ("doctor", "wherry.cli.doctor"),
+    ("bench", "wherry.cli.bench"),
     ("token", "wherry.cli.token"),
     ("join", "wherry.cli.join"),
     ("node", "wherry.cli.node"),

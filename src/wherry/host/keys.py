@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from wherry.aio.clock import Clock
+from wherry.aio.tls import CIPHERS
 from wherry.host import files
 from wherry.host.pairs import Pair, pair
 from wherry.host.sealer import ensure_seal_key
@@ -229,6 +230,7 @@ def server_context(client_authorities: Iterable[Path], *, require_client: bool) 
     """A TLS 1.2+ server context that asks for client certificates of these authorities (without `require_client`, a
     client may show none). The certificate to serve is loaded by `Served`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers(CIPHERS)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     for authority in client_authorities:
         context.load_verify_locations(authority)
@@ -258,6 +260,13 @@ def unverified_context() -> ssl.SSLContext:
 def not_before(certificate: Path) -> float:
     """From when the certificate is valid, seconds since the epoch."""
     return _load_certificate(certificate).not_valid_before_utc.timestamp()
+
+
+def used(certificate: Path, clock: Clock) -> float:
+    """How much of a certificate's life is over: 0.0 at its beginning, more than 1.0 when it has expired."""
+    found = _load_certificate(certificate)
+    start, end = found.not_valid_before_utc.timestamp(), found.not_valid_after_utc.timestamp()
+    return (clock.now() - start) / (end - start)
 
 
 def pin(certificate: Path) -> str:

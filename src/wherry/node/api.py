@@ -20,6 +20,7 @@ from typing import Protocol
 from aiohttp import web
 
 from wherry.aio.clock import Clock
+from wherry.aio.tls import CIPHERS
 from wherry.api.types.core import Pod
 from wherry.machinery.codec import encode
 from wherry.machinery.errors import APIError
@@ -224,6 +225,7 @@ class AgentServer:
             await asyncio.Event().wait()
             return
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_ciphers(CIPHERS)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.verify_mode = ssl.CERT_OPTIONAL  # others bring a token
         context.load_verify_locations(config.client_ca)
