@@ -23,23 +23,24 @@ from wherry.app.config import Config, Node
 from wherry.app.namespaces import make_namespace
 from wherry.host import files, netns
 from wherry.host.containerd import StartError
+from wherry.network.dns_early import Early
 
 log = logging.getLogger(__name__)
 LOOK = 10.0
 """Seconds between looks at the machine's address."""
 
 
-def main(config: Config, node: Node, *, verbose: bool) -> None:
+def main(config: Config, node: Node, *, verbose: bool, early: Early | None = None) -> None:
     """Run until told to stop; exits with 1 when the node cannot be started."""
     memory.begin()
     logs.set_up(verbose=verbose)
     files.private_folder(config.node_run(node.name))
     make_namespace(node)
     with netns.entered(node.netns) if node.netns else contextlib.nullcontext():
-        sys.exit(uvloop.run(serve(config, node, SystemClock())))
+        sys.exit(uvloop.run(serve(config, node, SystemClock(), early)))
 
 
-async def serve(config: Config, node: Node, clock: Clock) -> int:
+async def serve(config: Config, node: Node, clock: Clock, early: Early | None = None) -> int:
     """The exit status."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -47,7 +48,7 @@ async def serve(config: Config, node: Node, clock: Clock) -> int:
         loop.add_signal_handler(number, stop.set)
     address = node.address or await _address(config)
     stopped = loop.create_task(stop.wait())
-    worker = loop.create_task(_work(config, node, address, clock))
+    worker = loop.create_task(_work(config, node, address, clock, early))
     moved = loop.create_task(_moved(config, node, address))
     await asyncio.wait([stopped, worker, moved], return_when=asyncio.FIRST_COMPLETED)
     status = 0
@@ -64,8 +65,8 @@ async def serve(config: Config, node: Node, clock: Clock) -> int:
     return status
 
 
-async def _work(config: Config, node: Node, address: str, clock: Clock) -> None:
-    parts = await assemble.node(config, node, address, clock)
+async def _work(config: Config, node: Node, address: str, clock: Clock, early: Early | None) -> None:
+    parts = await assemble.node(config, node, address, clock, early)
     try:
         await parts.run()
     finally:

@@ -19,6 +19,8 @@ from wherry.client.http import Access, HTTPClient
 from wherry.host import cgroups, enrolment, resolv
 from wherry.host.containerd import Supervisor
 from wherry.network.agent import NodeNetwork, Settings
+from wherry.network.dns import nobody
+from wherry.network.dns_early import Early
 from wherry.node import images
 from wherry.node.agent import Agent
 from wherry.node.api import ROUTES
@@ -78,8 +80,9 @@ async def run_in_order(first: Jobs, begin: Callable[[], Awaitable[None]], then: 
         raise trouble
 
 
-async def node(config: Config, node: Node, address: str, clock: Clock) -> NodeParts:
-    """Put a node's parts together. To begin is to start or find its containerd: raises containerd.StartError."""
+async def node(config: Config, node: Node, address: str, clock: Clock, early: Early | None = None) -> NodeParts:
+    """Put a node's parts together. To begin is to start or find its containerd: raises containerd.StartError. `early`
+    answers DNS queries until the node's own server does."""
     root = config.node_root(node.name)
     keys = root / "pki"
     settings = runtime_settings(config, node)
@@ -90,7 +93,8 @@ async def node(config: Config, node: Node, address: str, clock: Clock) -> NodePa
     runtime = Containerd(str(settings.socket))
     begun = asyncio.Event()
     running = partial(addresses, runtime, begun)
-    network = NodeNetwork(client, clock, network_settings(config, node), running=running)
+    before = early.end if early is not None else nobody
+    network = NodeNetwork(client, clock, network_settings(config, node), running=running, before=before)
     await asyncio.to_thread(network.prepare)
     agent = Agent(
         agent_config(config, node, address),

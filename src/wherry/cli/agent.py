@@ -15,8 +15,13 @@ from wherry.cli.options import existing, need_root, root_option
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
 def command(root: Path, node: str | None, verbose: bool) -> None:
     """Run a node's agent: its containerd, its pods, its packet rules, its DNS."""
-    from wherry.app.agent import main
+    from wherry.app import early
 
     need_root()
     config = existing(root)
-    main(config, config.machine(node or config.machines()[0].name), verbose=verbose)
+    machine = config.machine(node or config.machines()[0].name)
+    answering = early.begin(config, machine)
+
+    from wherry.app.agent import main  # takes a second to load
+
+    main(config, machine, verbose=verbose, early=answering)

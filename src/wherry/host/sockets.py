@@ -54,6 +54,12 @@ def kept(note: Path, address: str, port: int) -> tuple[socket.socket, socket.soc
     return found[0], found[1]
 
 
+def again(note: Path, address: str, port: int) -> tuple[socket.socket, socket.socket] | None:
+    """Copies of what `kept` gave before; None when nothing is kept there."""
+    found = _take(note, _Note(0, 0, address, port))
+    return (found[0], found[1]) if found else None
+
+
 def listeners(note: Path, address: str, ports: Sequence[int]) -> Sequence[socket.socket]:
     """Listening TCP sockets on these ports of `address`, taken over or new. Raises OSError."""
     wanted = _Note(0, 0, address, 0, tuple(ports))

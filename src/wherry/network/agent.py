@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -36,7 +36,7 @@ from wherry.client.interface import Client, Select
 from wherry.host import links, nft, resolv, sockets, users
 from wherry.machinery.resource import Resource
 from wherry.network import cni, host_ports, overlay, routes
-from wherry.network.dns import Files, Server
+from wherry.network.dns import Files, Question, Server, nobody
 from wherry.network.dns_forward import Forwarder
 from wherry.network.dns_records import Zone
 from wherry.network.dns_service import CLUSTER_IP, DOMAIN
@@ -77,7 +77,7 @@ class Settings:
     @property
     def dns_files(self) -> Files:
         """What of DNS outlives the process."""
-        return Files(self.root / "dns-sockets.json", self.root / "dns-memory.json")
+        return Files.below(self.root)
 
     @property
     def entry(self) -> Shape:
@@ -95,10 +95,10 @@ class NodeNetwork:
 
     def __init__(
         self, client: Client, clock: Clock, settings: Settings, caches: Caches | None = None,
-        running: Addresses = nothing_runs,
+        running: Addresses = nothing_runs, before: Callable[[], Iterable[Question]] = nobody,
     ) -> None:  # fmt: skip
         """`caches`: followed by the caller, with at least `WATCHED`; None for own ones. `running`: the addresses of the
-        sandboxes that are there already."""
+        sandboxes that are there already. `before` ends who answers DNS queries until now."""
         self.settings = settings
         self.ready = asyncio.Event()
         """Set once pods can be started: rules in force, routes made, CNI configuration written."""
@@ -120,7 +120,8 @@ class NodeNetwork:
         self._entry = Entry(client, clock, self._caches, settings.node, settings.entry)
         self._health.also(self._entry.wait_applied)
         self._drain.also(self._entry.wait_applied)
-        self._dns = Server(self._caches, zone, Forwarder(self._resolvers), (settings.dns, 53), settings.dns_files)
+        forward = Forwarder(self._resolvers)
+        self._dns = Server(self._caches, zone, forward, (settings.dns, 53), settings.dns_files, before)
 
     def prepare(self) -> None:
         """Switches and addresses of the namespace. Blocks. Raises OSError, links.LinkError, nft.NftMissing."""

@@ -6,8 +6,9 @@ Invariants: an answer is never older than the last change seen; answers are reme
 change; answers with several records turn with each query, so clients that take the first spread.
 
 ExternalName is resolved upstream along with the alias. The sockets outlive the process (`host.sockets`), so queries
-wait while an agent is restarted; it answers from what was last known (`dns_memory`) until the first complete list of
-services, and when nothing was known, queries wait for that list: nobody is told "no such name" too early.
+wait while an agent is restarted, and what was last known (`dns_memory`) does, too: `dns_early` answers from it while
+the agent is loaded, this server while the first complete list of services does not come. When nothing was known,
+queries wait for that list: nobody is told "no such name" too early.
 
 https://github.com/kubernetes/dns/blob/master/docs/specification.md
 """
@@ -19,11 +20,11 @@ import contextlib
 import logging
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from wherry.api.core.service import SERVICE
 from wherry.api.discovery.endpointslice import ENDPOINTSLICE
@@ -42,11 +43,15 @@ from wherry.reconcile.cache import Caches
 log = logging.getLogger(__name__)
 
 R = TypeVar("R")
+Question = tuple[bytes, tuple[str, int]]
+"""A datagram and who sent it."""
 _BATCH = 64  # datagrams answered before others get the loop
 _REMEMBERED = 20_000
 _TCP_IDLE = 30.0
 _TCP_MOST = 500
 _CHAIN = 8
+_PATIENCE = 2.0
+"""Seconds that a server waits for the first complete lists although it remembers what was there before."""
 
 
 class Answers:
@@ -131,19 +136,32 @@ class Files:
     sockets: Path
     memory: Path
 
+    @classmethod
+    def below(cls, root: Path) -> Self:
+        """Those of the node with this folder."""
+        return cls(root / "dns-sockets.json", root / "dns-memory.json")
+
+
+def nobody() -> Iterable[Question]:
+    """Nobody has answered before."""
+    return ()
+
 
 class Server:
-    """The DNS server of one node, on `at` = (address, port). Without `files` nothing outlives the process."""
+    """The DNS server of one node, on `at` = (address, port). Without `files` nothing outlives the process. `before`
+    ends who has answered until now (`dns_early`), and gives what is left to answer."""
 
     def __init__(
-        self, caches: Caches, zone: Zone, forward: Forwarder, at: tuple[str, int], files: Files | None = None
-    ) -> None:
+        self, caches: Caches, zone: Zone, forward: Forwarder, at: tuple[str, int], files: Files | None = None,
+        before: Callable[[], Iterable[Question]] = nobody,
+    ) -> None:  # fmt: skip
         self._caches = caches
         self._answers = Answers(zone, lambda: caches.of(SERVICE).revision)
         self._zone = zone
         self._forward = forward
         self._at = at
         self._files = files
+        self._before = before
         self._tcp = 0
         self._complete = False
         caches.of(SERVICE).listen(self._on_service)
@@ -155,23 +173,31 @@ class Server:
         udp, tcp = await asyncio.to_thread(self._sockets)
         with udp, tcp:
             remembered = await asyncio.to_thread(dns_memory.load, files.memory, self._zone) if files else frozenset()
-            if not remembered:
-                # queries wait in the socket until there is something to answer them from
-                await self._caches.synced((SERVICE, ENDPOINTSLICE))
-                self._begin(remembered)
+            # queries wait in the socket until there is something to answer them from; meanwhile `before` answers
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PATIENCE if remembered else None):
+                    await self._caches.synced((SERVICE, ENDPOINTSLICE))
+                    self._begin(remembered)
             async with asyncio.TaskGroup() as group:
                 server = await asyncio.start_server(self._accept, sock=tcp)
                 loop = asyncio.get_running_loop()
                 try:
                     loop.add_reader(udp, self._readable, udp, group)
-                    await self._caches.synced((SERVICE, ENDPOINTSLICE))
-                    self._begin(remembered)
+                    group.create_task(self._take_over(udp, group))
+                    if not self._complete:
+                        await self._caches.synced((SERVICE, ENDPOINTSLICE))
+                        self._begin(remembered)
                     if files:
                         await dns_memory.Memory(self._caches, files.memory).run()
                     await loop.create_future()
                 finally:
                     loop.remove_reader(udp)
                     server.close()
+
+    async def _take_over(self, udp: socket.socket, group: asyncio.TaskGroup) -> None:
+        """End who has answered until now, and answer what is left."""
+        for message, client in await asyncio.to_thread(self._before):
+            self._take(udp, message, client, group)
 
     def _sockets(self) -> tuple[socket.socket, socket.socket]:
         return sockets.kept(self._files.sockets, *self._at) if self._files else sockets.bound(*self._at)
@@ -211,15 +237,18 @@ class Server:
             except OSError as error:
                 log.debug("datagram: %s", error)
                 return
-            known = self._answers.remembered(message)
-            if known is not None:
-                _send(udp, known, client)
-                continue
-            result = self._quick(message)
-            if isinstance(result, Query):
-                group.create_task(self._datagram(udp, message, result, client))
-            else:
-                _send(udp, result, client)
+            self._take(udp, message, client, group)
+
+    def _take(self, udp: socket.socket, message: bytes, client: tuple[str, int], group: asyncio.TaskGroup) -> None:
+        known = self._answers.remembered(message)
+        if known is not None:
+            _send(udp, known, client)
+            return
+        result = self._quick(message)
+        if isinstance(result, Query):
+            group.create_task(self._datagram(udp, message, result, client))
+        else:
+            _send(udp, result, client)
 
     def _quick(self, message: bytes) -> bytes | Query:
         """The answer if it needs no waiting, cut to fit a datagram; else the query."""
