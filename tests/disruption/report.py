@@ -36,6 +36,7 @@ def text(result: Result, wanted: int) -> str:
         _table(("client", "way", *_COLUMNS), [(row.kind, row.way, *_cells(c)) for row, c in by_row(tally).items()]),
         _table(("disturbance", *_COLUMNS, "gap of"), [_disturbance(name, rows) for name, rows in tally.counts.items()]),
         _LEGEND,
+        _longest(tally),
         f"{total.requests:,} requests in {seconds / 60:.1f} minutes ({rate:,.0f}/s), {total.failed:,} failed",
     ]
     if tally.failures:
@@ -56,6 +57,15 @@ def problems(result: Result, wanted: int) -> list[str]:
     if silent:
         found.append(f"nothing was answered: {', '.join(silent)}")
     return found
+
+
+def _longest(tally: Tally) -> str:
+    """For how long nobody of a kind was served its way, at most."""
+    found = [(counts.gap, during, row) for during, rows in tally.counts.items() for row, counts in rows.items()]
+    if not found:
+        return "longest gap: nothing was counted"
+    gap, during, row = max(found, key=lambda one: one[0])
+    return f"longest gap: {_time(gap)}, {row.kind} by {row.way}, during {during}"
 
 
 def _disturbance(name: str, rows: dict[Row, Counts]) -> tuple[str, ...]:

@@ -19,11 +19,14 @@ PAUSE = 0.5
 """Seconds between two disturbances, which belong to the one before."""
 
 
-def run(cluster: Cluster, requests: int, *, factor: float = 1.0, releases: Sequence[Path] = ()) -> Result:
+def run(
+    cluster: Cluster, requests: int, *, factor: float = 1.0, releases: Sequence[Path] = (),
+    around: Sequence[Disturbance] = ROUND,
+) -> Result:  # fmt: skip
     """Whole rounds of disturbances until so many requests have been answered, at least one round; with an upgrade in
     each where there are two releases. The cluster is of the first and has the image. A disturbance that does not end
     well ends the run."""
-    around = (*ROUND, UPGRADE) if len(releases) > 1 else ROUND
+    around = (*around, UPGRADE) if len(releases) > 1 else around
     with World.around(cluster, factor, releases) as world:
         begun = time.monotonic()
         time.sleep(WARM)

@@ -27,6 +27,7 @@ def test_a_good_run_passes() -> None:
         ["client", "way", "requests", "failed", "asked", "again", "stale", "cut", "longest", "gap", "slowest"]
     )
     assert "new connection  Service        10       0            1      0    0       500 ms    12 ms" in lines
+    assert "longest gap: 500 ms, new connection by Service, during agent killed" in lines
     assert "20 requests in 0.2 minutes (2/s), 0 failed" in lines
     (rolling,) = [line for line in lines if line.startswith("rolling update")]
     assert rolling.endswith("500 ms    12 ms  new connection, Service")
