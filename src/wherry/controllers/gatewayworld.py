@@ -5,7 +5,7 @@ Objects of custom kinds come as JSON; what has been read of one is kept until th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Generic
 
 from wherry.api.core.namespace import NAMESPACE
@@ -17,6 +17,7 @@ from wherry.api.gateway.ports import taken
 from wherry.api.gateway.world import World, by_namespace, certificates
 from wherry.api.networking.certificate_pair import CertificateError
 from wherry.api.networking.certificate_pair import read as read_pair
+from wherry.api.types.core import Secret
 from wherry.machinery.meta import Key, Object, key_of
 from wherry.machinery.resource import Resource
 from wherry.reconcile.view import View
@@ -59,6 +60,8 @@ GRANTS = Reader(REFERENCEGRANT)
 def world(view: View, *, routes: bool) -> World:
     """Everything that decides; `routes` where other routes matter."""
     gateways = {key_of(one): one for one in GATEWAYS.all(view)}
+    secrets = {key: PAIRS.problem(view, key) for one in gateways.values() for key in certificates(one)}
+    PAIRS.keep(secrets)
     return World(
         classes={one.metadata.name: one for one in CLASSES.all(view)},
         gateways=gateways,
@@ -66,20 +69,44 @@ def world(view: View, *, routes: bool) -> World:
         grants=by_namespace(GRANTS.all(view)),
         namespaces={one.metadata.name: one.metadata.labels for one in view.list(NAMESPACE)},
         services={key_of(one): one for one in view.list(SERVICE)},
-        secrets={key: _problem(view, key) for one in gateways.values() for key in certificates(one)},
+        secrets=secrets,
         taken=taken(view.list(NODE), view.list(SERVICE)),
     )
 
 
-def _problem(view: View, key: Key) -> str:
-    secret = view.get(SECRET, key)
-    if secret is None:
-        return "there is none"
+class Pairs:
+    """Why a Secret is no certificate with its key. To check an RSA key takes 50 ms, so each is read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Key, tuple[str, str]] = {}
+
+    def problem(self, view: View, key: Key) -> str:
+        """Of the Secret; "" where all is well."""
+        secret = view.get(SECRET, key)
+        if secret is None:
+            self._known.pop(key, None)
+            return "there is none"
+        mark = f"{secret.metadata.uid}/{secret.metadata.resource_version}"
+        known = self._known.get(key)
+        if known is None or known[0] != mark:
+            known = self._known[key] = (mark, _unreadable(secret))
+        return known[1]
+
+    def keep(self, keys: Container[Key]) -> None:
+        """Forget all others."""
+        for key in [known for known in self._known if known not in keys]:
+            del self._known[key]
+
+
+def _unreadable(secret: Secret) -> str:
     try:
         read_pair(secret)
     except CertificateError as error:
         return str(error)
     return ""
+
+
+PAIRS = Pairs()
 
 
 # --- who is to be looked at again ---
