@@ -49,3 +49,30 @@ async def test_a_missing_secret_is_told_when_nobody_makes_it(tmp_path: Path) -> 
         await asyncio.sleep(5)
         assert list(secrets.problems(SHOP)) == ["there is no Secret 'shop-tls'"]
         running.cancel()
+
+
+async def test_secrets_are_followed_again_by_whoever_runs_again(tmp_path: Path) -> None:
+    """An entry that failed starts anew, with all that it was."""
+    api = FakeAPI()
+    secrets = Secrets(api, LoopClock(), Shape(tmp_path), lambda: None)
+    pem = self_signed("shop.test", LoopClock())
+    first = await started(secrets)
+    await stopped(first)
+    second = await started(secrets)
+    meta = ObjectMeta(name="shop-tls", namespace="d")
+    await api.create(SECRET, Secret(metadata=meta, data={"tls.crt": pem, "tls.key": pem}))
+    await asyncio.sleep(6)
+    assert list(secrets.problems(SHOP)) == []
+    await stopped(second)
+
+
+async def started(secrets: Secrets) -> asyncio.Task[None]:
+    running = asyncio.ensure_future(secrets.run())
+    await asyncio.sleep(0)
+    secrets.want({"shop.test": KEY})
+    return running
+
+
+async def stopped(running: asyncio.Task[None]) -> None:
+    running.cancel()
+    await asyncio.wait([running])

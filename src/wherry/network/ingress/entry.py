@@ -102,7 +102,8 @@ class Entry:
             await self._moved.wait_for(lambda: self.applied >= revision)
 
     async def run(self) -> None:
-        """Serve until cancelled. HAProxy goes on when this ends."""
+        """Serve until cancelled. HAProxy goes on when this ends, and is told everything anew when this runs again."""
+        self._shown = None
         if self._haproxy.running() and self._shape.file.exists():
             self._doors.taken(listens(self._shape.file.read_text()))
         try:

@@ -50,9 +50,13 @@ class Secrets:
 
     async def run(self) -> None:
         """Follow what is wanted until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            self._group = group
-            await asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                await asyncio.get_running_loop().create_future()
+        finally:  # who runs us again wants them followed again
+            self._group = None
+            self._followers.clear()
 
     def want(self, secrets: Mapping[str, Key]) -> None:
         """From now on these, by host."""
