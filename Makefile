@@ -75,8 +75,8 @@ conformance-update: go host ## run it, and write down what passes (tests/conform
 disruption: setup host ## REQUESTS (1000000) while everything is disturbed: how many fail (NODES=, PACE=)
 	@python -m tests.disruption
 
-gateway-conformance: go host ## upstream's suite of the Gateway API, profile GATEWAY-HTTP (root; RUN= one test)
-	@RUN='$(RUN)' python -m tests.gateway
+gateway-conformance: go host ## upstream's suite of the Gateway API, profile GATEWAY-HTTP (root; RUN= one test, CLASS= another class)
+	@RUN='$(RUN)' CLASS='$(CLASS)' BUILT='$(BUILT)' python -m tests.gateway
 
 bench: setup host ## measure; prints one table
 	python -m bench

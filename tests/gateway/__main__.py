@@ -1,12 +1,15 @@
 """Upstream's conformance suite of the Gateway API against a cluster of wherry: `make gateway-conformance` (root, Go).
 
 Builds the suite and the program of its backends from the Go module in this folder, makes images of that program under
-the names that the suite asks for, brings up a cluster and runs the profile GATEWAY-HTTP with the features that wherry
-says it supports. What it prints last is the suite's own report. `RUN=name` runs one test.
+the names that the suite asks for, brings up a cluster and runs the profile GATEWAY-HTTP with the features that the
+class says it supports, from within the node's network: the suite wants an address for each Gateway, and those of
+`wherry-internal` are the cluster's own. What it prints last is the suite's own report. `RUN=name` runs one test,
+`CLASS=name` takes another class, `BUILT=folder` what has been built before.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +17,6 @@ import tempfile
 from pathlib import Path
 
 from tests.gateway.image import archive
-from wherry.api.gateway.features import FEATURES
 from wherry.testing.cluster import Cluster
 
 HERE = Path(__file__).parent
@@ -47,26 +49,34 @@ def definitions() -> list[Path]:
     return [folder / f"gateway.networking.k8s.io_{plural}.yaml" for plural in DEFINITIONS]
 
 
+def supported(cluster: Cluster, name: str) -> list[str]:
+    """The features that a GatewayClass names."""
+    cluster.kubectl("wait", f"gatewayclass/{name}", "--for=condition=Accepted", "--timeout=60s")
+    status = json.loads(cluster.kubectl("get", f"gatewayclass/{name}", "-o", "json"))["status"]
+    return [one["name"] for one in status["supportedFeatures"]]
+
+
 def main() -> int:
     """The suite's exit status."""
-    with tempfile.TemporaryDirectory(prefix="wherry-gateway-") as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(prefix="wherry-gateway-") as made:
+        folder = Path(made)
         built = os.environ.get("BUILT")
         suite, echo = (Path(built) / "suite", Path(built) / "echo-basic") if built else build(folder)
         with Cluster(folder / "cluster") as cluster:
             cluster.load_image(archive(folder / "echo.tar", echo, IMAGES))
             for file in definitions():
                 cluster.kubectl("apply", "--server-side", "-f", str(file))
+            name = os.environ.get("CLASS") or "wherry-internal"
             argv = [
-                str(suite), "-test.v", "-test.timeout=60m", "--gateway-class=wherry",
-                "--conformance-profiles=GATEWAY-HTTP", f"--supported-features={','.join(FEATURES)}",
+                str(suite), "-test.v", "-test.timeout=60m", f"--gateway-class={name}",
+                "--conformance-profiles=GATEWAY-HTTP", f"--supported-features={','.join(supported(cluster, name))}",
                 "--organization=wherry", "--project=wherry", "--url=https://wherry.dev", "--version=dev",
                 "--contact=none", f"--report-output={folder / 'report.yaml'}", *sys.argv[1:],
             ]  # fmt: skip
             if os.environ.get("RUN"):
                 argv.append(f"--run-test={os.environ['RUN']}")
-            ran = subprocess.run(argv, env={**os.environ, "KUBECONFIG": str(cluster.kubeconfig)}, check=False)
-            return ran.returncode
+            env = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig)}
+            return subprocess.run(cluster.place.argv(argv), env=env, check=False).returncode
 
 
 if __name__ == "__main__":

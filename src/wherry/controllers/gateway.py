@@ -7,7 +7,8 @@ Upstream: https://gateway-api.sigs.k8s.io/reference/spec/#gatewaystatus
 
 Invariants:
 - Gateways of other controllers are never touched, nor are conditions of others;
-- every node is an entry, so the addresses are those of all nodes that do not refuse load balancers.
+- every node is an entry, so the addresses are those of all nodes that do not refuse load balancers, but for Gateways
+  that have one of their own (`gatewayaddress.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from wherry.api.core.namespace import NAMESPACE
 from wherry.api.core.node import NODE
 from wherry.api.core.secret import SECRET
 from wherry.api.core.service import SERVICE
+from wherry.api.gateway.addresses import address_of, owns, wished
 from wherry.api.gateway.attachment import parents
 from wherry.api.gateway.kinds import (
     GATEWAY,
@@ -61,7 +63,9 @@ def plan(view: View, key: Key) -> Iterator[Action]:
     if gateway is None or key not in judgement:
         return
     counts = attached(everything, judgement, key)
-    status = status_of(gateway, judgement[key], counts, addresses(view), time_at(view.now))
+    own = owns(gateway, everything.classes)
+    at = [one for one in (address_of(gateway, everything.services),) if one] if own else addresses(view)
+    status = status_of(gateway, judgement[key], counts, at, time_at(view.now))
     yield from write(GATEWAY, gateway, gateway.status, status)
     yield from tell(gateway, gateway.status.conditions, status.conditions)
     known = {one.name: one.conditions for one in gateway.status.listeners}
@@ -81,12 +85,12 @@ def attached(everything: World, judgement: Judgement, key: Key) -> dict[str, int
 
 
 def status_of(
-    gateway: Gateway, listeners: tuple[Judged, ...], counts: Mapping[str, int], nodes: list[str], now: Time
+    gateway: Gateway, listeners: tuple[Judged, ...], counts: Mapping[str, int], usable: list[str], now: Time
 ) -> GatewayStatus:
-    """What is to be said of a Gateway."""
+    """What is to be said of a Gateway. `usable`: the addresses that it can have."""
     generation = gateway.metadata.generation
     known = {one.name: one.conditions for one in gateway.status.listeners}
-    reached, unusable = _reached(gateway, nodes)
+    reached, unusable = _reached(gateway, usable)
     verdicts = {"Accepted": _accepted(gateway, listeners), "Programmed": _programmed(listeners, reached, unusable)}
     return GatewayStatus(
         addresses=tuple(Address(value=one) for one in reached),
@@ -125,20 +129,20 @@ def _accepted(gateway: Gateway, listeners: tuple[Judged, ...]) -> Verdict:
 
 def _programmed(listeners: tuple[Judged, ...], reached: list[str], unusable: list[str]) -> Verdict:
     if unusable:
-        return Verdict("False", "AddressNotUsable", f"{unusable[0]} is not the address of a node")
+        return Verdict("False", "AddressNotUsable", f"{unusable[0]} is not an address that it can have")
     if not reached:
-        return Verdict("False", "AddressNotAssigned", "there is no node that takes requests from outside")
+        return Verdict("False", "AddressNotAssigned", "there is no address for it")
     if not any(one.served for one in listeners):
         return Verdict("False", "Invalid", "no listener can be served")
     return Verdict("True", "Programmed", "requests are served")
 
 
-def _reached(gateway: Gateway, nodes: list[str]) -> tuple[list[str], list[str]]:
-    """The addresses of a Gateway, and those asked for that no node has."""
-    asked = [one.value for one in gateway.spec.addresses if one.type == "IPAddress" and one.value]
+def _reached(gateway: Gateway, usable: list[str]) -> tuple[list[str], list[str]]:
+    """The addresses of a Gateway, and those asked for that it cannot have."""
+    asked = wished(gateway)
     if not asked:
-        return nodes, []
-    return [one for one in asked if one in nodes], [one for one in asked if one not in nodes]
+        return usable, []
+    return [one for one in asked if one in usable], [one for one in asked if one not in usable]
 
 
 def _node(old: Node, new: Node) -> bool:
@@ -162,6 +166,7 @@ CONTROLLER = Controller(
     "gateway",
     GATEWAY,
     plan,
+    owns=(SERVICE,),
     watches=(
         Watch(GATEWAY, all_gateways, spec_changed),  # they share ports
         Watch(GATEWAYCLASS, all_gateways, spec_changed),

@@ -1,8 +1,8 @@
 """The Gateway API's definitions and the usual GatewayClass: there from a cluster's first start.
 
 Wakes on: the namespace kube-system; CustomResourceDefinitions.
-Writes:   the definitions that are missing when the server starts, or that an older wherry made; the GatewayClass
-          `wherry`, once in a cluster's life (an annotation of kube-system remembers it).
+Writes:   the definitions that are missing when the server starts, or that an older wherry made; the GatewayClasses
+          `wherry` and `wherry-internal`, each once in a cluster's life (annotations of kube-system remember it).
 Upstream: https://gateway-api.sigs.k8s.io/concepts/crd-management/
 
 Invariants:
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from wherry.api.apiextensions.customresourcedefinition import CUSTOMRESOURCEDEFINITION as CRD
 from wherry.api.core.namespace import NAMESPACE
+from wherry.api.gateway.addresses import NOTE, OWN
 from wherry.api.gateway.bundle import GROUP, PLURALS, load, merged, to_write
 from wherry.api.gateway.kinds import GATEWAYCLASS, GatewayClass, GatewayClassSpec
 from wherry.api.gateway.world import CONTROLLER as SERVER
@@ -27,9 +28,17 @@ from wherry.reconcile.controller import Controller, Watch
 from wherry.reconcile.view import View
 
 SYSTEM = Key("", "kube-system")
-CLASS_MADE = "wherry.dev/default-gateway-class"
-CLASS = GatewayClass(metadata=ObjectMeta(name="wherry"), spec=GatewayClassSpec(controller_name=SERVER))
-"""The usual class of a new cluster."""
+CLASSES = {
+    "wherry.dev/default-gateway-class": GatewayClass(
+        metadata=ObjectMeta(name="wherry"), spec=GatewayClassSpec(controller_name=SERVER)
+    ),
+    "wherry.dev/internal-gateway-class": GatewayClass(
+        metadata=ObjectMeta(name="wherry-internal", annotations={NOTE: OWN}),
+        spec=GatewayClassSpec(controller_name=SERVER),
+    ),
+}
+"""The classes of a new cluster, by the annotation that remembers them: Gateways on the nodes' addresses, and Gateways
+with an address of their own in the cluster."""
 
 
 def controller(settings: Settings) -> Controller:
@@ -45,7 +54,7 @@ def controller(settings: Settings) -> Controller:
             missing = list(_definitions(view))
             installed = not missing
             yield from missing
-        yield from _class(view)
+        yield from _classes(view)
 
     return Controller(
         "gatewaybundle", NAMESPACE, plan, watches=(Watch(CRD, _definition), Watch(GATEWAYCLASS, _system)),
@@ -65,17 +74,21 @@ def _definitions(view: View) -> Iterator[Action]:
             yield Replace(CRD, merged(new, found))
 
 
-def _class(view: View) -> Iterator[Action]:
+def _classes(view: View) -> Iterator[Action]:
     system = view.get(NAMESPACE, SYSTEM)
-    if system is None or CLASS_MADE in system.metadata.annotations:
+    if system is None:
+        return
+    fresh = {note: made for note, made in CLASSES.items() if note not in system.metadata.annotations}
+    if not fresh:
         return
     definition = view.get(CRD, Key("", f"{GATEWAYCLASS.plural}.{GROUP}"))
     if definition is None or not conditions.is_true(definition.status.conditions, "Established"):
         return
-    if view.get(GATEWAYCLASS, key_of(CLASS)) is None:
-        yield Create(GATEWAYCLASS, CLASS)
-    else:
-        yield Patch(NAMESPACE, SYSTEM, {"metadata": {"annotations": {CLASS_MADE: CLASS.metadata.name}}})
+    there = {note: made for note, made in fresh.items() if view.get(GATEWAYCLASS, key_of(made)) is not None}
+    yield from (Create(GATEWAYCLASS, made) for note, made in fresh.items() if note not in there)
+    if there:
+        notes = {note: made.metadata.name for note, made in there.items()}
+        yield Patch(NAMESPACE, SYSTEM, {"metadata": {"annotations": notes}})
 
 
 def _definition(view: View, obj: Object) -> Iterator[Key]:

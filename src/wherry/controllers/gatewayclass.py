@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from wherry.api.apiextensions.customresourcedefinition import CUSTOMRESOURCEDEFINITION as CRD
 from wherry.api.gateway.bundle import GROUP, PLURALS, VERSION, supported
-from wherry.api.gateway.features import FEATURES
+from wherry.api.gateway.features import features
 from wherry.api.gateway.kinds import GATEWAYCLASS, GatewayClass, GatewayClassStatus, SupportedFeature
 from wherry.api.gateway.said import said
 from wherry.api.gateway.world import CONTROLLER as SERVER
@@ -33,7 +33,7 @@ def plan(view: View, key: Key) -> Iterator[Action]:
     verdicts = {"Accepted": _accepted(found), "SupportedVersion": _version(view)}
     status = GatewayClassStatus(
         conditions=said(found.status.conditions, verdicts, found.metadata.generation, time_at(view.now)),
-        supported_features=tuple(SupportedFeature(name=name) for name in FEATURES),
+        supported_features=tuple(SupportedFeature(name=name) for name in features(found)),
     )
     yield from write(GATEWAYCLASS, found, found.status, status)
 

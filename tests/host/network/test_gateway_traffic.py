@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from wherry.aio.clock import SystemClock
+from wherry.api.gateway.addresses import NOTE, OWN
 from wherry.api.gateway.kinds import Gateway, GatewayClass, GatewayClassSpec, HTTPRoute
 from wherry.api.gateway.support import unsupported
 from wherry.api.gateway.world import CONTROLLER, World
@@ -23,7 +24,7 @@ from wherry.host import files
 from wherry.host.haproxy import Haproxy
 from wherry.host.selfsigned import self_signed
 from wherry.machinery.codec import from_dict
-from wherry.machinery.meta import Key, ObjectMeta
+from wherry.machinery.meta import Key, ObjectMeta, OwnerReference
 from wherry.network.ingress.backends import Backend, Endpoint, Options, Place
 from wherry.network.ingress.config import Shape, render
 from wherry.network.ingress.gateways import asked
@@ -33,6 +34,7 @@ from wherry.network.ingress.routes import Picture
 pytestmark = [pytest.mark.host, pytest.mark.looptime(False)]
 Json = dict[str, Any]
 NAMES = ("one", "two", "three")
+OWN_ADDRESS = "127.0.0.2"
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
@@ -90,22 +92,39 @@ class Entry:
         self.ingress: dict[Place, Backend] = {}
 
     async def show(self, *routes: Json, listeners: list[Json] | None = None) -> None:
+        """Gateway `g` on the nodes' addresses; `own` on 127.0.0.2, with the same listeners."""
         listeners = listeners or [{"name": "http", "port": self.shape.http, "protocol": "HTTP"}]
-        gateway = {
-            "metadata": {"name": "g", "namespace": "d"},
-            "spec": {"gatewayClassName": "w", "listeners": listeners},
+        gateways = {
+            Key("d", name): from_dict(
+                Gateway,
+                {
+                    "metadata": {"name": name, "namespace": "d", "uid": name},
+                    "spec": {"gatewayClassName": of, "listeners": listeners},
+                },
+            )
+            for name, of in (("g", "w"), ("own", "o"))
         }
+        spec = GatewayClassSpec(controller_name=CONTROLLER)
+        owner = OwnerReference(kind="Gateway", name="own", uid="own", controller=True)
+        address = Service(
+            metadata=ObjectMeta(name="own-o", namespace="d", owner_references=(owner,)),
+            spec=ServiceSpec(cluster_ip=OWN_ADDRESS),
+        )
         served = [from_dict(HTTPRoute, one) for one in routes]
         world = World(
-            classes={"w": GatewayClass(spec=GatewayClassSpec(controller_name=CONTROLLER))},
-            gateways={Key("d", "g"): from_dict(Gateway, gateway)},
+            classes={
+                "w": GatewayClass(spec=spec),
+                "o": GatewayClass(metadata=ObjectMeta(name="o", annotations={NOTE: OWN}), spec=spec),
+            },
+            gateways=gateways,
             routes={Key("d", one.metadata.name): one for one in served},
             services={
                 Key("d", name): Service(
                     metadata=ObjectMeta(name=name, namespace="d"), spec=ServiceSpec(ports=(ServicePort(port=80),))
                 )
                 for name in (*NAMES, "empty")
-            },
+            }
+            | {Key("d", "own-o"): address},
         )
         found, picture = asked(world), Picture(routes=self.ingress)
         for backend in (*found.backends, *self.ingress.values()):
@@ -133,9 +152,11 @@ class Entry:
         self.began += 1
         self.desk.grown = False
 
-    def ask(self, path: str = "/", host: str = "a.test", method: str = "GET", **headers: str) -> tuple[int, Json, Json]:
+    def ask(
+        self, path: str = "/", host: str = "a.test", method: str = "GET", at: str = "127.0.0.1", **headers: str
+    ) -> tuple[int, Json, Json]:
         """Status, what was echoed, and the answer's headers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.shape.http, timeout=10)
+        connection = http.client.HTTPConnection(at, self.shape.http, timeout=10)
         try:
             connection.putrequest(method, path, skip_host=True)
             sent = {"Host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
@@ -149,9 +170,11 @@ class Entry:
         finally:
             connection.close()
 
-    def who(self, path: str = "/", host: str = "a.test", method: str = "GET", **headers: str) -> object:
+    def who(
+        self, path: str = "/", host: str = "a.test", method: str = "GET", at: str = "127.0.0.1", **headers: str
+    ) -> object:
         """The name of the server that answered, else the status."""
-        status, echoed, _ = self.ask(path, host, method, **headers)
+        status, echoed, _ = self.ask(path, host, method, at, **headers)
         return echoed.get("name", status)
 
 
@@ -321,6 +344,46 @@ async def test_an_ingress_keeps_what_it_has(entry: Entry) -> None:
         ("/rest", "x.test"): "three",
     }
     assert {asked: entry.who(*asked) for asked in expected} == expected
+
+
+async def test_a_gateway_with_an_address_of_its_own(entry: Entry) -> None:
+    """Nobody else is asked there, and it is asked nowhere else."""
+    entry.ingress = {
+        Place("a.test", "prefix", "/"): Backend(Key("d", "three"), "80", Options()),
+        Place("", "prefix", "/any/"): Backend(Key("d", "three"), "80", Options()),
+    }
+    own = [{"name": "own"}]
+    edit = [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "x", "value": "y"}]}}]
+    await entry.show(
+        route("g", rule("one")),
+        route("o", rule("two", path("/in")), parentRefs=own),
+        route("m", rule("two"), parentRefs=own, hostnames=["m.test"]),
+        route("w", rule("two", filters=edit), parentRefs=own, hostnames=["*.w.test"]),
+    )
+    both = {
+        (asked, host): (entry.who(asked, host), entry.who(asked, host, at=OWN_ADDRESS))
+        for asked, host in (
+            ("/in", "a.test"),
+            ("/in", "b.test"),
+            ("/any/x", "b.test"),
+            ("/", "m.test"),
+            ("/", "x.w.test"),
+        )
+    }
+    assert both == {
+        ("/in", "a.test"): ("three", "two"),
+        ("/in", "b.test"): ("one", "two"),
+        ("/any/x", "b.test"): ("three", 404),
+        ("/", "m.test"): ("one", "two"),
+        ("/", "x.w.test"): ("one", "two"),
+    }
+    began = entry.began
+    await entry.show(
+        route("g", rule("one")),
+        route("m", rule("one"), parentRefs=own, hostnames=["m.test"]),
+        route("w", rule("two", filters=edit), parentRefs=own, hostnames=["*.w.test"]),
+    )
+    assert (entry.who(host="m.test", at=OWN_ADDRESS), entry.began) == ("one", began), "in the running process"
 
 
 async def test_plain_routes_change_in_the_running_process(entry: Entry) -> None:

@@ -5,8 +5,13 @@ https://gateway-api.sigs.k8s.io/reference/spec/#supportedfeature
 
 from __future__ import annotations
 
+from wherry.api.gateway.addresses import NOTE, OWN
+from wherry.api.gateway.kinds import GatewayClass
+
 FEATURES = (
     "Gateway",
+    "GatewayAddressEmpty",
+    "GatewayHTTPListenerIsolation",
     "GatewayPort8080",
     "HTTPRoute",
     "HTTPRoute303RedirectStatusCode",
@@ -30,3 +35,12 @@ FEATURES = (
     "HTTPRouteSchemeRedirect",
     "ReferenceGrant",
 )
+"""Of every class of wherry's."""
+OWN_ADDRESS = ("GatewayInfrastructure",)
+"""Beside them, of those whose Gateways have addresses of their own."""
+
+
+def features(found: GatewayClass) -> tuple[str, ...]:
+    """What a class supports."""
+    own = found.metadata.annotations.get(NOTE) == OWN
+    return tuple(sorted((*FEATURES, *OWN_ADDRESS))) if own else FEATURES

@@ -114,6 +114,8 @@ class Infrastructure(Model, frozen=True):
     """What is asked of what serves the Gateway."""
 
     parameters_ref: ParametersRef | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
 
 
 class GatewaySpec(Model, frozen=True):

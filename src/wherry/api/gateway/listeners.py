@@ -1,7 +1,8 @@
 """What becomes of each listener: which routes it can have, whether it can be served, and why not. Pure.
 
 Gateways of ours have their addresses in common, since every node answers for all of them. So listeners of one port must
-agree about its protocol; where they do not, those of one Gateway are all refused, and of several the older stays.
+agree about its protocol; where they do not, those of one Gateway are all refused, and of several the older stays. A
+Gateway with an address of its own (`addresses.py`) has all ports to itself.
 https://gateway-api.sigs.k8s.io/reference/spec/#listenerconditiontype
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from wherry.api.gateway.addresses import address_of, owns
 from wherry.api.gateway.kinds import Gateway, Listener, RouteKind
 from wherry.api.gateway.world import Verdict, World
 from wherry.machinery.meta import Key, key_of
@@ -35,11 +37,14 @@ class Judged:
     conflicted: Verdict
     secrets: tuple[Key, ...] = ()
     """Its certificates, those that it may use."""
+    address: str | None = None
+    """The Gateway's own, "" while it has none yet; None where it shares those of the nodes."""
 
     @property
     def served(self) -> bool:
         """Whether requests reach it."""
-        return self.accepted.true and refused(self.gateway) is None and (not self.secure or bool(self.secrets))
+        usable = self.accepted.true and refused(self.gateway) is None and (not self.secure or bool(self.secrets))
+        return usable and self.address != ""
 
     @property
     def programmed(self) -> Verdict:
@@ -47,7 +52,9 @@ class Judged:
         if self.served:
             return Verdict("True", "Programmed", "the listener is served")
         why = (refused(self.gateway), self.accepted, self.resolved)
-        first = next(one for one in why if one is not None and not one.true)
+        first = next((one for one in why if one is not None and not one.true), None)
+        if first is None:
+            return Verdict("False", "Pending", "the Gateway has no address yet")
         return Verdict("False", "Invalid", first.message)
 
     @property
@@ -78,6 +85,9 @@ def judge(world: World) -> Judgement:
     found: dict[Key, tuple[Judged, ...]] = {}
     for gateway in world.ours():
         key = key_of(gateway)
+        if owns(gateway, world.classes):
+            found[key] = tuple(_own(world, gateway, one) for one in gateway.spec.listeners)
+            continue
         found[key] = tuple(_judge(world, gateway, one, ports) for one in gateway.spec.listeners)
         for judged in found[key]:
             if judged.accepted.true:
@@ -89,9 +99,21 @@ def _judge(world: World, gateway: Gateway, listener: Listener, ports: Mapping[in
     kinds, wrong = _kinds(listener)
     secrets, resolved = _certificates(world, gateway, listener)
     conflicted = _conflict(gateway, listener, ports)
+    accepted = _accepted(listener, conflicted)
+    if accepted.true:
+        accepted = _on_nodes(world, listener)
+    return Judged(gateway, listener, kinds, accepted, wrong or resolved, conflicted, secrets)
+
+
+def _own(world: World, gateway: Gateway, listener: Listener) -> Judged:
+    """On an address of the Gateway's own."""
+    kinds, wrong = _kinds(listener)
+    secrets, resolved = _certificates(world, gateway, listener)
+    conflicted = _conflict(gateway, listener, {})
     return Judged(
-        gateway, listener, kinds, _accepted(world, listener, conflicted), wrong or resolved, conflicted, secrets
-    )
+        gateway, listener, kinds, _accepted(listener, conflicted), wrong or resolved, conflicted, secrets,
+        address_of(gateway, world.services),
+    )  # fmt: skip
 
 
 def _kinds(listener: Listener) -> tuple[tuple[RouteKind, ...], Verdict | None]:
@@ -107,13 +129,18 @@ def _kinds(listener: Listener) -> tuple[tuple[RouteKind, ...], Verdict | None]:
     return supported, Verdict("False", "InvalidRouteKinds", f"routes of kind {wrong.kind}.{wrong.group} are not served")
 
 
-def _accepted(world: World, listener: Listener, conflicted: Verdict) -> Verdict:
+def _accepted(listener: Listener, conflicted: Verdict) -> Verdict:
     if listener.protocol not in PROTOCOLS:
         return Verdict("False", "UnsupportedProtocol", f"the protocol {listener.protocol} is not served")
     if listener.tls is not None and listener.tls.mode != "Terminate":
         return Verdict("False", "UnsupportedValue", f"the TLS mode {listener.tls.mode} is not served")
     if conflicted.true:
         return Verdict("False", conflicted.reason, conflicted.message)
+    return _FINE
+
+
+def _on_nodes(world: World, listener: Listener) -> Verdict:
+    """Whether the nodes have the port for it."""
     if _ENTRY.get(listener.port, listener.protocol) != listener.protocol:
         return Verdict("False", "PortUnavailable", f"port {listener.port} is for {_ENTRY[listener.port]}")
     if listener.port in world.taken:

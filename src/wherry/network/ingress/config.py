@@ -121,7 +121,7 @@ def _frontend(shape: Shape, ruled: Ruled) -> Iterator[str]:
     yield f'    bind "{_listener(0, shape.http)}"'
     yield f'    bind "{_listener(1, shape.https)}" ssl crt-list {shape.certificates} alpn h2,http/1.1'
     for door in sorted(ruled.doors):
-        if door.port not in (shape.http, shape.https):
+        if not door.address and door.port not in (shape.http, shape.https):
             yield siteconfig.bound(door, str(shape.certificates))
     yield "    http-request del-header X-Forwarded-For"
     yield "    http-request del-header Forwarded"
@@ -140,6 +140,7 @@ def _frontend(shape: Shape, ruled: Ruled) -> Iterator[str]:
     secure = shape.map(SECURE)
     yield f"    http-request set-var(txn.secure) var(txn.known),map_str({secure})"
     ours = " !{ var(txn.gate) -m found }" if ruled.doors else ""
+    ours += " !own" if any(door.address for door in ruled.doors) else ""
     yield "    http-request redirect scheme https code 308 if !{ ssl_fc } { var(txn.secure) -m found }" + ours
     yield '    http-request return status 404 content-type text/plain string "no route to this host and path\\n"' + (
         f" if !{found}"
@@ -162,10 +163,12 @@ def _lookups(shape: Shape, ruled: Ruled) -> Iterator[str]:
     """The host as it is, then with its first label as a wildcard, then any; each exactly, then by prefix.
 
     A host that somebody has named is not looked for under a wildcard or under none. A Gateway's site comes before where
-    its host is more exact, else after.
+    its host is more exact, else after. At a Gateway's own address nobody else is asked.
     """
     prefixes, hosts = shape.map(PREFIXES), shape.map(HOSTS)
     missing = "!{ var(txn.backend) -m found }"
+    own = any(door.address for door in ruled.doors)
+    ingress = f"{missing} !own" if own else missing
     yield '    http-request set-var(txn.wild) var(txn.host),regsub("^[^.]*","*")'
     yield f"    http-request set-var(txn.any) str({ANY})"
     yield f"    acl named var(txn.host),map_str({hosts}) -m found"
@@ -176,19 +179,20 @@ def _lookups(shape: Shape, ruled: Ruled) -> Iterator[str]:
     if not ruled.doors:
         yield from _known(shape, missing)
     else:
-        yield from siteconfig.choose_site(ruled.sites, str(shape.map(SITES)))
+        yield from siteconfig.addresses(ruled.doors)
+        yield from siteconfig.choose_site(ruled.sites, str(shape.map(SITES)), own=own)
         yield "    http-request set-var(txn.mine) int(1)"
         yield "    http-request set-var(txn.mine) int(2) if covered"
         yield "    http-request set-var(txn.mine) int(3) if named"
         yield "    http-request set-var(txn.ahead) var(txn.mine),sub(txn.exact)"
         yield "    acl behind var(txn.ahead) -m int lt 0"
-        yield from _known(shape, f"{missing} !behind")
+        yield from _known(shape, f"{ingress} !behind")
         yield f"    http-request set-var(txn.gate) int(1) if {missing}"
         yield from siteconfig.answer(ruled.sites, str(shape.map(EXACT)), str(prefixes), ruled.names.__getitem__)
         yield f"    http-request unset-var(txn.gate) if {missing}"
-        yield from _known(shape, f"{missing} behind")
+        yield from _known(shape, f"{ingress} behind")
     yield "    http-request set-var(txn.key) var(txn.any),concat(,txn.path,/)"
-    yield f"    http-request set-var(txn.backend) var(txn.key),map_beg({prefixes}) if {missing}"
+    yield f"    http-request set-var(txn.backend) var(txn.key),map_beg({prefixes}) if {ingress}"
 
 
 def _known(shape: Shape, when: str) -> Iterator[str]:

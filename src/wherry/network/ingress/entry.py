@@ -175,7 +175,8 @@ class Entry:
             self._found = asked(self._gateways.world(self._caches.of(SERVICE).objects))
         found = self._found
         usual = (self._shape.http, self._shape.https)
-        usable = await self._doors.usable(door.port for door in found.doors if door.port not in usual)
+        shared = (door.port for door in found.doors if not door.address)
+        usable = await self._doors.usable(port for port in shared if port not in usual)
         return found.on({*usual, *usable})
 
     async def _show(self, ingresses: Iterable[Ingress], gateways: Asked) -> None:
@@ -211,7 +212,7 @@ class Entry:
             await self._start()
         self._begun.set()
         self._desk.grown = False
-        self._doors.taken(door.port for door in wanted.ruled.doors)
+        self._doors.taken(door.port for door in wanted.ruled.doors if not door.address)
         self._secrets.begun()
 
     async def _start(self) -> None:

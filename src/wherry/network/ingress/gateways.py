@@ -47,8 +47,9 @@ class Asked:
         return frozenset(site.door for site in self.sites)
 
     def on(self, ports: Container[int]) -> Asked:
-        """The same on these ports alone."""
-        return Asked(tuple(site for site in self.sites if site.door.port in ports), self.secrets)
+        """The same, of the nodes' ports on these alone."""
+        usable = (site for site in self.sites if site.door.address or site.door.port in ports)
+        return Asked(tuple(usable), self.secrets)
 
     def add_to(self, picture: Picture) -> None:
         """Add it to what Ingresses ask."""
@@ -92,7 +93,7 @@ def asked(world: World) -> Asked:
 
 
 def _door(judged: Judged) -> Door:
-    return Door(judged.listener.port, judged.secure)
+    return Door(judged.listener.port, judged.secure, judged.address or "")
 
 
 def _rules(world: World, route: HTTPRoute, door: Door) -> Iterator[tuple[tuple[object, ...], Rule]]:

@@ -19,19 +19,31 @@ _NO_BACKEND = "!{ var(txn.backend) -m found }"
 _FOUND = "{ var(txn.site) -m found }"
 
 
-def choose_site(sites: Iterable[Site], table: str) -> Iterator[str]:
+def addresses(doors: Iterable[Door]) -> Iterator[str]:
+    """The acl `own`: requests to an address that a Gateway has for itself. Nothing where none has."""
+    found = sorted({door.address for door in doors if door.address})
+    if found:
+        yield f"    acl own dst {' '.join(found)}"
+
+
+def choose_site(sites: Iterable[Site], table: str, *, own: bool) -> Iterator[str]:
     """`txn.site`, the name of the site, and `txn.exact`, how exact its host is: 3 a name, 2 a wildcard, 1 any.
 
-    `table`: the map of sites with a name for their host.
+    `table`: the map of sites with a name for their host. `own`: whether there is the acl.
     """
     yield "    http-request set-var(txn.exact) int(0)"
     yield "    http-request set-var(txn.at) dst_port,concat(|,txn.host,)"
+    if own:
+        yield "    http-request set-var(txn.port) dst_port if own"
+        yield "    http-request set-var(txn.at) dst,concat(:,txn.port,),concat(|,txn.host,) if own"
     yield f"    http-request set-var(txn.site) var(txn.at) if {{ var(txn.at),map_str({table}) -m found }}"
     yield f"    http-request set-var(txn.exact) int(3) if {_FOUND}"
     for site in sites:
         if site.named:
             continue
         where = f"{{ dst_port {site.door.port} }}"
+        if own:
+            where += f" {{ dst {site.door.address} }}" if site.door.address else " !own"
         name = word(site.name)
         if not site.host:
             yield f"    http-request set-var(txn.exact) int(1) if !{_FOUND} {where}"

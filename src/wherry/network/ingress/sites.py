@@ -85,10 +85,11 @@ class Rule:
 
 
 class Door(NamedTuple):
-    """A port on which sites are."""
+    """A port on which sites are: of the nodes, or of an `address` of a Gateway's own."""
 
     port: int
     secure: bool
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,8 @@ class Site:
     @property
     def name(self) -> str:
         """What it is called in maps: no host of an Ingress has a `|`."""
-        return f"{self.door.port}|{self.host or '_'}"
+        at = f"{self.door.address}:" if self.door.address else ""
+        return f"{at}{self.door.port}|{self.host or '_'}"
 
 
 def plain(site: Site) -> dict[Place, Backend] | None:
