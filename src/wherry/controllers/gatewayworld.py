@@ -12,6 +12,7 @@ from wherry.api.core.namespace import NAMESPACE
 from wherry.api.core.node import NODE
 from wherry.api.core.secret import SECRET
 from wherry.api.core.service import SERVICE
+from wherry.api.gateway.backends import mirrored
 from wherry.api.gateway.kinds import GATEWAY, GATEWAYCLASS, HTTPROUTE, REFERENCEGRANT, HTTPRoute, K, read
 from wherry.api.gateway.ports import taken
 from wherry.api.gateway.world import World, by_namespace, certificates
@@ -143,7 +144,7 @@ def _leads(route: HTTPRoute, key: Key) -> bool:
     return any(
         ref.name == key.name and (ref.namespace or route.metadata.namespace) == key.namespace
         for rule in route.spec.rules
-        for ref in rule.backend_refs
+        for ref in (*rule.backend_refs, *mirrored(rule))
     )
 
 

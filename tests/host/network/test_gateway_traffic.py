@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import http.server
 import json
@@ -20,11 +21,12 @@ from wherry.api.gateway.kinds import Gateway, GatewayClass, GatewayClassSpec, HT
 from wherry.api.gateway.support import unsupported
 from wherry.api.gateway.world import CONTROLLER, World
 from wherry.api.types.core import Service, ServicePort, ServiceSpec
-from wherry.host import files
+from wherry.host import files, users
 from wherry.host.haproxy import Haproxy
 from wherry.host.selfsigned import self_signed
 from wherry.machinery.codec import from_dict
 from wherry.machinery.meta import Key, ObjectMeta, OwnerReference
+from wherry.network.ingress import mirrors
 from wherry.network.ingress.backends import Backend, Endpoint, Options, Place
 from wherry.network.ingress.config import Shape, render
 from wherry.network.ingress.gateways import asked
@@ -34,6 +36,8 @@ from wherry.network.ingress.routes import Picture
 pytestmark = [pytest.mark.host, pytest.mark.looptime(False)]
 Json = dict[str, Any]
 NAMES = ("one", "two", "three")
+SEEN: dict[str, list[tuple[str, str, dict[str, str], bytes]]] = {}
+"""What each server was asked: method, path, headers, body."""
 OWN_ADDRESS = "127.0.0.2"
 
 
@@ -45,6 +49,8 @@ class Echo(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         name = self.server.server_name  # type: ignore[attr-defined]  # set below
         headers = {key.lower(): value for key, value in self.headers.items()}
+        sent = self.rfile.read(int(headers.get("content-length", 0)))
+        SEEN.setdefault(name, []).append((self.command, self.path, headers, sent))
         body = json.dumps({"name": name, "path": self.path, "method": self.command, "headers": headers}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -52,7 +58,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_POST = do_PUT = do_DELETE = do_GET
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
 
     def log_message(self, *args: object) -> None:
         """Nothing."""
@@ -83,7 +89,7 @@ class Entry:
     """HAProxy with what Gateways ask; the parts that the real entry puts together."""
 
     def __init__(self, folder: Path, ports: dict[str, int]) -> None:
-        self.shape = Shape(folder, http=port(), https=port())
+        self.shape = Shape(folder, http=port(), https=port(), user=users.first("haproxy", "nobody"))
         self.haproxy = Haproxy(folder)
         self.ports = ports
         self.desk = Desk()
@@ -145,6 +151,7 @@ class Entry:
         default = self.shape.folder / "default.pem"
         if not default.exists():
             files.write_if_changed(default, self_signed("wherry", SystemClock()))
+        files.write_if_changed(self.shape.folder / mirrors.FILE, mirrors.script(self.shape.folder).encode())
         files.write_if_changed(self.shape.certificates, f"{default}\n".encode())
         written = render(self.shape, self.desk.size, wanted.servers, wanted.ruled)
         files.write_if_changed(self.shape.file, written.encode())
@@ -153,7 +160,13 @@ class Entry:
         self.desk.grown = False
 
     def ask(
-        self, path: str = "/", host: str = "a.test", method: str = "GET", at: str = "127.0.0.1", **headers: str
+        self,
+        path: str = "/",
+        host: str = "a.test",
+        method: str = "GET",
+        at: str = "127.0.0.1",
+        body: str = "",
+        **headers: str,
     ) -> tuple[int, Json, Json]:
         """Status, what was echoed, and the answer's headers."""
         connection = http.client.HTTPConnection(at, self.shape.http, timeout=10)
@@ -162,10 +175,12 @@ class Entry:
             sent = {"Host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
             for name, value in sent.items():
                 connection.putheader(name, value)
-            connection.endheaders()
+            if body:
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body.encode() or None)
             answer = connection.getresponse()
-            body = answer.read()
-            echoed = json.loads(body) if answer.headers.get("X-Server") or body.startswith(b"{") else {}
+            text = answer.read()
+            echoed = json.loads(text) if answer.headers.get("X-Server") or text.startswith(b"{") else {}
             return answer.status, echoed, {name.lower(): value for name, value in answer.getheaders()}
         finally:
             connection.close()
@@ -246,6 +261,7 @@ async def test_hosts_and_ports(entry: Entry) -> None:
     ]
     await entry.show(
         route("a", rule("one"), parentRefs=[{"name": "g", "sectionName": "any"}]),
+        route("l", rule("one"), parentRefs=[{"name": "g", "sectionName": "any"}], hostnames=["x.w.test"]),
         route("w", rule("two"), parentRefs=[{"name": "g", "sectionName": "wild"}]),
         route("b", rule("three"), parentRefs=[{"name": "g", "port": entry.shape.http}], hostnames=["b.w.test"]),
         listeners=listeners,
@@ -311,6 +327,107 @@ async def test_filters(entry: Entry) -> None:
         "/scheme/x": (308, "https://a.test/q/x"),
         "/port/z": (302, "http://a.test:8443/port/z"),
     }
+
+
+async def test_cross_origin_requests(entry: Entry) -> None:
+    def cors(**said: Any) -> list[Json]:
+        return [{"type": "CORS", "cors": said}]
+
+    named = cors(
+        allowOrigins=["https://www.foo.test", "https://*.bar.test", "http://p.test:8080"],
+        allowMethods=["GET", "PUT"], allowHeaders=["x-one", "x-two"], exposeHeaders=["x-three"],
+        allowCredentials=True, maxAge=60,
+    )  # fmt: skip
+    anybody = cors(allowOrigins=["*"], allowMethods=["*"], allowHeaders=["*"], exposeHeaders=["*"])
+    await entry.show(
+        route("r", rule("one", path("/named"), filters=named), rule("one", path("/any"), filters=anybody))
+    )  # fmt: skip
+
+    def preflight(asked: str, origin: str, **more: str) -> tuple[int, dict[str, str]]:
+        method = {"Access_Control_Request_Method": "PUT", **more}
+        status, _, back = entry.ask(asked, method="OPTIONS", Origin=origin, **method)
+        return status, {name.removeprefix("access-control-"): value for name, value in back.items()}
+
+    status, said = preflight("/named", "https://www.foo.test")
+    assert (status, said) == (
+        204,
+        {
+            "allow-origin": "https://www.foo.test", "allow-credentials": "true", "expose-headers": "x-three",
+            "vary": "Origin", "allow-methods": "GET, PUT", "allow-headers": "x-one, x-two", "max-age": "60",
+        },
+    )  # fmt: skip
+    status, said = preflight("/any", "null", Access_Control_Request_Headers="x-a, x-b")
+    assert (status, said["allow-origin"], said["allow-methods"], said["allow-headers"], said["expose-headers"]) == (
+        204, "null", "PUT", "x-a, x-b", "*"
+    )  # fmt: skip
+    assert "allow-headers" not in preflight("/any", "null")[1]
+    assert preflight("/named", "https://evil.test") == (204, {"vary": "Origin"})
+    table = {
+        "https://www.foo.test": True, "https://www.foo.test:443": True, "HTTPS://WWW.FOO.TEST": True,
+        "https://a.b.bar.test": True, "http://p.test:8080": True, "https://bar.test": False, "https://xbar.test": False,
+        "http://www.foo.test": False, "https://www.foo.test:8443": False, "https://www.foo.test.evil.test": False,
+        "https://evil.test/.bar.test": False, "http://p.test": False, "https://wwwxfoo.test": False,
+    }  # fmt: skip
+    for origin, allowed in table.items():
+        status, echoed, back = entry.ask("/named", Origin=origin)
+        assert (status, echoed["name"], back.get("access-control-allow-origin")) == (
+            200, "one", origin if allowed else None
+        ), origin  # fmt: skip
+        assert back.get("access-control-allow-credentials") == ("true" if allowed else None)
+    status, echoed, _ = entry.ask("/named", method="OPTIONS", Origin="https://www.foo.test")
+    assert (status, echoed["method"]) == (200, "OPTIONS"), "no preflight request without a method"
+
+
+async def test_copies(entry: Entry) -> None:
+    def to(name: str, **share: Any) -> Json:
+        return {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": name, "port": 80}, **share}}
+
+    edit = {"set": [{"name": "X-Set", "value": "here"}], "remove": ["X-Gone"]}
+    edits = [{"type": "RequestHeaderModifier", "requestHeaderModifier": edit}]
+    await entry.show(route("r", rule("one", path("/"))))
+    await entry.show(
+        route(
+            "r",
+            rule("one", path("/both"), filters=[*edits, to("two"), to("three")]),
+            rule("one", path("/half"), filters=[to("two", percent=50)]),
+            rule("one", path("/some"), filters=[to("three", fraction={"numerator": 1, "denominator": 1000000})]),
+            rule("one", path("/nobody"), filters=[to("empty"), to("missing")]),
+        )
+    )
+    SEEN.clear()
+
+    async def seen(name: str, count: int) -> list[tuple[str, str, dict[str, str], bytes]]:
+        for _ in range(100):
+            if len(SEEN.get(name, ())) >= count:
+                break
+            await asyncio.sleep(0.02)
+        return SEEN.pop(name, [])
+
+    forged = {"X-Wherry-Mirror": "http-0", "X-Wherry-Method": "DELETE", "X-Forwarded-For": "9.9.9.9", "X-Empty": ""}
+    assert entry.ask("/both/x?a=1&b=%20", host="m.test", X_Gone="1", **forged)[1]["name"] == "one"
+    for name in ("two", "three"):
+        ((method, asked, headers, _),) = await seen(name, 1)
+        assert (method, asked, headers["host"], headers["x-set"]) == ("GET", "/both/x?a=1&b=%20", "m.test", "here")
+        assert headers["x-forwarded-for"] == "127.0.0.1"
+        assert not {"x-gone", "x-wherry-mirror", "x-wherry-method"} & headers.keys()
+    for method, body in (("POST", "a body"), ("PATCH", "x" * 14_000), ("DELETE", "")):
+        entry.ask("/both", method=method, body=body)
+        ((got, _, _, copied),) = await seen("two", 1)
+        assert (got, copied) == (method, body.encode())
+    SEEN.clear()
+    assert entry.ask("/both", method="POST", body="x" * 40_000)[0] == 200, "what is too large is not copied"
+    assert entry.ask("/nobody")[0] == 200
+    for _ in range(200):
+        entry.ask("/half")
+        entry.ask("/some")
+    await asyncio.sleep(0.3)
+    assert 60 <= len(await seen("two", 0)) <= 140
+    assert len(SEEN.pop("three", ())) < 3
+    assert len(SEEN["one"]) == 402
+    await entry.show(route("r", rule("one", path("/again"), filters=[to("two")])))
+    assert entry.ask("/again")[0] == 200
+    ((_, asked, _, _),) = await seen("two", 1)
+    assert asked == "/again", "the socket is another worker's now"
 
 
 async def test_shares_and_backends_that_are_not_there(entry: Entry) -> None:

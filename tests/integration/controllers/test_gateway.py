@@ -185,8 +185,8 @@ async def test_what_is_refused_is_said_and_told(http: Http) -> None:
     await http(
         "POST", ROUTES, route("elsewhere", to("web"), parent={"name": "g", "sectionName": "a"}, hostnames=["b.test"])
     )
-    await http("POST", ROUTES, route("mirror", {"filters": [
-        {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "web", "port": 80}}}
+    await http("POST", ROUTES, route("extension", {"filters": [
+        {"type": "ExtensionRef", "extensionRef": {"group": "a.test", "kind": "A", "name": "a"}}
     ]}))  # fmt: skip
     await http("POST", ROUTES, route("kind", to("web"), parent={"name": "g", "sectionName": "e"}))
     found = await until(http, f"{GATEWAYS}/g", lambda obj: len(obj["status"].get("listeners", ())) == 5)
@@ -199,7 +199,7 @@ async def test_what_is_refused_is_said_and_told(http: Http) -> None:
     assert at(found, 4, "listeners")["ResolvedRefs"] == ("False", "InvalidRouteKinds")
     assert said(found)["Accepted"] == ("True", "ListenersNotValid")
     for name, reason in {
-        "nowhere": "NoMatchingParent", "elsewhere": "NoMatchingListenerHostname", "mirror": "UnsupportedValue",
+        "nowhere": "NoMatchingParent", "elsewhere": "NoMatchingListenerHostname", "extension": "UnsupportedValue",
         "kind": "NotAllowedByListeners",
     }.items():  # fmt: skip
         await until(http, f"{ROUTES}/{name}", lambda obj, r=reason: at(obj).get("Accepted") == ("False", r))  # type: ignore[misc]  # bound now

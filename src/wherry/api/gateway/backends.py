@@ -6,9 +6,10 @@ https://gateway-api.sigs.k8s.io/reference/spec/#httpbackendref
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from wherry.api.gateway.kinds import BackendRef, HTTPRoute
+from wherry.api.gateway.kinds import HTTPRoute, RouteRule, ServiceRef
 from wherry.api.gateway.world import Verdict, World
 from wherry.api.types.core import Service
 from wherry.machinery.meta import Key
@@ -27,7 +28,7 @@ class Led(NamedTuple):
     """Whether it is spoken to in HTTP/2 without TLS."""
 
 
-def lead(world: World, route: HTTPRoute, ref: BackendRef) -> Led | Verdict:
+def lead(world: World, route: HTTPRoute, ref: ServiceRef) -> Led | Verdict:
     """The port that a route's backendRef means, or why there is none."""
     namespace = route.metadata.namespace
     key = Key(ref.namespace or namespace, ref.name)
@@ -52,10 +53,15 @@ def _port(key: Key, service: Service, wanted: int | None) -> Led | Verdict:
     return Led(key, port.port, port.app_protocol == H2C)
 
 
+def mirrored(rule: RouteRule) -> Iterator[ServiceRef]:
+    """Who gets copies of a rule's requests."""
+    return (one.request_mirror.backend_ref for one in rule.filters if one.request_mirror is not None)
+
+
 def resolved(world: World, route: HTTPRoute) -> Verdict:
     """What is to be said of all that a route refers to: the first that is wrong."""
     for rule in route.spec.rules:
-        for ref in rule.backend_refs:
+        for ref in (*rule.backend_refs, *mirrored(rule)):
             found = lead(world, route, ref)
             if isinstance(found, Verdict):
                 return found

@@ -228,6 +228,42 @@ class Rewrite(Model, frozen=True):
     path: PathModifier | None = None
 
 
+class CORSFilter(Model, frozen=True):
+    """Which scripts of other origins may ask and see answers."""
+
+    allow_origins: tuple[str, ...] = ()
+    allow_methods: tuple[str, ...] = ()
+    allow_headers: tuple[str, ...] = ()
+    expose_headers: tuple[str, ...] = ()
+    allow_credentials: bool = False
+    max_age: int = 5
+
+
+class ServiceRef(Model, frozen=True):
+    """Who gets requests."""
+
+    group: str = ""
+    kind: str = "Service"
+    name: str = ""
+    namespace: str | None = None
+    port: int | None = None
+
+
+class Fraction(Model, frozen=True):
+    """A share."""
+
+    numerator: int = 0
+    denominator: int = 100
+
+
+class Mirror(Model, frozen=True):
+    """A copy of requests for somebody whose answer nobody sees."""
+
+    backend_ref: ServiceRef = ServiceRef()
+    percent: int | None = None
+    fraction: Fraction | None = None
+
+
 class Filter(Model, frozen=True):
     """One filter, of the type it says."""
 
@@ -236,16 +272,13 @@ class Filter(Model, frozen=True):
     response_header_modifier: HeaderFilter | None = None
     request_redirect: Redirect | None = None
     url_rewrite: Rewrite | None = None
+    cors: CORSFilter | None = None
+    request_mirror: Mirror | None = None
 
 
-class BackendRef(Model, frozen=True):
+class BackendRef(ServiceRef, frozen=True):
     """Who may answer, and how large his share is."""
 
-    group: str = ""
-    kind: str = "Service"
-    name: str = ""
-    namespace: str | None = None
-    port: int | None = None
     weight: int = 1
     filters: tuple[Filter, ...] = ()
 

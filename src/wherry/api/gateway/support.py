@@ -9,20 +9,33 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from wherry.api.gateway.kinds import BackendRef, Filter, HeaderFilter, Named, PathModifier, RouteMatch, RouteRule
+from wherry.api.gateway.kinds import (
+    BackendRef,
+    CORSFilter,
+    Filter,
+    HeaderFilter,
+    Named,
+    PathModifier,
+    Redirect,
+    Rewrite,
+    RouteMatch,
+    RouteRule,
+)
 from wherry.api.gateway.world import Verdict
 from wherry.machinery.durations import nanoseconds
 from wherry.machinery.patterns import BadPattern, pattern
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"))
-_SERVED = ("RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite")
+_SERVED = ("RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite", "CORS", "RequestMirror")
 _WITH_BACKEND = ("RequestHeaderModifier", "ResponseHeaderModifier", "URLRewrite")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,255}", re.ASCII)
 _TEXT = re.compile(r"[\x20-\x7e]{1,4096}", re.ASCII)
 _PATH = re.compile(r"/[\x21-\x7e]{0,1023}", re.ASCII)
+_ORIGIN = re.compile(r"\*|https?://((\*\.)?[A-Za-z0-9.-]{1,253}|\*)(:[0-9]{1,5})?", re.ASCII)
 _HOST = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
 _EXPRESSION = re.compile(r"[\x20-\x7e]{1,1024}", re.ASCII)
 _ESCAPES = frozenset("wWdDsSbB") | frozenset("\\./+*?()[]{}|^$-_:;,=&%#@!~'\"<> ")
+_MOST_PARTS = 1_000_000_000
 _MOST_SECONDS = 86_400
 
 
@@ -97,7 +110,15 @@ def _filter(one: Filter) -> Iterator[str]:
     for headers in (one.request_header_modifier, one.response_header_modifier):
         if headers is not None:
             yield from _headers(headers)
-    redirect, rewrite = one.request_redirect, one.url_rewrite
+    mirror = one.request_mirror
+    if mirror is not None and mirror.fraction is not None and not 0 < mirror.fraction.denominator <= _MOST_PARTS:
+        yield f"a fraction of {mirror.fraction.denominator} parts is not served"
+    if one.cors is not None:
+        yield from _cors(one.cors)
+    yield from _moves(one.request_redirect, one.url_rewrite)
+
+
+def _moves(redirect: Redirect | None, rewrite: Rewrite | None) -> Iterator[str]:
     for change in (redirect, rewrite):
         if change is None:
             continue
@@ -109,6 +130,20 @@ def _filter(one: Filter) -> Iterator[str]:
             yield f"the scheme {redirect.scheme!r} is not served"
         if redirect.status_code not in (301, 302, 303, 307, 308):
             yield f"the status {redirect.status_code} is not served"
+
+
+def _cors(cors: CORSFilter) -> Iterator[str]:
+    for origin in cors.allow_origins:
+        if _ORIGIN.fullmatch(origin) is None:
+            yield f"the origin {origin!r} is not served"
+    for method in cors.allow_methods:
+        if method not in METHODS and method != "*":
+            yield f"the method {method!r} is unknown"
+    for name in (*cors.allow_headers, *cors.expose_headers):
+        if name != "*" and _NAME.fullmatch(name) is None:
+            yield f"the header {name!r} has a name that is not served"
+    if cors.max_age < 1:
+        yield "maxAge must be at least a second"
 
 
 def _headers(headers: HeaderFilter) -> Iterator[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wherry.host.haproxy import BIND
-from wherry.network.ingress import siteconfig
+from wherry.network.ingress import mirrors, siteconfig
 from wherry.network.ingress.answers import PATH
 from wherry.network.ingress.backends import Protocol
 from wherry.network.ingress.maps import (
@@ -77,7 +77,10 @@ _SERVER: dict[Protocol, str] = {
 
 def render(shape: Shape, size: Size, servers: Servers, ruled: Ruled = NO_RULES) -> str:
     """The whole file."""
-    return "\n".join((*_global(shape), *_frontend(shape, ruled), *_backends(shape, size, servers))) + "\n"
+    mirrored = mirrors.any_of(ruled.sites)
+    parts = (*_global(shape, mirrored=mirrored), *_frontend(shape, ruled), *_backends(shape, size, servers))
+    copies = mirrors.frontend(shape.folder) if mirrored else ()
+    return "\n".join((*parts, *copies)) + "\n"
 
 
 def listens(written: str) -> frozenset[int]:
@@ -86,7 +89,7 @@ def listens(written: str) -> frozenset[int]:
     return frozenset(int(line[1][1:]) for line in lines if line[:1] == ["bind"] and line[1].startswith(":"))
 
 
-def _global(shape: Shape) -> Iterator[str]:
+def _global(shape: Shape, *, mirrored: bool) -> Iterator[str]:
     yield "# Written by wherry; changes are lost."
     yield "global"
     yield f"    stats socket {shape.socket} mode 600 level admin expose-fd listeners"
@@ -96,6 +99,8 @@ def _global(shape: Shape) -> Iterator[str]:
     yield "    ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets"
     yield "    tune.ssl.default-dh-param 2048"
     yield "    tune.pattern.cache-size 0"
+    if mirrored:
+        yield mirrors.loaded(shape.folder)
     if shape.user:
         yield f"    user {shape.user}"
     yield "defaults"

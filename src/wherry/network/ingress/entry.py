@@ -32,6 +32,7 @@ from wherry.client.interface import Client
 from wherry.host import daemons, files, sockets
 from wherry.host.haproxy import Haproxy, HaproxyError
 from wherry.machinery.meta import Object, key_of
+from wherry.network.ingress import mirrors
 from wherry.network.ingress.answers import Answers
 from wherry.network.ingress.config import Shape, listens, render
 from wherry.network.ingress.doors import Doors
@@ -229,6 +230,7 @@ class Entry:
         for name in FILES:
             files.write_if_changed(shape.map(name), text(wanted.maps[name]).encode())
         self._secrets.write()
+        files.write_if_changed(shape.folder / mirrors.FILE, mirrors.script(shape.folder).encode())
         files.write_if_changed(shape.file, render(shape, self._desk.size, wanted.servers, wanted.ruled).encode())
 
     def _complain(self, ingresses: Iterable[Ingress], found: Picture) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from wherry.api.gateway.attachment import parents
+from wherry.api.gateway.attachment import Place, parents
 from wherry.api.gateway.backends import Led, lead
-from wherry.api.gateway.hostnames import rank
+from wherry.api.gateway.hostnames import covers, rank
 from wherry.api.gateway.kinds import (
     BackendRef,
+    CORSFilter,
     Filter,
     HeaderFilter,
     HTTPRoute,
@@ -28,7 +29,19 @@ from wherry.api.gateway.world import World, age
 from wherry.machinery.meta import Key
 from wherry.network.ingress.backends import Backend, Options
 from wherry.network.ingress.routes import Picture, hold_seconds
-from wherry.network.ingress.sites import Changes, Condition, Door, Edit, NewPath, Rule, Sending, Site, Target
+from wherry.network.ingress.sites import (
+    Changes,
+    Condition,
+    Door,
+    Edit,
+    Mirror,
+    NewPath,
+    Rule,
+    Sending,
+    Sharing,
+    Site,
+    Target,
+)
 
 _ORDER = {"Exact": 0, "RegularExpression": 1, "PathPrefix": 2}
 _PORTS = {"http": 80, "https": 443}
@@ -62,7 +75,7 @@ class Asked:
         """Everybody who may answer."""
         for site in self.sites:
             for rule in site.rules:
-                yield from (target.backend for target in rule.targets if target.backend is not None)
+                yield from rule.backends
 
 
 def asked(world: World) -> Asked:
@@ -81,7 +94,8 @@ def asked(world: World) -> Asked:
         for parent in parents(world, judgement, route):
             for place in parent.places:
                 if place.judged.served:
-                    served |= dict.fromkeys((_door(place.judged), host) for host in place.hosts)
+                    hosts = _nearest(place, judgement[parent.gateway])
+                    served |= dict.fromkeys((_door(place.judged), host) for host in hosts)
         for door, host in served:
             rules.setdefault((door, host), []).extend(_rules(world, route, door))
     sites = [
@@ -90,6 +104,15 @@ def asked(world: World) -> Asked:
     ]
     sites.sort(key=lambda site: (site.door, *(-number for number in rank(site.host)), site.host))
     return Asked(tuple(sites), secrets)
+
+
+def _nearest(place: Place, listeners: Iterable[Judged]) -> Iterator[str]:
+    """The hosts of a place that no other listener there has more exactly: a request is for one listener alone."""
+    door, own = _door(place.judged), rank(place.judged.listener.hostname)
+    names = [one.listener.hostname.lower() for one in listeners if one.served and _door(one) == door]
+    for host in place.hosts:
+        if not any(covers(name, host) and rank(name) > own for name in names):
+            yield host
 
 
 def _door(judged: Judged) -> Door:
@@ -102,6 +125,7 @@ def _rules(world: World, route: HTTPRoute, door: Door) -> Iterator[tuple[tuple[o
         if unsupported(rule) is not None:
             continue
         targets = tuple(_targets(world, route, rule))
+        mirrors = tuple(_mirrors(world, route, rule))
         for place, match in enumerate(rule.matches or (RouteMatch(),)):
             changes = _changes(rule.filters, match)
             redirect = next((one.request_redirect for one in rule.filters if one.request_redirect), None)
@@ -111,6 +135,8 @@ def _rules(world: World, route: HTTPRoute, door: Door) -> Iterator[tuple[tuple[o
                 None if redirect is None else _sending(redirect, door),
                 targets if redirect is None else (),
                 _wait(rule),
+                next((_sharing(one.cors) for one in rule.filters if one.cors), None),
+                mirrors if redirect is None else (),
             )
             yield (*precedence(match), age(route), number, place), made
 
@@ -154,6 +180,21 @@ def _target(world: World, route: HTTPRoute, ref: BackendRef) -> Target:
     return Target(ref.weight, Backend(found.service, str(found.port), options), _changes(ref.filters, RouteMatch()))
 
 
+def _mirrors(world: World, route: HTTPRoute, rule: RouteRule) -> Iterator[Mirror]:
+    """Those that lead somewhere."""
+    for asked in (one.request_mirror for one in rule.filters):
+        found = None if asked is None else lead(world, route, asked.backend_ref)
+        if asked is None or not isinstance(found, Led):
+            continue
+        backend = Backend(found.service, str(found.port), Options(protocol="h2c" if found.h2c else "http"))
+        if asked.fraction is not None:
+            part, whole = asked.fraction.numerator, asked.fraction.denominator
+        else:
+            part, whole = 100 if asked.percent is None else asked.percent, 100
+        if part > 0:
+            yield Mirror(backend, part, whole)
+
+
 def _wait(rule: RouteRule) -> int:
     asked = [milliseconds(text) for text in (rule.timeouts.request, rule.timeouts.backend_request)]
     return min((one for one in asked if one), default=0)
@@ -176,6 +217,13 @@ def _changes(filters: Iterable[Filter], match: RouteMatch) -> Changes:
         if one.request_redirect is not None:
             path = _path(one.request_redirect.path, match)
     return Changes(tuple(request), tuple(answer), host, path)
+
+
+def _sharing(cors: CORSFilter) -> Sharing:
+    return Sharing(
+        cors.allow_origins, cors.allow_methods, cors.allow_headers, cors.expose_headers,
+        cors.allow_credentials, cors.max_age,
+    )  # fmt: skip
 
 
 def _edits(headers: HeaderFilter) -> Iterator[Edit]:

@@ -96,8 +96,7 @@ class Desk:
         for site in picture.sites:
             if plain(site) is None:
                 sites.append(site)
-                targets = (target for rule in site.rules for target in rule.targets)
-                names |= {one.backend: self._given[one.backend] for one in targets if one.backend is not None}
+                names |= {one: self._given[one] for rule in site.rules for one in rule.backends}
             elif not site.named:
                 sites.append(Site(site.door, site.host))
         return Ruled(picture.doors, tuple(sites), names)

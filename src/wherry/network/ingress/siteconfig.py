@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from wherry.network.ingress.backends import Backend
+from wherry.network.ingress.corsconfig import shared
+from wherry.network.ingress.mirrors import copied
 from wherry.network.ingress.sites import Changes, Condition, Door, Edit, NewPath, Rule, Sending, Site, Target, plain
 from wherry.network.ingress.wording import text, word
 
@@ -109,10 +111,13 @@ def _whole(expression: str) -> str:
 
 def _done(number: int, rule: Rule, named: Callable[[Backend], str]) -> Iterator[str]:
     chosen = f"{{ var(txn.rule) -m int {number} }}"
+    if rule.sharing is not None:
+        yield from shared(number, rule.sharing, chosen)
     yield from _changed(rule.changes, chosen)
     if rule.sending is not None:
         yield _sent(rule.sending, chosen)
         return
+    yield from copied(rule.mirrors, chosen, named)
     if rule.wait:
         yield f"    http-request set-var(txn.wait) int({rule.wait}) if {chosen}"
     total = sum(target.weight for target in rule.targets)

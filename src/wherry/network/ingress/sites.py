@@ -8,6 +8,7 @@ configuration, and a new worker takes over with them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -65,12 +66,33 @@ NOTHING = Changes()
 
 
 @dataclass(frozen=True, slots=True)
+class Sharing:
+    """Which scripts of other origins may ask and see answers (CORS). `*` alone is any; `seconds`: how long they may
+    remember it."""
+
+    origins: tuple[str, ...]
+    methods: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    exposed: tuple[str, ...] = ()
+    credentials: bool = False
+    seconds: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Who answers this share of the requests; nobody: 500."""
 
     weight: int
     backend: Backend | None
     changes: Changes = NOTHING
+
+
+class Mirror(NamedTuple):
+    """A backend that gets a copy of `part` in `whole` requests."""
+
+    backend: Backend
+    part: int = 1
+    whole: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +104,14 @@ class Rule:
     sending: Sending | None = None
     targets: tuple[Target, ...] = ()
     wait: int = 0
+    sharing: Sharing | None = None
+    mirrors: tuple[Mirror, ...] = ()
+
+    @property
+    def backends(self) -> Iterator[Backend]:
+        """Everybody who gets requests."""
+        yield from (one.backend for one in self.targets if one.backend is not None)
+        yield from (one.backend for one in self.mirrors)
 
 
 class Door(NamedTuple):
@@ -116,7 +146,7 @@ def plain(site: Site) -> dict[Place, Backend] | None:
     """A site's rules as routes like those of Ingress; None where they are more than that."""
     found: dict[Place, Backend] = {}
     for rule in site.rules:
-        if rule.changes != NOTHING or rule.sending is not None or rule.wait or len(rule.conditions) != 1:
+        if rule != Rule(rule.conditions, targets=rule.targets) or len(rule.conditions) != 1:
             return None
         if len(rule.targets) != 1 or rule.targets[0].backend is None or rule.targets[0].changes != NOTHING:
             return None
