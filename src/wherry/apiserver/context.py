@@ -9,14 +9,17 @@ from typing import Any, Generic, Literal
 from wherry.apiserver.authn.user import User
 from wherry.apiserver.http import Query, Request
 from wherry.apiserver.routes import RequestInfo
+from wherry.apiserver.strategy import owned_once
 from wherry.apiserver.views import VIEWS, stored_as
-from wherry.machinery.errors import AlreadyExists, Conflict, MethodNotAllowed, NotFound
+from wherry.machinery.errors import AlreadyExists, Conflict, Invalid, MethodNotAllowed, NotFound
 from wherry.machinery.meta import T
 from wherry.machinery.resource import Resource
-from wherry.machinery.validation import invalid, not_supported, refuse
+from wherry.machinery.validation import FieldError, invalid, not_supported, refuse, too_long
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
+AFTER_ADMISSION = " after mutating admission happens"
+_OPTIONS = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
 
@@ -64,6 +67,17 @@ class Context(Generic[T]):
         while self.undo:
             self.undo.pop()()
 
+    def owned_once(self, obj: T, when: str = "") -> T:
+        """The object without owners that it names twice, of which the client is warned."""
+        obj, twice = owned_once(obj)
+        if twice:
+            self.warn(
+                f".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in "
+                "1.20+, and may reject such requests as early as 1.24; please fix your requests; "
+                f"duplicate UID(s) observed: {', '.join(twice)}"
+            )
+        return obj
+
     @property
     def details(self) -> dict[str, str]:
         """`details` of a Status about this object."""
@@ -107,12 +121,11 @@ def context_of(
     """The Context of a request, with its write options checked. Raises Invalid."""
     query = query or request.query
     dry_run = query.all("dryRun")
-    if dry_run and dry_run != ["All"]:
-        raise refuse("meta.k8s.io", "CreateOptions", "", [not_supported("dryRun", dry_run, ("All",))])
+    if not set(dry_run) <= {"All"}:
+        raise bad_option(info.verb, not_supported("dryRun", dry_run, ("All",)))
     manager = query.first("fieldManager")
-    if len(manager) > 128:
-        problem = invalid("fieldManager", manager, "may not be more than 128 bytes")
-        raise refuse("meta.k8s.io", "CreateOptions", "", [problem])
+    if manager:
+        _check_manager(info.verb, manager)
     return Context(
         user=request.user,
         resource=stored_as(resource),
@@ -125,6 +138,21 @@ def context_of(
         field_manager=manager,
         field_validation=query.first("fieldValidation"),
     )
+
+
+def bad_option(verb: str, problem: FieldError) -> Invalid:
+    """422: what the query asks of a write is refused."""
+    return refuse("meta.k8s.io", _OPTIONS.get(verb, "DeleteOptions"), "", [problem])
+
+
+def _check_manager(verb: str, manager: str) -> None:
+    if len(manager.encode()) > 128:
+        raise bad_option(verb, too_long("fieldManager", 128))
+    for at, char in enumerate(manager):
+        if not char.isprintable():
+            raise bad_option(
+                verb, invalid("fieldManager", manager, f"invalid character U+{ord(char):04X} (at position {at})")
+            )
 
 
 def _manager_of(agent: str) -> str:

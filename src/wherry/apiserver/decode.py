@@ -42,13 +42,14 @@ class TypeMeta(msgspec.Struct, rename="camel"):
     api_version: str = ""
 
 
-def to_json(data: bytes, content_type: str) -> bytes:
-    """A body in any accepted format -> JSON bytes. Raises UnsupportedMediaType, BadRequest."""
+def to_json(data: bytes, content_type: str, repeated: list[str] | None = None) -> bytes:
+    """A body in any accepted format -> JSON bytes. `repeated`: see `yaml_reader`. Raises UnsupportedMediaType,
+    BadRequest."""
     media = content_type.partition(";")[0].strip().lower()
     if media in ("", "application/json", "*/*"):
         return data
     if media in ("application/yaml", "text/yaml", "application/x-yaml"):
-        return yaml_reader.to_json(data)
+        return yaml_reader.to_json(data, repeated)
     if media == protobuf.MEDIA:
         return protobuf.to_json(data)
     raise UnsupportedMediaType(_MEDIA)
@@ -75,10 +76,17 @@ def decode_object(
     resource: Resource[T], data: bytes, content_type: str, validation: str, *, any_version: bool = False
 ) -> Decoded[T]:
     """The object in a request body. `validation`: Strict, Warn or Ignore. Raises BadRequest, UnsupportedMediaType."""
-    body = to_json(data, content_type)
+    repeated: list[str] = []
+    body = to_json(data, content_type, repeated)
     raw = untyped(body, resource.kind)
     _check_type(raw, resource, body, any_version=any_version)
-    return convert(resource, raw, body, validation)
+    if not repeated:
+        return convert(resource, raw, body, validation)
+    decoded = convert(resource, raw, body, "Warn")
+    if validation == "Strict":
+        problems = (yaml_reader.unmarshal_errors(repeated), *decoded.warnings)
+        raise _cannot(resource, f"strict decoding error: {', '.join(problems)}")
+    return decoded._replace(warnings=(*repeated, *decoded.warnings) if validation == "Warn" else ())
 
 
 def convert(

@@ -13,7 +13,7 @@ import msgspec
 from wherry.api.metrics.usage import GROUP as METRICS
 from wherry.apiserver import output, unreadable
 from wherry.apiserver.api import Api
-from wherry.apiserver.context import Context, context_of, no_such_verb
+from wherry.apiserver.context import Context, bad_option, context_of, no_such_verb
 from wherry.apiserver.decode import decode_object, to_json, untyped
 from wherry.apiserver.http import Answer, Query, Request, Response
 from wherry.apiserver.metering.handlers import measured, measured_one
@@ -36,7 +36,7 @@ from wherry.machinery import codec
 from wherry.machinery.errors import APIError, BadRequest, NotAcceptable, NotFound
 from wherry.machinery.meta import DeleteOptions
 from wherry.machinery.resource import Resource
-from wherry.machinery.validation import not_supported, refuse, required
+from wherry.machinery.validation import not_supported, required
 
 Handler = Callable[[Api, Request, RequestInfo, Resource[Any]], Awaitable[Answer]]
 _VALIDATIONS = ("Ignore", "Warn", "Strict", "")
@@ -92,11 +92,11 @@ async def _call(
     return Response(codec.encode(done), 201, warnings=tuple(ctx.warnings))
 
 
-def validation(query: Query) -> str:
+def validation(query: Query, verb: str) -> str:
     """The fieldValidation parameter. Raises Invalid."""
     asked = query.first("fieldValidation")
     if asked not in _VALIDATIONS:
-        raise refuse("meta.k8s.io", "CreateOptions", "", [not_supported("fieldValidation", asked, _VALIDATIONS)])
+        raise bad_option(verb, not_supported("fieldValidation", asked, _VALIDATIONS))
     return asked or "Warn"
 
 
@@ -204,12 +204,14 @@ async def create_one(api: Api, request: Request, info: RequestInfo, resource: Re
     body = await request.read()
     if not body:
         raise BadRequest(f"EOF: the request body is empty, expected a {resource.kind}")
-    sent = decode_object(resource, body, request.headers.get("Content-Type", ""), validation(request.query))
+    sent = decode_object(resource, body, request.headers.get("Content-Type", ""), validation(request.query, info.verb))
     ctx.warnings.extend(sent.warnings)
     review = REVIEWS.get(str(resource))
     if review is not None:
         negotiate(request.headers.get("Accept", ""), whole=True)
         return Response(codec.encode(await review(api, ctx, sent.obj)), 201, warnings=tuple(ctx.warnings))
+    if sent.obj.metadata.resource_version:
+        raise BadRequest("resourceVersion should not be set on objects to be created")
     obj = sent.obj if ctx.view is None else ctx.view.store(sent.obj, None)
     entry = await create(api, ctx, obj)
     return answer_object(ctx, entry, request, api, 201)
@@ -220,7 +222,7 @@ async def replace_one(api: Api, request: Request, info: RequestInfo, resource: R
     accepted(request, resource)
     ctx = context_of(request, info, resource)
     body = await request.read()
-    sent = decode_object(resource, body, request.headers.get("Content-Type", ""), validation(request.query))
+    sent = decode_object(resource, body, request.headers.get("Content-Type", ""), validation(request.query, info.verb))
     ctx.warnings.extend(sent.warnings)
     door = DOORS.get((str(resource), info.subresource))
     obj = sent.obj
@@ -236,10 +238,10 @@ async def patch_one(api: Api, request: Request, info: RequestInfo, resource: Res
     ctx = context_of(request, info, resource)
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind.startswith("application/apply-patch") and not request.query.first("fieldManager"):
-        raise refuse("meta.k8s.io", "PatchOptions", "", [required("fieldManager", "is required for apply patch")])
+        raise bad_option(info.verb, required("fieldManager", "is required for apply patch"))
     door = DOORS.get((str(resource), info.subresource))
     body = await request.read()
-    asked = PatchRequest(kind, body, request.query.flag("force"), validation(request.query))
+    asked = PatchRequest(kind, body, request.query.flag("force"), validation(request.query, info.verb))
     done = await patch(api, ctx, asked, door)
     return answer_object(ctx, done.entry, request, api, 201 if done.created else 200)
 

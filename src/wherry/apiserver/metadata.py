@@ -69,6 +69,12 @@ def validate_update(resource: Resource[Any], new: ObjectMeta, old: ObjectMeta) -
         before, after = getattr(old, attribute), getattr(new, attribute)
         if before != after:
             yield invalid(f"{path}.{wire}", after, _IMMUTABLE)
+    for wire, attribute in (
+        ("deletionTimestamp", "deletion_timestamp"),
+        ("deletionGracePeriodSeconds", "deletion_grace_period_seconds"),
+    ):
+        if getattr(old, attribute) != getattr(new, attribute):
+            yield invalid(f"{path}.{wire}", getattr(new, attribute), _IMMUTABLE)
     if new.generation < old.generation:
         yield invalid(f"{path}.generation", new.generation, "must not be decremented")
     if old.deletion_timestamp is not None:
@@ -131,11 +137,13 @@ def _owners(owners: Sequence[OwnerReference]) -> Iterator[FieldError]:
     controllers = [owner for owner in owners if owner.controller]
     for index, owner in enumerate(owners):
         here = f"{path}[{index}]"
-        if not owner.api_version or owner.api_version.count("/") > 1:
-            yield invalid(f"{here}.apiVersion", owner.api_version, "version must not be empty")
+        if not owner.api_version:
+            yield required(f"{here}.apiVersion", "must not be empty")
+        elif owner.api_version.count("/") > 1 or owner.api_version.endswith("/"):
+            yield invalid(f"{here}.apiVersion", owner.api_version, "must be <group>/<version> or <version>")
         for wire in ("kind", "name", "uid"):
             if not getattr(owner, wire):
-                yield invalid(f"{here}.{wire}", "", "must not be empty")
+                yield required(f"{here}.{wire}", "must not be empty")
         if owner.kind == "Event" and owner.api_version in ("v1", "events.k8s.io/v1"):
             yield invalid(here, owner, f"{owner.api_version}, Kind=Event is disallowed from being an owner")
     if len(controllers) > 1:

@@ -4,6 +4,7 @@ called, for every write. https://kubernetes.io/docs/reference/using-api/server-s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from wherry.api.types.merge import MERGE
@@ -18,8 +19,19 @@ from wherry.machinery.resource import Resource
 from wherry.machinery.time import Time
 
 _TYPES = StructTypes(MERGE)
-_STATUS: FieldSet = {"f:status": {}}
 _NOTHING: FieldSet = {}
+_STATUS: FieldSet = {"f:status": {}}
+_SPEC: FieldSet = {"f:spec": {}}
+_ALL_ELSE: FieldSet = {"f:spec": {}, "f:metadata": {}}
+_RESET: Mapping[tuple[str, str], FieldSet] = {
+    ("deployments", "status"): {"f:spec": {}, "f:metadata": {"f:labels": {}}},
+    ("pods", "status"): {"f:spec": {}, "f:metadata": {"f:deletionTimestamp": {}, "f:ownerReferences": {}}},
+    ("customresourcedefinitions", "status"): _ALL_ELSE,
+    ("certificatesigningrequests", ""): {"f:spec": {}, "f:status": {}},
+    ("certificatesigningrequests", "status"): {"f:spec": {}, "f:status": {"f:conditions": {}}},
+    ("certificatesigningrequests", "approval"): {"f:spec": {}, "f:status": {"f:certificate": {}}},
+}
+"""(plural, subresource) of built-in kinds -> what that endpoint leaves as it was, where the rules do not say it."""
 
 
 def type_info(resource: Resource[Any]) -> TypeInfo:
@@ -32,8 +44,20 @@ def type_info(resource: Resource[Any]) -> TypeInfo:
 
 def writer(ctx: Context[Any], now: Time) -> Writer:
     """Who this request is, as managedFields names it."""
-    ignored = _STATUS if ctx.resource.has_status and not ctx.subresource else _NOTHING
+    ignored = resets(ctx.resource, ctx.subresource)
     return Writer(ctx.manager, ctx.resource.api_version, now, ctx.subresource, ignored)
+
+
+def resets(resource: Resource[Any], subresource: str) -> FieldSet:
+    """What a write through this endpoint leaves as it was, whatever is sent: nobody owns it or disputes it there."""
+    if not resource.has_status or subresource not in ("", "status", "approval"):
+        return _NOTHING
+    found = _RESET.get((resource.plural, subresource)) if resource.custom is None else None
+    if found is not None:
+        return found
+    if not subresource:
+        return _STATUS
+    return _SPEC if resource.custom is None and resource.plural in strategy.METADATA_WITH_STATUS else _ALL_ELSE
 
 
 def _after(ctx: Context[T], old: T | None, new: T, entries: Entries, now: Time) -> Entries:

@@ -57,16 +57,19 @@ def _read(labels: str, fields: str) -> tuple[LabelQuery, list[tuple[str, str, st
         raise BadRequest(str(error)) from None
 
 
+def _not_selectable(resource: Resource[Any], path: str) -> str:
+    if resource.fields is None and resource.custom is None:
+        return f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+    return f"field label not supported: {path}"
+
+
 @lru_cache(maxsize=2048)
 def _select(resource: Resource[Any], labels: str, fields: str) -> Selection:
     query, terms = _read(labels, fields)
     known = {"metadata.name", "metadata.namespace", *(resource.fields or {})}
     for path, _, _ in terms:
         if path not in known:
-            raise BadRequest(
-                f'Unable to find "{resource.group}/{resource.version}, Resource={resource.plural}" that match label '
-                f'selector "{labels}", field selector "{fields}": field label not supported: {path}'
-            )
+            raise BadRequest(_not_selectable(resource, path))
     name = next((value for path, operator, value in terms if path == "metadata.name" and operator == "="), "")
     by_label = query if query.requirements else None
     if not terms:

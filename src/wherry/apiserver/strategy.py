@@ -14,7 +14,7 @@ from msgspec import NODEFAULT
 from msgspec.structs import fields, replace
 
 from wherry.machinery.errors import BadRequest
-from wherry.machinery.meta import Object, ObjectMeta, T
+from wherry.machinery.meta import Object, ObjectMeta, OwnerReference, T
 from wherry.machinery.resource import Resource
 from wherry.machinery.time import Time
 
@@ -35,6 +35,26 @@ CREATE_ON_UPDATE = frozenset((
 """Plurals of the kinds that a PUT may create."""
 
 
+METADATA_WITH_STATUS = frozenset((
+    "daemonsets", "replicasets", "statefulsets", "horizontalpodautoscalers", "cronjobs", "jobs", "namespaces", "nodes",
+    "persistentvolumes", "persistentvolumeclaims", "replicationcontrollers", "resourcequotas", "services", "ingresses",
+    "poddisruptionbudgets", "certificatesigningrequests",
+    "customresourcedefinitions",
+))  # fmt: skip
+"""Plurals of the built-in kinds whose /status takes all metadata too. Deployments and Pods take most of it there; the
+others take none."""
+
+
+CONDITIONAL = frozenset((
+    "mutatingadmissionpolicies", "mutatingadmissionpolicybindings", "mutatingwebhookconfigurations",
+    "validatingadmissionpolicies", "validatingadmissionpolicybindings", "validatingwebhookconfigurations",
+    "apiservices", "clustertrustbundles", "podcertificaterequests", "leases", "customresourcedefinitions",
+    "runtimeclasses", "poddisruptionbudgets", "csidrivers", "csinodes", "csistoragecapacities", "volumeattachments",
+    "storageversionmigrations", "devicetaintrules",
+))  # fmt: skip
+"""Plurals of the built-in kinds that a PUT changes only when it says which revision it saw; so do custom resources."""
+
+
 UNCOUNTED = frozenset({"status", "binding", "approval", "finalize"})
 """Subresources whose changes are no new generation."""
 _NOT_CONTENT = frozenset({"kind", "api_version", "metadata", "status"})
@@ -43,6 +63,11 @@ _NOT_CONTENT = frozenset({"kind", "api_version", "metadata", "status"})
 def counts_generations(resource: Resource[Any]) -> bool:
     """Whether objects of this kind have metadata.generation."""
     return resource.custom is not None or resource.plural in GENERATIONS
+
+
+def conditional(resource: Resource[Any]) -> bool:
+    """Whether a PUT has to say which revision of the object it replaces."""
+    return resource.custom is not None or resource.plural in CONDITIONAL
 
 
 def with_meta(obj: T, **changes: Any) -> T:
@@ -96,23 +121,29 @@ def _empty_status(kind: type[Any]) -> Any:
 def for_update(resource: Resource[T], new: T, old: T, subresource: str) -> T:
     """`new` with everything kept that an update through this door may not change, and its generation."""
     before = old.metadata
+    isolated = isolate(resource, new, old, subresource)
+    sent = new.metadata if resource.custom is not None else isolated.metadata
     meta = replace(
-        new.metadata,
+        sent,
         name=before.name,
         namespace=before.namespace,
-        uid=new.metadata.uid or before.uid,
+        uid=sent.uid or before.uid,
         creation_timestamp=before.creation_timestamp,
-        deletion_timestamp=before.deletion_timestamp,
-        deletion_grace_period_seconds=before.deletion_grace_period_seconds,
-        generate_name=new.metadata.generate_name,
+        deletion_timestamp=before.deletion_timestamp or sent.deletion_timestamp,  # which `metadata` refuses
+        deletion_grace_period_seconds=_kept(sent.deletion_grace_period_seconds, before.deletion_grace_period_seconds),
+        generate_name=sent.generate_name,
         self_link="",
         generation=before.generation,
     )
-    new = isolate(resource, new, old, subresource)
-    new = replace(new, metadata=meta, kind=resource.kind, api_version=resource.api_version)
+    new = replace(isolated, metadata=meta, kind=resource.kind, api_version=resource.api_version)
     if subresource not in UNCOUNTED and counts_generations(resource) and differs(resource, new, old):
         new = with_meta(new, generation=before.generation + 1)
     return new
+
+
+def _kept(new: int | None, old: int | None) -> int | None:
+    """What is not said stays as it was."""
+    return old if new is None else new
 
 
 def isolate(resource: Resource[T], new: T, old: T, subresource: str) -> T:
@@ -126,9 +157,24 @@ def isolate(resource: Resource[T], new: T, old: T, subresource: str) -> T:
         kept: T = replace(new, status=old.status)  # type: ignore[attr-defined] # has_status says so
         return kept
     if subresource == "status":
-        taken: T = replace(old, status=new.status, metadata=new.metadata)  # type: ignore[attr-defined] # has_status
+        meta = _beside_status(resource, new.metadata, old.metadata)
+        taken: T = replace(old, status=new.status, metadata=meta)  # type: ignore[attr-defined] # has_status
         return taken
     return new
+
+
+def _beside_status(resource: Resource[Any], new: ObjectMeta, old: ObjectMeta) -> ObjectMeta:
+    """The metadata that a write to /status may change."""
+    if resource.plural in METADATA_WITH_STATUS:
+        return new
+    if resource.plural == "pods":
+        return replace(new, owner_references=old.owner_references)
+    if resource.plural == "deployments":
+        return replace(new, labels=old.labels)
+    return replace(
+        new, labels=old.labels, annotations=old.annotations, finalizers=old.finalizers,
+        owner_references=old.owner_references,
+    )  # fmt: skip
 
 
 def differs(resource: Resource[T], new: T, old: T) -> bool:
@@ -142,6 +188,21 @@ def differs(resource: Resource[T], new: T, old: T) -> bool:
 def bare(meta: ObjectMeta) -> ObjectMeta:
     """Metadata as it is stored: without its revision."""
     return replace(meta, resource_version="") if meta.resource_version else meta
+
+
+def owned_once(obj: T) -> tuple[T, list[str]]:
+    """The object without owners that it names twice, and their uids."""
+    owners = obj.metadata.owner_references
+    if len(owners) < 2:
+        return obj, []
+    once: list[OwnerReference] = []
+    twice: list[str] = []
+    for owner in owners:
+        if owner in once:
+            twice.append(owner.uid)
+        else:
+            once.append(owner)
+    return (with_meta(obj, owner_references=tuple(once)), twice) if twice else (obj, twice)
 
 
 def pending_finalizers(obj: Object) -> bool:

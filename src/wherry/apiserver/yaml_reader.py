@@ -8,6 +8,7 @@ descends: depth and length are taken from its events, which need none, before an
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -26,7 +27,11 @@ _BOOLEANS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "
 
 
 class _Loader(yaml.CSafeLoader):
-    """The safe loader with Kubernetes' scalars."""
+    """The safe loader with Kubernetes' scalars, which notes the keys that a map has twice; the last one counts."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.repeated: list[str] = []
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -62,8 +67,7 @@ def _read_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
         if key is None:
             raise BadRequest("yaml: a map key must be a scalar")
         if key in out:
-            where = f'line {key_node.start_mark.line + 1}: key "{key}" already set in map'
-            raise BadRequest(f"error converting YAML to JSON: yaml: unmarshal errors:\n  {where}")
+            loader.repeated.append(f'line {key_node.start_mark.line + 1}: key "{key}" already set in map')
         out[key] = loader.construct_object(value_node, deep=True)
     return out
 
@@ -72,8 +76,11 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _read_int)
 _Loader.add_constructor("tag:yaml.org,2002:map", _read_mapping)
 
 
-def to_json(data: bytes) -> bytes:
-    """One YAML document -> JSON bytes. Raises BadRequest."""
+def to_json(data: bytes, repeated: list[str] | None = None) -> bytes:
+    """One YAML document -> JSON bytes. Raises BadRequest.
+
+    What tells of keys that a map has twice is appended to `repeated`; without it they are refused.
+    """
     try:
         _bound(data)
         loader = _Loader(data)
@@ -83,12 +90,21 @@ def to_json(data: bytes) -> bytes:
             value = loader.construct_document(node) if node is not None else None
         finally:
             loader.dispose()
+        if loader.repeated and repeated is None:
+            raise BadRequest(f"error converting YAML to JSON: {unmarshal_errors(loader.repeated)}")
+        if repeated is not None:
+            repeated += loader.repeated
         return msgspec.json.encode(value)
     except yaml.YAMLError as error:
         first = str(error).splitlines()[0] if str(error) else "malformed"
         raise BadRequest(f"error converting YAML to JSON: yaml: {first}") from None
     except (ValueError, OverflowError, RecursionError, TypeError, msgspec.MsgspecError) as error:
         raise BadRequest(f"error converting YAML to JSON: yaml: {error}") from None
+
+
+def unmarshal_errors(repeated: Sequence[str]) -> str:
+    """The refusal of keys that a map has twice."""
+    return "\n  ".join(["yaml: unmarshal errors:", *repeated])
 
 
 def _bound(data: bytes) -> None:

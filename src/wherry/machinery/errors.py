@@ -39,7 +39,7 @@ class APIError(Exception):
 
     def status(self) -> dict[str, Any]:
         """The metav1.Status body of this error, as JSON-ready builtins."""
-        details = dict(self.details)
+        details = {name: value for name, value in self.details.items() if value != ""}
         if self.causes:
             details["causes"] = [
                 {"reason": c.reason, "message": c.message, **({"field": c.field} if c.field else {})}

@@ -209,7 +209,7 @@ async def test_an_update_must_say_what_it_replaces(http: Http) -> None:
     await http("POST", foos(), foo())
     refused = await http("PUT", foos("a"), foo())
     assert refused.message == (
-        'foos.example.com "a" is invalid: metadata.resourceVersion: Invalid value: 0x0: must be specified for an update'
+        'foos.example.com "a" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update'
     )
 
 

@@ -9,24 +9,29 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from wherry.api.types.autoscaling import Scale
+from wherry.api.types.autoscaling import Scale, ScaleSpec
+from wherry.apiserver import ownership, yaml_reader
 from wherry.apiserver.api import Api
-from wherry.apiserver.context import Context, conflict, context_of
-from wherry.apiserver.decode import convert, decode_object
+from wherry.apiserver.context import Context, bad_option, conflict, context_of
+from wherry.apiserver.decode import convert, decode_object, untyped
 from wherry.apiserver.http import Answer, Request, Response
 from wherry.apiserver.routes import RequestInfo
-from wherry.apiserver.verbs.update import update
+from wherry.apiserver.verbs.update import name_mismatch, update
 from wherry.machinery import codec, selectors
 from wherry.machinery.errors import BadRequest, UnsupportedMediaType
 from wherry.machinery.meta import LabelSelector, T
+from wherry.machinery.patch.apply import apply
 from wherry.machinery.patch.json import json_patch
 from wherry.machinery.patch.merge import merge_patch
+from wherry.machinery.patch.ownership import Mistyped, owned
 from wherry.machinery.resource import Resource
 from wherry.machinery.resource import Scale as Where
-from wherry.machinery.validation import invalid, refuse
+from wherry.machinery.validation import invalid, refuse, required
 from wherry.store.entry import Entry
 
+APPLY = "application/apply-patch+yaml"
 SCALE: Resource[Scale] = Resource(
     Scale, group="autoscaling", version="v1", kind="Scale", plural="scales", singular="scale"
 )
@@ -101,13 +106,66 @@ async def scale(api: Api, request: Request, info: RequestInfo, resource: Resourc
     if info.verb == "update":
         sent = decode_object(SCALE, body, media, "Ignore").obj
         return _answer(resource, await set_scale(api, ctx, lambda _: sent))
+    if media == APPLY:
+        return _answer(resource, await _apply(api, ctx, body, force=request.query.flag("force")))
     step = _patch(media, body)
 
     def wanted(entry: Entry[Any]) -> Scale:
         raw = step(scale_of(resource, entry))
-        return convert(SCALE, raw, codec.encode(raw), "Ignore", written=False).obj
+        text = codec.encode(raw)
+        try:
+            return convert(SCALE, raw, text, "Ignore", written=False).obj
+        except BadRequest as error:
+            why = str(error).rpartition("cannot be handled as a Scale: ")[2]
+            raise refuse("", "", "", [invalid("patch", text.decode(), why)]) from None
 
     return _answer(resource, await set_scale(api, ctx, wanted))
+
+
+async def _apply(api: Api, ctx: Context[Any], body: bytes, *, force: bool) -> Entry[Any]:
+    """Apply a Scale: the manager comes to own the replicas of the object, in the object's own version."""
+    if not ctx.field_manager:
+        raise bad_option("patch", required("fieldManager", "is required for apply patch"))
+    text = yaml_reader.to_json(body)
+    _check_applied(ctx, untyped(text, SCALE.kind))
+    sent = decode_object(SCALE, text, "", "Ignore")
+    resource, place = ctx.resource, ctx.resource.scale
+    assert place is not None
+    config: dict[str, Any] = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": {}}
+    if "replicas" in (sent.raw.get("spec") or {}):
+        _put(config, place.spec_replicas, sent.obj.spec.replicas)
+    info, own = ownership.type_info(resource), ownership.writer(ctx, api.now())
+    meta = sent.obj.metadata
+
+    def wanted(entry: Entry[Any]) -> Scale:
+        live = msgspec.json.decode(entry.data)
+        done = apply(info, live, config, entry.obj.metadata.managed_fields, own, force=force)
+        ctx.applied = done.entries
+        replicas = _at(done.obj, place.spec_replicas) or 0
+        return replace(
+            sent.obj,
+            spec=ScaleSpec(replicas=replicas),
+            metadata=replace(meta, name=ctx.name, namespace=ctx.namespace),
+        )
+
+    return await set_scale(api, ctx, wanted)
+
+
+def _check_applied(ctx: Context[Any], raw: dict[str, Any]) -> None:
+    """Raises BadRequest for what is no Scale of this object."""
+    version, kind = raw.get("apiVersion") or "", raw.get("kind") or ""
+    if (version, kind) != (SCALE.api_version, SCALE.kind):
+        raise BadRequest(f"invalid object type: {version or '/'}, Kind={kind}")
+    meta = raw.get("metadata") or {}
+    if meta.get("managedFields") is not None:
+        raise BadRequest("metadata.managedFields must be nil")
+    if meta.get("name", ctx.name) != ctx.name:
+        raise name_mismatch(meta["name"], ctx.name)
+    try:
+        owned(raw, ownership.type_info(SCALE), strict=True)
+    except Mistyped as error:
+        shown = f"{meta.get('namespace', '')}/{ctx.name}; {version}, Kind={kind}"
+        raise BadRequest(f"failed to create typed patch object ({shown}): {error}") from None
 
 
 def _patch(media: str, body: bytes) -> Callable[[Any], Any]:
@@ -121,7 +179,8 @@ def _patch(media: str, body: bytes) -> Callable[[Any], Any]:
         return lambda present: merge_patch(present, document)
     raise UnsupportedMediaType(
         "the body of the request was in an unknown format - accepted media types include: "
-        "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json"
+        "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, "
+        "application/apply-patch+yaml"
     )
 
 
@@ -133,6 +192,7 @@ async def set_scale(api: Api, ctx: Context[T], wanted: Callable[[Entry[T]], Scal
 
     def change(entry: Entry[T]) -> T:
         sent = wanted(entry)
+        _check_place(ctx, sent)
         if sent.spec.replicas < 0:
             problem = invalid("spec.replicas", sent.spec.replicas, "must be greater than or equal to 0")
             raise refuse("autoscaling", "Scale", ctx.name, [problem])
@@ -142,13 +202,23 @@ async def set_scale(api: Api, ctx: Context[T], wanted: Callable[[Entry[T]], Scal
         raw: dict[str, Any] = msgspec.json.decode(entry.data)
         _put(raw, place.spec_replicas, sent.spec.replicas)
         raw["metadata"]["resourceVersion"] = sent.metadata.resource_version or str(entry.revision)
+        own.applied = ctx.applied
         return convert(ctx.resource, raw, codec.encode(raw), "Ignore", written=False).obj
 
-    own = Context(
+    own: Context[T] = Context(
         ctx.user, ctx.resource, ctx.namespace, ctx.name, subresource="scale", dry_run=ctx.dry_run, manager=ctx.manager,
         warnings=ctx.warnings,
     )  # fmt: skip
     return await update(api, own, change)
+
+
+def _check_place(ctx: Context[Any], sent: Scale) -> None:
+    """Raises BadRequest for a Scale of another object."""
+    name, namespace = sent.metadata.name, sent.metadata.namespace
+    if name != ctx.name:
+        raise name_mismatch(name, ctx.name)
+    if namespace not in ("", ctx.namespace):
+        raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
 
 
 def _answer(resource: Resource[Any], entry: Entry[Any]) -> Response:

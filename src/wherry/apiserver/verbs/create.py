@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wherry.apiserver import metadata, ownership, strategy
 from wherry.apiserver.api import Api
-from wherry.apiserver.context import Context, already_exists
+from wherry.apiserver.context import AFTER_ADMISSION, Context, already_exists
 from wherry.machinery import names
 from wherry.machinery.errors import APIError
 from wherry.machinery.meta import T
@@ -17,6 +17,7 @@ _ATTEMPTS = 8
 
 async def create(api: Api, ctx: Context[T], obj: T) -> Entry[T]:
     """Create `obj`. Raises AlreadyExists, Invalid, Forbidden, BadRequest."""
+    obj = ctx.owned_once(obj)
     generated = not obj.metadata.name and bool(obj.metadata.generate_name)
     for attempt in range(_ATTEMPTS):
         try:
@@ -36,7 +37,7 @@ async def _create(api: Api, ctx: Context[T], obj: T) -> Entry[T]:
     ctx.operation = "CREATE"
     try:
         obj = resource.default(obj)
-        obj = await api.admission.mutate(api, ctx, obj, None)
+        obj = ctx.owned_once(await api.admission.mutate(api, ctx, obj, None), AFTER_ADMISSION)
         obj = strategy.for_create(resource, obj, api.now(), api.uid())
         obj = resource.prepare(obj, None)
         check_new(ctx, obj)

@@ -13,7 +13,7 @@ import msgspec
 
 from wherry.apiserver import ownership, strategy, yaml_reader
 from wherry.apiserver.api import Api
-from wherry.apiserver.context import Context, not_found
+from wherry.apiserver.context import Context, conflict, not_found
 from wherry.apiserver.decode import Decoded, convert, decode_object, duplicates
 from wherry.apiserver.verbs.create import create
 from wherry.apiserver.verbs.update import Isolate, update
@@ -77,6 +77,7 @@ async def patch(api: Api, ctx: Context[T], asked: PatchRequest, isolate: Isolate
             obj = _typed(ctx, step(present), asked.validation, document if kind == STRATEGIC_PATCH else None)
         except RecursionError:
             raise BadRequest("the patch is nested too deeply") from None
+        _same_uid(ctx, obj, entry)
         if ctx.view is None:
             return obj
         stored: T = ctx.view.store(obj, entry)
@@ -85,11 +86,20 @@ async def patch(api: Api, ctx: Context[T], asked: PatchRequest, isolate: Isolate
     return Patched(await update(api, ctx, change, isolate=isolate))
 
 
+def _same_uid(ctx: Context[Any], obj: Any, entry: Entry[Any]) -> None:
+    """Raises Invalid for a patch that makes it another object."""
+    uid = obj.metadata.uid
+    if uid and uid != entry.uid:
+        raise refuse(ctx.resource.group, ctx.resource.kind, ctx.name, [
+            invalid("metadata.uid", uid, "field is immutable")
+        ])  # fmt: skip
+
+
 def _read(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"error decoding patch: {error}") from None
+        raise BadRequest("invalid JSON patch") from error
 
 
 def _check_twice(ctx: Context[Any], asked: PatchRequest) -> None:
@@ -109,7 +119,9 @@ def _step(kind: str, document: Any, ctx: Context[Any]) -> Callable[[Any], Any]:
             return lambda present: json_patch(present, document)
         return lambda present: json_patch(with_parents(kind_of.type, present, document), document)
     if not isinstance(document, dict):
-        raise BadRequest("json: cannot unmarshal array into Go value of type map[string]interface {}")
+        raise BadRequest(
+            "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
+        )
     if kind == MERGE_PATCH:
         return lambda present: merge_patch(present, document)
     info = ownership.type_info(_spoken(ctx))
@@ -166,7 +178,7 @@ async def _apply(api: Api, ctx: Context[T], asked: PatchRequest, isolate: Isolat
     spoken = _spoken(ctx)
     # what is unknown in a custom resource is refused below, by its type
     validation = asked.validation if spoken.custom is None else "Ignore"
-    sent = decode_object(spoken, yaml_reader.to_json(asked.body), "", validation, any_version=True)
+    sent = decode_object(spoken, _applied_json(ctx, asked), "", validation, any_version=True)
     for text in sent.warnings:
         ctx.warn(text)
     config = _config(ctx, sent)
@@ -183,15 +195,30 @@ async def _apply(api: Api, ctx: Context[T], asked: PatchRequest, isolate: Isolat
         done = apply(info, live, config, entries, owner, force=asked.force)
         obj = _typed(ctx, done.obj, "Ignore", as_stored=True)
         ctx.applied = done.entries
+        if entry is not None:
+            _same_uid(ctx, obj, entry)
         return strategy.with_meta(obj, managed_fields=())
 
     if api.find(resource, ctx.namespace, ctx.name) is None:
         if ctx.subresource:
             raise not_found(resource, ctx.name)
-        if sent.obj.metadata.uid:
-            raise not_found(resource, ctx.name)
+        if uid := sent.obj.metadata.uid:
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise conflict(resource, ctx.name, why)
         return Patched(await create(api, ctx, change(None)), created=True)
     return Patched(await update(api, ctx, change, isolate=isolate))
+
+
+def _applied_json(ctx: Context[Any], asked: PatchRequest) -> bytes:
+    """The applied YAML as JSON; keys that are there twice are refused or told of."""
+    repeated: list[str] = []
+    body = yaml_reader.to_json(asked.body, repeated)
+    if repeated and asked.validation == "Strict":
+        why = yaml_reader.unmarshal_errors(repeated)
+        raise BadRequest(f"error strict decoding patch: error converting YAML to JSON: {why}")
+    for text in repeated if asked.validation == "Warn" else ():
+        ctx.warn(text)
+    return body
 
 
 def _config(ctx: Context[Any], sent: Decoded[Any]) -> dict[str, Any]:

@@ -12,17 +12,17 @@ from msgspec.structs import replace
 
 from wherry.apiserver import metadata, ownership, strategy
 from wherry.apiserver.api import Api
-from wherry.apiserver.context import Context, conflict, not_found
+from wherry.apiserver.context import AFTER_ADMISSION, Context, conflict, not_found
 from wherry.apiserver.verbs.create import create
 from wherry.machinery.errors import APIError, BadRequest
 from wherry.machinery.meta import T
 from wherry.machinery.resource import Resource
-from wherry.machinery.validation import FieldError, invalid, refuse
+from wherry.machinery.validation import FieldError, refuse
 from wherry.store.entry import Entry
 from wherry.store.log import Changed
 
 _ATTEMPTS = 100
-_NO_REVISION = "Invalid value: 0x0: must be specified for an update"
+_NO_REVISION = "Invalid value: 0: must be specified for an update"
 
 Change = Callable[[Entry[T]], T]
 Isolate = Callable[[T, T], T]
@@ -60,9 +60,7 @@ async def _write(api: Api, ctx: Context[T], new: T, entry: Entry[T], isolate: Is
             f"UID in object meta: {old.metadata.uid}",
         )  # fmt: skip
     if new.metadata.name != old.metadata.name:
-        raise refuse(resource.group, resource.kind, ctx.name, [
-            invalid("metadata.name", new.metadata.name, "field is immutable")
-        ])  # fmt: skip
+        raise name_mismatch(new.metadata.name, old.metadata.name)
     if isolate is not None:
         new = isolate(new, old)
     if ctx.trusted:  # the server's own change: right as it is
@@ -79,7 +77,7 @@ async def _checked(api: Api, ctx: Context[T], new: T, old: T) -> T:
     """A client's change: defaulted, admitted, put right, validated."""
     resource = ctx.resource
     new = resource.default(new)
-    new = await api.admission.mutate(api, ctx, new, old)
+    new = ctx.owned_once(await api.admission.mutate(api, ctx, new, old), AFTER_ADMISSION)
     new = strategy.for_update(resource, new, old, ctx.subresource)
     if ctx.subresource not in resource.checks:  # such a door changes what `prepare` would put back
         new = resource.prepare(new, old)
@@ -120,15 +118,16 @@ def gone(obj: T) -> bool:
 
 async def put(api: Api, ctx: Context[T], obj: T, *, isolate: Isolate[T] | None = None) -> tuple[Entry[T], bool]:
     """Replace an object by `obj`; (entry, whether it was created). Raises NotFound, Conflict, Invalid, Forbidden."""
-    if obj.metadata.name != ctx.name and obj.metadata.name:
+    if obj.metadata.name != ctx.name:
         raise name_mismatch(obj.metadata.name, ctx.name)
-    obj = obj if obj.metadata.name else strategy.with_meta(obj, name=ctx.name)
+    obj = ctx.owned_once(obj)
     resource = ctx.resource
-    if resource.custom is not None and not obj.metadata.resource_version:
+    found = api.find(resource, ctx.namespace, ctx.name) is not None
+    if (found or resource.custom is not None) and not obj.metadata.resource_version and strategy.conditional(resource):
         raise refuse(resource.group, resource.plural, ctx.name, [
             FieldError("metadata.resourceVersion", "FieldValueInvalid", _NO_REVISION)
         ])  # fmt: skip
-    if api.find(resource, ctx.namespace, ctx.name) is None:
+    if not found:
         if ctx.subresource or resource.plural not in strategy.CREATE_ON_UPDATE or obj.metadata.resource_version:
             raise not_found(resource, ctx.name)
         return await create(api, ctx, obj), True
@@ -137,6 +136,8 @@ async def put(api: Api, ctx: Context[T], obj: T, *, isolate: Isolate[T] | None =
 
 def name_mismatch(given: str, wanted: str) -> APIError:
     """400: the body is about another object than the path."""
+    if not given:
+        return BadRequest(f"the name of the object ({wanted} based on URL) was undeterminable: name must be provided")
     return BadRequest(f"the name of the object ({given}) does not match the name on the URL ({wanted})")
 
 

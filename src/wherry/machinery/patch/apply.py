@@ -62,13 +62,13 @@ def apply(
         for entry in others:
             managed = union(managed, entry.fields_v1 or {})
         merged = _pruned(merged, mine.fields_v1 or {}, managed, info)
-    gained, lost = changes(base, merged, info)
+    gained, lost = (without(fields, writer.ignored) for fields in changes(base, merged, info))
     if not force:
         _refuse_conflicts(others, gained)
     own = disowned(wanted, writer)
-    changed = bool(gained or lost) or merged != base
-    after = _after(entries, mine, own, (gained, lost), writer) if changed or _takes(mine, own, writer) else entries
-    return Applied(merged if changed else base, after)
+    taken = bool(gained or lost) or _takes(mine, own, writer)
+    after = _after(entries, mine, own, (gained, lost), writer) if taken else entries
+    return Applied(merged if merged != base else base, after)
 
 
 def _wanted(info: TypeInfo, config: Object, writer: Writer) -> FieldSet:

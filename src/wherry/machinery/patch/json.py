@@ -1,8 +1,10 @@
 """JSON patches (RFC 6902) with upstream's limits: 10,000 operations, and copies that add at most 3 MiB.
 
 https://www.rfc-editor.org/rfc/rfc6902
-A patch that is no patch raises BadRequest; one that does not fit the document raises Invalid, as upstream answers. The
-document passed in is never changed: containers on the way to a change are copied once, everything else is shared.
+A patch that is no patch raises BadRequest; one that does not fit the document raises Invalid, as upstream answers. As
+there, `replace` may add a member to an object, `copy` may copy one that is not there (null), and a `value` that is not
+given is null. The document passed in is never changed: containers on the way to a change are copied once, everything
+else is shared.
 """
 
 from __future__ import annotations
@@ -19,23 +21,30 @@ MAX_OPERATIONS: Final = 10_000
 MAX_COPIED: Final = 3 * 1024 * 1024
 """Bytes of JSON that all `copy` operations of one patch may add."""
 
+_GO = "handlers.jsonPatchOp"
+_OUR_REQUEST = "the server rejected our request due to an error in our request"
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _NEEDS: Final = {
-    "add": ("path", "value"),
+    "add": ("path",),
     "remove": ("path",),
-    "replace": ("path", "value"),
+    "replace": ("path",),
     "move": ("path", "from"),
     "copy": ("path", "from"),
-    "test": ("path", "value"),
+    "test": ("path",),
 }
 
 
 def json_patch(document: Any, operations: object) -> Any:
     """The document with the operations applied in order. Raises BadRequest, TooLarge or Invalid."""
     if not isinstance(operations, list):
-        raise BadRequest("json: cannot unmarshal patch: expected an array of operations")
+        raise BadRequest(
+            f"error decoding patch: json: cannot unmarshal {_word(operations)} into Go value of type []{_GO}"
+        )
     if len(operations) > MAX_OPERATIONS:
-        raise TooLarge(f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}")
+        raise TooLarge(
+            f"Request entity too large: The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, "
+            f"got {len(operations)}"
+        )
     patching = _Patching(document)
     for operation in operations:
         patching.apply(_checked(operation))
@@ -44,23 +53,27 @@ def json_patch(document: Any, operations: object) -> Any:
 
 def _checked(operation: object) -> dict[str, Any]:
     if not isinstance(operation, dict):
-        raise BadRequest("json: cannot unmarshal patch: an operation is not an object")
+        raise BadRequest(f"error decoding patch: json: cannot unmarshal {_word(operation)} into Go value of type {_GO}")
     kind = operation.get("op")
-    if not isinstance(kind, str) or kind not in _NEEDS:
-        raise BadRequest(f"Unexpected kind: {kind if isinstance(kind, str) else 'unknown'}")
-    for member in _NEEDS[kind]:
-        if member not in operation:
-            raise BadRequest(f"{kind} operation needs a member {member!r}")
-        if member != "value" and not isinstance(operation[member], str):
-            raise BadRequest(f"{kind} operation needs a string in its member {member!r}")
+    needs = _NEEDS.get(kind) if isinstance(kind, str) else None
+    if needs is None:
+        raise Invalid(_OUR_REQUEST)
+    for member in needs:
+        if not isinstance(operation.get(member), str):
+            raise Invalid(_OUR_REQUEST)
     return operation
+
+
+def _word(value: object) -> str:
+    """The JSON type of a value, as Go's errors name it."""
+    return {dict: "object", list: "array", str: "string", bool: "bool"}.get(type(value), "number")
 
 
 def _tokens(pointer: str) -> list[str]:
     if pointer == "":
         return []
     if not pointer.startswith("/"):
-        raise BadRequest(f"JSON pointer {pointer!r} must be empty or begin with '/'")
+        raise Invalid(_OUR_REQUEST)
     return [token.replace("~1", "/").replace("~0", "~") for token in pointer[1:].split("/")]
 
 
@@ -76,14 +89,13 @@ class _Patching:
         kind, path = operation["op"], operation["path"]
         match kind:
             case "add":
-                self._put(kind, path, operation["value"], _insert)
+                self._put(kind, path, operation.get("value"), _insert)
             case "replace":
-                self._get(kind, path)
-                self._put(kind, path, operation["value"], _assign)
+                self._put(kind, path, operation.get("value"), _assign)
             case "remove":
                 self._remove(kind, path)
             case "test":
-                self._test(path, operation["value"])
+                self._test(path, operation.get("value"))
             case "copy":
                 self._put(kind, path, self._copy(operation["from"]), _insert)
             case _:
@@ -100,7 +112,7 @@ class _Patching:
             raise _failed(f"testing value {path} failed")
 
     def _copy(self, source: str) -> Any:
-        encoded = msgspec.json.encode(self._get("copy", source))
+        encoded = msgspec.json.encode(self._source(source))
         self._copied += len(encoded)
         if self._copied > MAX_COPIED:
             raise TooLarge(
@@ -108,6 +120,16 @@ class _Patching:
                 f"exceeding the limit {MAX_COPIED}"
             )
         return msgspec.json.decode(encoded)
+
+    def _source(self, path: str) -> Any:
+        """What is at a pointer: null for a member that its object does not have."""
+        tokens = _tokens(path)
+        holder = self.document
+        for token in tokens[:-1]:
+            holder = _step("copy", path, holder, token)
+        if tokens and isinstance(holder, dict):
+            return holder.get(tokens[-1])
+        return _step("copy", path, holder, tokens[-1]) if tokens else holder
 
     def _move(self, source: str, path: str) -> None:
         if path.startswith(f"{source}/"):
@@ -218,4 +240,4 @@ def _failed(why: str) -> TestFailed:
 
 
 def _refused(why: str) -> Invalid:
-    return Invalid(f"the server rejected our request due to an error in our request: {why}")
+    return Invalid(f"{_OUR_REQUEST}: {why}")
