@@ -8,7 +8,7 @@ import time
 
 from bench.rows import Row, table
 
-BENCHES = ("api", "scheduling", "service_rules", "policies", "dns", "node", "ingress")
+BENCHES = ("api", "scheduling", "service_rules", "policies", "dns", "node", "ingress", "autoscale")
 BY_NAME_ONLY = ("peer",)
 """Needs programs that take a quarter of an hour to build."""
 

@@ -22,7 +22,6 @@ from tests.support.manifests import processes, ready
 from tests.support.rest import Follower, Rest
 from wherry.host import consumption
 
-TIMES = 10
 REACTION = 10.0
 """Seconds from the threshold to more replicas: the promise."""
 SETTLE = 60.0
@@ -41,6 +40,8 @@ class Scaled:
     milli: int
     percent: int
     minimum: int = 1
+    times: int = 10
+    """By which the load rises."""
 
     @property
     def deployments(self) -> str:
@@ -58,6 +59,8 @@ class Told:
     over: float = 0.0
     asked: float = 0.0
     started: float = 0.0
+    served: float = 0.0
+    """When a visitor had the first answer of a pod that is new, where answers tell who gave them."""
     most: int = 0
     fell: float = 0.0
     lowest: float = 0.0
@@ -121,37 +124,57 @@ class Use:
 def climb(scaled: Scaled, site: Site, rate: float, *, quiet: float, high: float) -> Told:
     """The whole course. `rate`: requests a second before; `quiet` and `high`: seconds at the one and the other rate.
     Raises AssertionError where something does not happen, or a visitor was not served."""
-    told = Told()
+    told, name = Told(), f"{scaled.namespace}/{scaled.name}"
+    opened(site)
     with (
         Follower(scaled.rest, scaled.deployments) as deployments,
         Follower(scaled.rest, scaled.pods) as pods,
         Use(scaled, pods) as use,
         Visitors(site, rate) as visitors,
     ):
-        name = f"{scaled.namespace}/{scaled.name}"
-        deployments.wait(lambda now: _replicas(now[name]) == scaled.minimum, SETTLE, "as few replicas as may be")
-        begun = time.monotonic()
-        time.sleep(quiet)
-        visitors.rate, rose = rate * TIMES, time.monotonic()
-        deployments.wait(lambda now: _replicas(now[name]) > scaled.minimum, SETTLE, "more replicas")
-        told.asked = time.monotonic() - rose
-        pods.wait(lambda now: sum(map(ready, now.values())) > scaled.minimum, SETTLE, "a new pod Ready")
-        told.started = time.monotonic() - rose
-        time.sleep(max(0.0, rose + high - time.monotonic()))
-        told.over = next((at - rose for at, share in use.shares if at > rose and share > 1.1), told.asked)
-        told.most = _replicas(deployments.objects[name])
-        visitors.rate, fell = rate, time.monotonic()
-        told.fell = _until(deployments, lambda now: _replicas(now[name]) < told.most, fell, "fewer replicas")
-        told.lowest = _until(deployments, lambda now: _replicas(now[name]) == scaled.minimum, fell, "as few as before")
-        pods.wait(lambda now: len(now) == scaled.minimum, SETTLE, "the pods of before alone")
-        time.sleep(quiet / 2)
+        try:
+            deployments.wait(lambda now: _replicas(now[name]) == scaled.minimum, SETTLE, "as few replicas as may be")
+            begun = time.monotonic()
+            time.sleep(quiet)
+            visitors.rate, rose = rate * scaled.times, time.monotonic()
+            deployments.wait(lambda now: _replicas(now[name]) > scaled.minimum, SETTLE, "more replicas")
+            told.asked = time.monotonic() - rose
+            pods.wait(lambda now: sum(map(ready, now.values())) > scaled.minimum, SETTLE, "a new pod Ready")
+            told.started = time.monotonic() - rose
+            time.sleep(max(0.0, rose + high - time.monotonic()))
+            told.over = next((at - rose for at, share in use.shares if at > rose and share > 1.1), told.asked)
+            told.most = _replicas(deployments.objects[name])
+            visitors.rate, fell = rate, time.monotonic()
+            told.fell = _until(deployments, lambda now: _replicas(now[name]) < told.most, fell, "fewer replicas")
+            told.lowest = _until(
+                deployments, lambda now: _replicas(now[name]) == scaled.minimum, fell, "as few as before"
+            )
+            pods.wait(lambda now: len(now) == scaled.minimum, SETTLE, "the pods of before alone")
+            time.sleep(quiet / 2)
+        except AssertionError:
+            shares = ", ".join(f"{share:.2f}" for _, share in use.shares[-60:])
+            sys.stdout.write(f"use as a part of the target, second by second: {shares}\n")
+            sys.stdout.write(f"{len(visitors.visits)} requests, failed: {visitors.failures[:5]}\n")
+            raise
     for one in visitors.visits:
         (told.quiet if begun <= one.due < rose else told.high if rose <= one.due < fell else told.late).append(one)
-    sys.stdout.write(report(told, rate))
+    old = {one.said for one in told.quiet}
+    news = [one.due + one.seconds - rose for one in told.high if one.said and not one.error and one.said not in old]
+    told.served = min(news, default=0.0)
+    sys.stdout.write(report(told, rate, rate * scaled.times))
     failures = visitors.failures
     assert not failures, f"{len(failures)} of {len(visitors.visits)} failed: {failures[:5]}"
     assert told.asked - told.over <= REACTION, told
     return told
+
+
+def opened(site: Site) -> None:
+    """Wait until each page is answered as it should be, which is what the load begins with. Raises AssertionError."""
+    visitors, since = Visitors(site, 1), time.monotonic()
+    for page in site.pages:
+        while (seen := visitors.visit(page, kept=False)).error:
+            assert time.monotonic() - since < SETTLE, seen
+            time.sleep(0.2)
 
 
 def _replicas(deployment: Json) -> int:
@@ -163,15 +186,16 @@ def _until(seen: Follower, condition: Callable[[dict[str, Json]], object], since
     return time.monotonic() - since
 
 
-def report(told: Told, rate: float) -> str:
+def report(told: Told, low: float, high: float) -> str:
     """All times, for people."""
-    parts = ((told.quiet, rate), (told.high, rate * TIMES), (told.late, rate))
+    parts = ((told.quiet, low), (told.high, high), (told.late, low))
     everything = [one for visits, _ in parts for one in visits]
     lines = [
-        f"the load rose from {rate:g} to {rate * TIMES:g} requests a second at 0 s",
+        f"the load rose from {low:g} to {high:g} requests a second at 0 s",
         f"use over the target      {told.over:6.1f} s",
         f"more replicas asked for  {told.asked:6.1f} s ({told.asked - told.over:+.1f} s from the threshold)",
         f"a new pod Ready          {told.started:6.1f} s ({told.started - told.over:+.1f} s from the threshold)",
+        *([f"its first answer         {told.served:6.1f} s"] if told.served else []),
         f"most replicas            {told.most:6d}",
         f"fewer replicas           {told.fell:6.1f} s after the load fell, as few as before {told.lowest:.1f} s",
     ]

@@ -27,6 +27,7 @@ CROWD = 400
 """Visitors at a time; more than that wait before they ask, and their waiting counts."""
 PATIENCE = 30.0
 """Seconds that one waits for a connection, and for each part of an answer."""
+SHORT = 100
 AGENT = "wherry-visitor"
 """Name of the client in the site's logs."""
 
@@ -52,14 +53,15 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request. `due`: when the visitor came (monotonic); `seconds`: from then to the end of the answer; `error` is
-    "" where the answer was right."""
+    """One request. `due`: when the visitor came (monotonic); `seconds`: from then to the end of the answer; `said`: the
+    answer, where it is short; `error` is "" where it was right."""
 
     due: float
     seconds: float
     path: str
     kept: bool
     again: bool
+    said: str
     error: str
 
 
@@ -123,21 +125,21 @@ class Visitors:
         self.visits.append(self._visit(page, kept, due))
 
     def _visit(self, page: Page, kept: bool, due: float) -> Visit:
-        again, error = False, ""
+        again, said, error = False, "", ""
         try:
             connection, used = self._connection(kept)
             try:
-                error = self._ask(connection, page, kept)
+                said, error = self._ask(connection, page, kept)
             except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
                 connection.close()
                 if not used:
                     raise
                 again = True
                 connection = _Secure(self.site, self._context)
-                error = self._ask(connection, page, kept)
+                said, error = self._ask(connection, page, kept)
         except (OSError, http.client.HTTPException) as fault:
             error = repr(fault)
-        return Visit(due, time.monotonic() - due, page.path, kept, again, error)
+        return Visit(due, time.monotonic() - due, page.path, kept, again, said, error)
 
     def _connection(self, kept: bool) -> tuple[_Secure, bool]:
         """A connection, and whether it has served before."""
@@ -146,8 +148,8 @@ class Visitors:
                 return self._kept.get_nowait(), True
         return _Secure(self.site, self._context), False
 
-    def _ask(self, connection: _Secure, page: Page, kept: bool) -> str:
-        """What is wrong with the answer, "" if nothing. Raises OSError, HTTPException."""
+    def _ask(self, connection: _Secure, page: Page, kept: bool) -> tuple[str, str]:
+        """The answer where it is short, and what is wrong with it, "" if nothing. Raises OSError, HTTPException."""
         good = False
         try:
             headers = {"User-Agent": AGENT, "Connection": "keep-alive" if kept else "close"}
@@ -160,9 +162,10 @@ class Visitors:
                 connection.close()
             else:
                 self._kept.put(connection)
+        said = body.decode("utf-8", "replace") if len(body) <= SHORT else ""
         if answer.status != 200:
-            return f"status {answer.status}: {body[:100]!r}"
-        return "" if page.holds in body else f"not the page, but {len(body)} bytes: {body[:100]!r}"
+            return said, f"status {answer.status}: {body[:SHORT]!r}"
+        return said, "" if page.holds in body else f"not the page, but {len(body)} bytes: {body[:SHORT]!r}"
 
 
 def percentile(visits: Sequence[Visit], share: float) -> float:

@@ -2,10 +2,11 @@
 
     /usr/bin/python3 /server.py [port]
 
-GET answers "<VERSION> <host name>\\n". On SIGTERM the listener is closed once what the kernel had accepted is served;
-an answer on a kept connection then says `Connection: close`; the process ends when no connection is left. New
-connections after SIGTERM are refused: the cluster promises that there are none. Standard library only, few modules: it
-is packed into an image with just the modules it imports.
+GET answers "<VERSION> <host name>\\n"; of a path that begins with /work after 20 ms of processor time. On SIGTERM the
+listener is closed once what the kernel had accepted is served; an answer on a kept connection then says `Connection:
+close`; the process ends when no connection is left. New connections after SIGTERM are refused: the cluster promises
+that there are none. Standard library only, few modules: it is packed into an image with
+just the modules it imports.
 """
 
 import os
@@ -14,10 +15,17 @@ import signal
 import socket
 import sys
 import threading
+import time
 
 BODY = f"{os.environ.get('VERSION', '')} {socket.gethostname()}\n".encode()
 stopping = threading.Event()
 connections: set[threading.Thread] = set()
+
+
+def work() -> None:
+    until = time.thread_time() + 0.02
+    while time.thread_time() < until:
+        pass
 
 
 def answer(connection: socket.socket) -> None:
@@ -27,6 +35,8 @@ def answer(connection: socket.socket) -> None:
             while (header := lines.readline()) not in (b"\r\n", b""):
                 close |= header.lower().startswith(b"connection: close")
             close |= stopping.is_set()
+            if line.startswith(b"GET /work"):
+                work()
             kept = b"close" if close else b"keep-alive"
             head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: %s\r\n\r\n" % (len(BODY), kept)
             connection.sendall(head + (BODY if line.startswith(b"GET") else b""))

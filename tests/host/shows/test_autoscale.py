@@ -7,8 +7,11 @@ import time
 
 import pytest
 
+from tests.load import small
+from tests.load.climb import Scaled, climb
 from tests.support.image import TOOLS
 from tests.support.manifests import deployment
+from tests.support.rest import Rest
 from wherry.testing.cluster import Cluster
 
 pytestmark = [pytest.mark.host, pytest.mark.looptime(enabled=False)]
@@ -72,3 +75,13 @@ def test_replicas_follow_the_load(cluster: Cluster, namespace: str) -> None:
     for pod in kubectl("get", "pods", "-l", "app=web", "-o", "name").split():
         kubectl("exec", pod, "--", "rm", "-f", "/tmp/busy", check=False)
     until("{.spec.replicas}", "1", 60)
+
+
+def test_ten_times_the_visitors(cluster: Cluster, namespace: str, rest: Rest) -> None:
+    """From outside, at https: replicas within ten seconds, fewer afterwards, and no visitor is turned away. The
+    example's WordPress is put to the same by `make show-load`."""
+    site = small.install(cluster, namespace, "visitors.test", most=3)
+    scaled = Scaled(rest, namespace, small.NAME, f"app={small.NAME}", small.MILLI, small.PERCENT)
+    told = climb(scaled, site, 1.0, quiet=6, high=15)
+    assert told.served - told.over <= 20, told
+    cluster.kubectl("-n", namespace, "delete", f"ingress/{small.NAME}")
