@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from wherry.aio.clock import Clock
 from wherry.aio.supervise import keep_running
@@ -33,6 +35,15 @@ _MADE_WITHIN = 5.0
 """Seconds within which a missing Secret may still be made."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What HAProxy is to have, or has: host -> file, file -> PEM, and the file that is shown for all other names."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    pems: dict[str, str] = field(default_factory=dict)
+    default: str = ""
+
+
 class Secrets:
     """Certificates of one node's entry. `changed()` is called when there is something new to `show`."""
 
@@ -44,9 +55,8 @@ class Secrets:
         self._fresh: set[Key] = set()  # missing since a moment
         self._followers: dict[Key, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
-        self._shown: dict[str, str] = {}  # host -> file, as HAProxy has it
-        self._loaded: dict[str, str] = {}  # file -> PEM, as HAProxy has it
-        self._first = ""  # what HAProxy shows to whoever asks for another name
+        self._written = _Served()  # in the files
+        self._shown = _Served()  # by HAProxy
 
     async def run(self) -> None:
         """Follow what is wanted until cancelled."""
@@ -102,55 +112,50 @@ class Secrets:
             if key in self._wrong and key not in self._fresh:
                 yield self._wrong[key]
 
-    def _files(self) -> dict[str, str]:
-        """Host -> file, of what can be served."""
-        return {
-            host: str(self._shape.folder / file_name(key)) for host, key in self._wanted.items() if key in self._pairs
-        }
-
-    def _default(self) -> str:
-        """What is shown for other names: a certificate of a listener for any host, else our own."""
-        own = (file for host, file in sorted(self._files().items()) if host.startswith("+"))
-        return next(own, str(self._shape.folder / DEFAULT))
-
-    def _pems(self) -> dict[str, str]:
-        return {str(self._shape.folder / file_name(key)): pair.pem for key, pair in self._pairs.items()}
+    def _served(self) -> _Served:
+        """What can be served now. For other names a certificate of a listener for any host is shown, else our own."""
+        pairs, folder = dict(self._pairs), self._shape.folder
+        found = {host: str(folder / file_name(key)) for host, key in dict(self._wanted).items() if key in pairs}
+        default = next((file for host, file in sorted(found.items()) if host.startswith("+")), str(folder / DEFAULT))
+        return _Served(found, {str(folder / file_name(key)): pair.pem for key, pair in pairs.items()}, default)
 
     def write(self) -> None:
-        """Everything to files, for a HAProxy that begins. Blocks."""
-        default = self._shape.folder / DEFAULT
+        """Everything to files, for a HAProxy that begins. Blocks; what arrives meanwhile is not among it."""
+        served, default = self._served(), self._shape.folder / DEFAULT
         if not default.exists():
             files.write_if_changed(default, self_signed("wherry", self._clock))
-        for file, pem in self._pems().items():
-            files.write_if_changed(self._shape.folder / file, pem.encode())
-        files.write_if_changed(self._shape.certificates, listing(self._default(), self._files()).encode())
+        for file, pem in served.pems.items():
+            files.write_if_changed(Path(file), pem.encode())
+        files.write_if_changed(self._shape.certificates, listing(served.default, served.files).encode())
+        self._written = served
 
     def begun(self) -> None:
-        """HAProxy has read the files."""
-        self._shown, self._loaded, self._first = self._files(), self._pems(), self._default()
+        """HAProxy has read the files: what was written, not what has arrived since."""
+        self._shown = self._written
 
     async def show(self, haproxy: Haproxy) -> None:
         """Give the running HAProxy what is new. Raises HaproxyError."""
-        wanted, pems = self._files(), self._pems()
-        same = wanted == self._shown and self._default() == self._first
-        if same and all(self._loaded.get(f) == pems[f] for f in wanted.values()):
+        wanted, shown = self._served(), self._shown
+        same = wanted.files == shown.files and wanted.default == shown.default
+        if same and all(shown.pems.get(file) == wanted.pems[file] for file in wanted.files.values()):
             return
         await asyncio.to_thread(self.write)
-        if self._default() != self._first or any(wanted.get(host) != file for host, file in self._shown.items()):
+        if wanted.default != shown.default or any(wanted.files.get(h) != file for h, file in shown.files.items()):
             # which of two certificates for one name HAProxy would show is not said, so the old one has to go
             await haproxy.reload()
             self.begun()
             return
-        for file in dict.fromkeys(wanted.values()):
-            if self._loaded.get(file) == pems[file]:
+        loaded = dict(shown.pems)
+        for file in dict.fromkeys(wanted.files.values()):
+            if loaded.get(file) == wanted.pems[file]:
                 continue
-            if file not in self._loaded:
+            if file not in loaded:
                 await haproxy.ask(f"new ssl cert {file}")
-            await haproxy.payload(f"set ssl cert {file}", pems[file])
+            await haproxy.payload(f"set ssl cert {file}", wanted.pems[file])
             await haproxy.ask(f"commit ssl cert {file}")
-            self._loaded[file] = pems[file]
+            loaded[file] = wanted.pems[file]
         names = self._shape.certificates
-        for host, file in wanted.items():
-            if host not in self._shown:
+        for host, file in wanted.files.items():
+            if host not in shown.files:
                 await haproxy.payload(f"add ssl crt-list {names}", entry(file, host))
-        self._shown = wanted
+        self._shown = _Served(wanted.files, loaded, wanted.default)
