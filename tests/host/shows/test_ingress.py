@@ -201,6 +201,13 @@ def test_certificates_are_renewed_while_they_are_served(site: Site) -> None:
     site.apply(secret("s", b"-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n", key))
     time.sleep(1)
     assert site.certificate("s.test") == shown
+    told = ""
+    for _ in range(50):
+        told = site.kubectl("get", "events", "--field-selector=reason=Refused", "-o", "jsonpath={.items[*].message}")
+        if "tls.crt is not a PEM certificate" in told:
+            break
+        time.sleep(0.1)
+    assert "the Secret 's' is not served: tls.crt is not a PEM certificate" in told
     newer, newer_key = pair("s.test")
     site.apply(secret("s", newer, newer_key))
     wanted = x509.load_pem_x509_certificate(newer).public_bytes(Encoding.DER)

@@ -27,7 +27,7 @@ from wherry.machinery.time import time_at
 from wherry.network.ingress.answers import read
 from wherry.network.ingress.backends import PLAIN, Backend, Endpoint, Options, Place
 from wherry.network.ingress.maps import FILES, NO_RULES, Desk, Size, Wanted, commands
-from wherry.network.ingress.routes import Picture, picture
+from wherry.network.ingress.routes import Picture, Readings, picture
 
 
 def backend(name: str = "web", port: int = 80) -> IngressBackend:
@@ -189,3 +189,23 @@ def test_what_acme_looks_for_is_answered_while_it_is_published() -> None:
     files = {name: name for name in FILES}
     assert commands(without, answering, files) == [f"add map answers /.well-known/acme-challenge/{token} {answer}"]
     assert commands(answering, without, files) == [f"del map answers /.well-known/acme-challenge/{token}"]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.sampled_from(("/", "/x", "/y", "no path")), st.sampled_from(("", "5", "soon"))),
+        max_size=12,
+    )
+)
+def test_what_is_remembered_changes_nothing(history: list[tuple[int, str, str]]) -> None:
+    """However Ingresses come and change, it is as if all were read anew."""
+    services = {Key("d", "web"): service()}
+    slices = {Key("d", "web"): [slice_of(endpoint("10.244.0.2"))]}
+    readings, there = Readings(), {0: ingress("i0", ("a.test", "/", "Prefix"), uid="u0")}
+    for number, path, seconds in history:
+        notes = {"wherry.dev/timeout-seconds": seconds} if seconds else {}
+        made = ingress(f"i{number}", ("a.test", path, "Prefix"), uid=f"u{number}", annotations=notes)
+        there = {one: kept for one, kept in there.items() if path != "/" or one != number - 1} | {number: made}
+        listed = list(there.values())
+        assert picture(listed, services, slices, readings.read) == picture(listed, services, slices)
+        readings.keep(listed)

@@ -39,7 +39,7 @@ from wherry.network.ingress.doors import Doors
 from wherry.network.ingress.gateways import Asked, asked
 from wherry.network.ingress.hold import Hold
 from wherry.network.ingress.maps import FILES, Desk, Wanted, commands, text
-from wherry.network.ingress.routes import Picture, find_endpoints, picture
+from wherry.network.ingress.routes import Picture, Readings, find_endpoints, picture
 from wherry.network.ingress.secrets import Secrets
 from wherry.network.ingress.watched import Watched
 from wherry.network.proxy import SLICES_OF
@@ -60,6 +60,7 @@ class Entry:
         self._haproxy = Haproxy(shape.folder)
         self._own = Caches((INGRESS, INGRESSCLASS))
         self._desk = Desk()
+        self._readings = Readings()
         self._hold = Hold()
         self._recorder = Recorder(client, clock, "wherry-ingress", node)
         self._secrets = Secrets(client, clock, shape, self._wake_up)
@@ -77,13 +78,17 @@ class Entry:
         """Revision of the EndpointSlices that HAProxy shows."""
         self.problem = ""
         """Why there is no entry although there should be one."""
-        for informer in self._own:
-            informer.listen(self._on_change)
+        self._own.of(INGRESS).listen(self._on_ingress)
+        self._own.of(INGRESSCLASS).listen(self._on_change)
         caches.of(SERVICE).listen(self._on_service)
         caches.of(ENDPOINTSLICE).listen(self._on_change)
 
     def _on_change(self, old: Object | None, new: Object | None) -> None:
         self._wake_up()
+
+    def _on_ingress(self, old: Object | None, new: Object | None) -> None:
+        if old is None or new is None or _asks_otherwise(old, new):
+            self._wake_up()
 
     def _on_service(self, old: Object | None, new: Object | None) -> None:
         self._ask_again()
@@ -185,7 +190,8 @@ class Entry:
         slices = self._caches.of(ENDPOINTSLICE)
         services = self._caches.of(SERVICE).objects
         by_service = {key: slices.indexed(SLICES_OF, str(key)) for key in services}
-        found = picture(listed, services, by_service)
+        found = picture(listed, services, by_service, self._readings.read)
+        self._readings.keep(listed)
         for backend in gateways.backends:
             find_endpoints(found, backend, services, by_service)
         gateways.add_to(found)
@@ -239,6 +245,8 @@ class Entry:
             return
         seen: set[tuple[str, str]] = set()
         for ingress in ingresses:
+            if not ingress.spec.tls and not found.problems:
+                continue
             problems = [*found.problems.get(key_of(ingress), ()), *self._secrets.problems(ingress)]
             for why in problems:
                 note = (f"{ingress.metadata.uid}/{ingress.metadata.generation}", why)
@@ -250,6 +258,12 @@ class Entry:
     def _first(self) -> bool:
         names = [node.metadata.name for node in self._caches.of(NODE).list()]
         return not names or min(names) == self._node
+
+
+def _asks_otherwise(old: Object, new: Object) -> bool:
+    """Whether more than the status is another."""
+    before, after = old.metadata, new.metadata
+    return (before.uid, before.generation, before.annotations) != (after.uid, after.generation, after.annotations)
 
 
 def remove(shape: Shape) -> None:

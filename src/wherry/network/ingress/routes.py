@@ -8,7 +8,7 @@ https://kubernetes.io/docs/concepts/services-networking/ingress/
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from wherry.api.networking.site_certificates import WISH, WISHES, age, secret_of
@@ -16,7 +16,7 @@ from wherry.api.types.core import Service
 from wherry.api.types.discovery import EndpointSlice
 from wherry.api.types.networking import Ingress, IngressBackend, ServiceBackendPort
 from wherry.machinery.meta import Key, key_of
-from wherry.network.ingress.backends import Backend, Endpoint, Match, Options, Place
+from wherry.network.ingress.backends import PLAIN, Backend, Endpoint, Match, Options, Place
 from wherry.network.ingress.sites import Door, Site
 from wherry.network.services import address, port_number, ready
 
@@ -52,22 +52,72 @@ class Picture:
             known.append(why)
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What an Ingress asks for, whatever else there is. `tls`: hosts with the Secret of their certificate, or none."""
+
+    options: Options
+    claims: tuple[tuple[Place, IngressBackend], ...]
+    tls: tuple[tuple[str, Key | None], ...]
+    problems: tuple[str, ...]
+
+
+def asking(ingress: Ingress) -> Asking:
+    """Read one."""
+    problems: list[str] = []
+    options = _options(ingress, problems)
+    claims = tuple(_claims(ingress, problems))
+    return Asking(PLAIN if options == PLAIN else options, claims, tuple(_secure(ingress, problems)), tuple(problems))
+
+
+class Readings:
+    """Remembers what has been read of each Ingress until it is another: with thousands, one change is small."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Ingress, Asking]] = {}
+
+    def read(self, ingress: Ingress) -> Asking:
+        """As `asking`."""
+        known = self._known.get(ingress.metadata.uid)
+        if known is None or known[0] is not ingress:
+            known = self._known[ingress.metadata.uid] = (ingress, asking(ingress))
+        return known[1]
+
+    def keep(self, ingresses: Collection[Ingress]) -> None:
+        """Forget all others, when there are many."""
+        if len(self._known) > 2 * len(ingresses) + 16:
+            there = {one.metadata.uid for one in ingresses}
+            self._known = {uid: known for uid, known in self._known.items() if uid in there}
+
+
 def picture(
-    ingresses: Iterable[Ingress], services: Mapping[Key, Service], slices: Mapping[Key, Iterable[EndpointSlice]]
+    ingresses: Iterable[Ingress],
+    services: Mapping[Key, Service],
+    slices: Mapping[Key, Iterable[EndpointSlice]],
+    read: Callable[[Ingress], Asking] = asking,
 ) -> Picture:
-    """Work everything out. `ingresses` are those that are ours; `slices` by Service."""
+    """Work everything out. `ingresses` are those that are ours; `slices` by Service; `read` is `asking`, or what knows
+    what it said."""
     found = Picture()
+    known: dict[tuple[str, IngressBackend, Options], Backend] = {}
     for ingress in sorted(ingresses, key=age):
-        options = _options(ingress, found)
-        for place, wanted in _claims(ingress, found):
-            backend = _backend(ingress, wanted, services, options, found)
+        asked = read(ingress)
+        for why in asked.problems:
+            found.blame(ingress, why)
+        for place, wanted in asked.claims:
+            way = (ingress.metadata.namespace, wanted, asked.options)
+            backend = known.get(way) or _backend(ingress, wanted, services, asked.options, found)
             if backend is None:
                 continue
+            known[way] = backend
             if found.routes.setdefault(place, backend) != backend:
                 found.blame(ingress, f"{place.host or '*'}{place.path} is served by {found.routes[place].name} already")
                 continue
             find_endpoints(found, backend, services, slices)
-        _secure(ingress, found)
+        for host, secret in asked.tls:
+            found.secured.add(host)
+            if secret is not None and found.secrets.setdefault(host, secret) != secret:
+                found.blame(ingress, f"the certificate for {host} comes from {found.secrets[host]} already")
     return found
 
 
@@ -81,16 +131,16 @@ def find_endpoints(
         found.endpoints[backend] = usable if usable or backend.options.hold else closing
 
 
-def _claims(ingress: Ingress, found: Picture) -> Iterator[tuple[Place, IngressBackend]]:
+def _claims(ingress: Ingress, problems: list[str]) -> Iterator[tuple[Place, IngressBackend]]:
     for rule in ingress.spec.rules:
         host = rule.host.lower()
         if host and _HOST.fullmatch(host) is None:
-            found.blame(ingress, f"the host {rule.host!r} is not a DNS name")
+            problems.append(f"the host {rule.host!r} is not a DNS name")
             continue
         for path in rule.http.paths if rule.http is not None else ():
             text = path.path or "/"
             if _PATH.fullmatch(text) is None:
-                found.blame(ingress, f"the path {path.path!r} holds what cannot be in a path")
+                problems.append(f"the path {path.path!r} holds what cannot be in a path")
                 continue
             match: Match = "exact" if path.path_type == "Exact" else "prefix"
             yield Place(host, match, text if match == "exact" else text.rstrip("/") + "/"), path.backend
@@ -145,22 +195,18 @@ def _endpoints(
     return tuple(sorted(usable)), tuple(sorted(closing))
 
 
-def _secure(ingress: Ingress, found: Picture) -> None:
+def _secure(ingress: Ingress, problems: list[str]) -> Iterator[tuple[str, Key | None]]:
     for entry in ingress.spec.tls:
         hosts = entry.hosts or tuple(rule.host for rule in ingress.spec.rules if rule.host)
         for host in map(str.lower, hosts):
             if _HOST.fullmatch(host) is None:
-                found.blame(ingress, f"the TLS host {host!r} is not a DNS name")
+                problems.append(f"the TLS host {host!r} is not a DNS name")
                 continue
-            found.secured.add(host)
             name = secret_of(ingress, entry)
-            if name:
-                secret = Key(ingress.metadata.namespace, name)
-                if found.secrets.setdefault(host, secret) != secret:
-                    found.blame(ingress, f"the certificate for {host} comes from {found.secrets[host]} already")
+            yield host, Key(ingress.metadata.namespace, name) if name else None
 
 
-def _options(ingress: Ingress, found: Picture) -> Options:
+def _options(ingress: Ingress, problems: list[str]) -> Options:
     notes = {
         name.removeprefix(PREFIX): value
         for name, value in ingress.metadata.annotations.items()
@@ -168,15 +214,15 @@ def _options(ingress: Ingress, found: Picture) -> Options:
     }
     protocol = notes.get("backend-protocol", "http").lower()
     if protocol not in ("http", "https", "proxy"):
-        found.blame(ingress, f"{PREFIX}backend-protocol is {protocol!r}, not http, https or proxy")
+        problems.append(f"{PREFIX}backend-protocol is {protocol!r}, not http, https or proxy")
         protocol = "http"
     wish = ingress.metadata.annotations.get(WISH, "").lower()
     if wish not in ("", *WISHES):
-        found.blame(ingress, f"{WISH} is {wish!r}, not own, acme or none")
+        problems.append(f"{WISH} is {wish!r}, not own, acme or none")
     return Options(
-        hold=_seconds(notes, "hold-seconds", _HOLD_MOST, ingress, found),
-        timeout=_seconds(notes, "timeout-seconds", _TIMEOUT_MOST, ingress, found),
-        body=_bytes(notes, "body-limit", ingress, found),
+        hold=_seconds(notes, "hold-seconds", _HOLD_MOST, problems),
+        timeout=_seconds(notes, "timeout-seconds", _TIMEOUT_MOST, problems),
+        body=_bytes(notes, "body-limit", problems),
         to_https=notes.get("redirect-to-https", "true" if ingress.spec.tls else "false").lower() == "true",
         protocol=protocol,  # type: ignore[arg-type]  # checked above
     )
@@ -192,18 +238,18 @@ def _number(text: str, most: int) -> int | None:
     return int(text) if fits else None
 
 
-def _seconds(notes: Mapping[str, str], name: str, most: int, ingress: Ingress, found: Picture) -> int:
+def _seconds(notes: Mapping[str, str], name: str, most: int, problems: list[str]) -> int:
     text = notes.get(name, "0")
     if _number(text, most) is None:
-        found.blame(ingress, f"{PREFIX}{name} is {text!r}, not a number of seconds up to {most}")
+        problems.append(f"{PREFIX}{name} is {text!r}, not a number of seconds up to {most}")
         return 0
     return int(text)
 
 
-def _bytes(notes: Mapping[str, str], name: str, ingress: Ingress, found: Picture) -> int:
+def _bytes(notes: Mapping[str, str], name: str, problems: list[str]) -> int:
     text = notes.get(name, "0").lower()
     read = _SIZE.fullmatch(text)
     if read is None:
-        found.blame(ingress, f"{PREFIX}{name} is {text!r}, not a size such as 10m")
+        problems.append(f"{PREFIX}{name} is {text!r}, not a size such as 10m")
         return 0
     return int(read[1]) * {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[read[2]]
