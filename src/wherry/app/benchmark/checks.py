@@ -7,11 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wherry.app.benchmark import api_server, control_plane_files
+from wherry.app.benchmark import api_server, components, control_plane_files, nodes, people, pods, policies, rights
 from wherry.app.benchmark.check import Check, Finding
 from wherry.app.benchmark.facts import Facts
 
-CHECKS: tuple[Check, ...] = (*control_plane_files.CHECKS, *api_server.CHECKS)
+CHECKS: tuple[Check, ...] = (
+    *control_plane_files.CHECKS,
+    *api_server.CHECKS,
+    *components.CHECKS,
+    *people.CHECKS,
+    *nodes.CHECKS,
+    *rights.CHECKS,
+    *pods.CHECKS,
+    *policies.CHECKS,
+)
 
 
 def chosen(sections: Sequence[str]) -> tuple[Check, ...]:

@@ -124,6 +124,8 @@ class Node:
     """nftables tables of its network namespace."""
     unlimited: tuple[str, ...]
     """Control groups of pods without a limit of processes."""
+    unconfined: tuple[str, ...]
+    """Control groups of pods in which a process runs without seccomp."""
 
 
 @dataclass(frozen=True, slots=True)

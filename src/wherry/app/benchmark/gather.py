@@ -79,6 +79,7 @@ def _node(config: Config, machine: Machine, clock: Clock, token: str) -> Node:
     folder = root / "pki"
     pairs = {config.node_pair(machine.name, "client").certificate, config.node_pair(machine.name, "server").certificate}
     ports = _listeners(keep.pid(unit))
+    groups = _pods(config, machine)
     with netns.entered(machine.netns) if machine.netns else contextlib.nullcontext():
         door = doors.try_door(
             Way("127.0.0.1", config.agent_port, machine.name, config.authority, "/pods"), clock, token
@@ -94,7 +95,8 @@ def _node(config: Config, machine: Machine, clock: Clock, token: str) -> Node:
             metrics=tuple(_open_metrics(ports, config.agent_port)),
             certificates=tuple(Certificate(str(one), keys.used(one, clock)) for one in sorted(pairs) if one.exists()),
             tables=_tables(),
-            unlimited=tuple(_unlimited(config, machine)),
+            unlimited=tuple(_unlimited(groups)),
+            unconfined=tuple(_unconfined(groups)),
         )
 
 
@@ -132,9 +134,35 @@ def _tables() -> tuple[str, ...]:
         return ()
 
 
-def _unlimited(config: Config, machine: Machine) -> Iterator[str]:
+def _pods(config: Config, machine: Machine) -> list[Path]:
+    """The control groups of a node's pods, in every hierarchy. Slices of systemd are the first node's."""
     names = [config.cgroup(machine.name), *(["wherry.slice"] if machine.index == 0 else [])]
-    for group in (folder for name in names for folder in tree.groups(name)):
+    found = (folder for name in names for folder in tree.groups(name))
+    return [folder for folder in found if folder.name.startswith(("pod", "wherry-pod"))]
+
+
+def _unlimited(groups: Iterable[Path]) -> Iterator[str]:
+    for group in groups:
         limit = group / "pids.max"
-        if group.name.startswith(("pod", "wherry-pod")) and limit.exists() and limit.read_text().strip() == "max":
+        if limit.exists() and limit.read_text().strip() == "max":
             yield group.name
+
+
+def _unconfined(groups: Iterable[Path]) -> Iterator[str]:
+    found = (group.name for group in groups for pid in _processes(group) if _seccomp(pid) == "0")
+    yield from dict.fromkeys(found)
+
+
+def _processes(group: Path) -> Iterator[str]:
+    for members in group.rglob("cgroup.procs"):
+        with contextlib.suppress(OSError):
+            yield from members.read_text().split()
+
+
+def _seccomp(pid: str) -> str:
+    """The mode in which the kernel filters a process's calls: "0" for not at all, "" when it is gone."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("Seccomp:"):
+                return line.split()[1]
+    return ""

@@ -6,8 +6,23 @@ from dataclasses import replace
 
 import msgspec
 
-from tests.unit.app.benchmark.good import CONFIG, GOOD, N1, NODE, PKI, PLANE, ROOT, SERVER, UNIT, node, plane
-from wherry.app.benchmark.facts import Door, Facts, File
+from tests.unit.app.benchmark.good import (
+    CONFIG,
+    GOOD,
+    N1,
+    NODE,
+    PKI,
+    PLANE,
+    ROOT,
+    SERVER,
+    UNIT,
+    named,
+    node,
+    plane,
+    world,
+)
+from wherry.app.benchmark.facts import Audit as FactsOfAudit
+from wherry.app.benchmark.facts import Certificate, Door, Facts, File
 from wherry.app.config import Audit
 
 
@@ -79,4 +94,24 @@ API = {
     "1.2.29": door(weak=("TLSv1",)),
     "1.2.30": plane(token_seconds=31536000),
 }
-WRONG = {**FILES, **API}
+PARTS = {
+    "1.3.1": world(pods=tuple(named(f"p{n}", "shop", spec={}, status={"phase": "Failed"}) for n in range(12_501))),
+    "1.3.2": plane(debugging={"/debug/pprof/": 200}),
+    "1.3.3": plane(identities=("system:kube-controller-manager",)),
+    "1.3.4": plane(files=tuple(one for one in PLANE.files if not one.path.endswith("sa.key"))),
+    "1.3.5": world(authorities={"default": True, "shop": False}),
+    "1.3.6": node(certificates=(Certificate(f"{NODE}/pki/server.crt", 0.9),)),
+    "1.3.7": LISTENS,
+    "1.4.1": plane(debugging={"/debug/pprof/": 403}),
+    "1.4.2": LISTENS,
+    **{f"2.{n}": LISTENS for n in range(1, 8)},
+}
+SILENT = plane(audit=FactsOfAudit({"Secrets are read": "None", "a pod is made": "None"}, written=True))
+PEOPLE = {
+    "3.1.1": world(requests=(named("mallory", spec={"signerName": "kubernetes.io/kube-apiserver-client"}),)),
+    "3.1.2": world(secrets=(("shop/robot", "kubernetes.io/service-account-token"),)),
+    "3.1.3": world(secrets=(("kube-system/bootstrap-token-abcdef", "bootstrap.kubernetes.io/token"),)),
+    "3.2.1": SILENT,
+    "3.2.2": plane(audit=FactsOfAudit({"Secrets are read": "None", "a pod is made": "Metadata"}, written=True)),
+}
+WRONG = {**FILES, **API, **PARTS, **PEOPLE}

@@ -57,12 +57,14 @@ N1 = Node(
     certificates=(Certificate(f"{NODE}/pki/client.crt", 0.1), Certificate(f"{NODE}/pki/server.crt", 0.1)),
     tables=("ip wherry_policy", "ip wherry"),
     unlimited=(),
+    unconfined=(),
 )  # fmt: skip
 
 
-def named(name: str, namespace: str = "", **fields: Any) -> Object:
+def named(name: str, namespace: str = "", labels: dict[str, str] | None = None, **fields: Any) -> Object:
     """An object of the API."""
-    return {"metadata": {"name": name, **({"namespace": namespace} if namespace else {})}, **fields}
+    meta = {"name": name, **({"namespace": namespace} if namespace else {}), **({"labels": labels} if labels else {})}
+    return {"metadata": meta, **fields}
 
 
 def pod(name: str = "web", namespace: str = "shop", container: dict[str, Any] | None = None, **spec: Any) -> Object:
@@ -77,17 +79,22 @@ def pod(name: str = "web", namespace: str = "shop", container: dict[str, Any] | 
 
 
 ADMIN_BINDING = named(
-    "cluster-admin", roleRef={"kind": "ClusterRole", "name": "cluster-admin"},
+    "cluster-admin", labels={"kubernetes.io/bootstrapping": "rbac-defaults"}, roleRef={"kind": "ClusterRole", "name": "cluster-admin"},
     subjects=[{"kind": "Group", "name": "system:masters"}],
 )  # fmt: skip
 ADMIN_ROLE = named("cluster-admin", rules=[{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}])
+VIEW = named("view", rules=[{"verbs": ["get"], "apiGroups": [""], "resources": ["configmaps"]}])
+WEB_BINDING = named(
+    "web", "shop", roleRef={"kind": "ClusterRole", "name": "view"},
+    subjects=[{"kind": "ServiceAccount", "namespace": "shop", "name": "web"}],
+)  # fmt: skip
 WORLD = World(
     namespaces=(named("kube-system"), named("default"), named("shop")),
     pods=(pod(),),
     service_accounts=(named("default", "shop", automountServiceAccountToken=False), named("web", "shop")),
     roles=(),
-    bindings=(),
-    cluster_roles=(ADMIN_ROLE,),
+    bindings=(WEB_BINDING,),
+    cluster_roles=(ADMIN_ROLE, VIEW),
     cluster_bindings=(ADMIN_BINDING,),
     network_policies=(named("deny", "shop"), named("deny", "default")),
     secrets=(("shop/password", "Opaque"),),
