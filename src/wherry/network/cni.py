@@ -17,6 +17,8 @@ from pathlib import Path
 
 import msgspec
 
+from wherry.host import files
+
 FILE = "10-wherry.conflist"
 _FOLDERS = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni")
 NEEDED = ("ptp", "host-local", "loopback")
@@ -46,12 +48,7 @@ def write(folder: Path, subnet: IPv4Network, mtu: int) -> bool:
     file = folder / FILE
     if file.exists() and file.read_bytes() == content:
         return False
-    new = folder / f".{FILE}.new"
-    with new.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    new.replace(file)
+    files.write(file, content)
     return True
 
 

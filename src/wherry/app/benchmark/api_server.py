@@ -157,6 +157,8 @@ def _sealed_well(plane: Plane) -> Verdict:
     keys = [one for one in plane.files if one.path.endswith("/pki/seal.key")]
     if not keys:
         return bad("there is no key to seal with")
+    if not plane.sought:
+        return look("AES-256-GCM; no Secret is there to be looked for in the store's files")
     return good(f"AES-256-GCM; of {plane.sought} Secrets that were looked for, none is in the store's files as it is")
 
 

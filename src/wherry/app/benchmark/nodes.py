@@ -11,8 +11,8 @@ from wherry.app.benchmark.facts import Door, Facts, File, Node
 from wherry.client.events import BURST, REFILL
 
 READ_ONLY = ":10255"
-RULES = frozenset({"ip wherry_policy", "ip wherry"})
-"""Tables of the firewall and of Services."""
+RULES = "ip wherry"
+"""The table of Services."""
 UP = api_server.UP
 CHMOD, CHOWN = "chmod 600 on the file that is named", "chown root:root on the file that is named"
 
@@ -59,8 +59,7 @@ def _read_only(node: Node) -> Iterable[str]:
 
 
 def _rules(node: Node) -> Verdict:
-    missing = RULES - set(node.tables)
-    return either((f"there is no table {name}" for name in sorted(missing)), f"tables {', '.join(sorted(RULES))}")
+    return good(f"table {RULES} is there") if RULES in node.tables else bad(f"there is no table {RULES}")
 
 
 def _name(facts: Facts) -> Verdict:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 
-from wherry.app.benchmark.check import Check, Verdict, bad, either, good, look, of_nodes, of_world
-from wherry.app.benchmark.facts import Object, World
+from wherry.app.benchmark.check import ELSEWHERE, Check, Verdict, away, bad, either, good, look, of_world
+from wherry.app.benchmark.facts import Facts, Object, World
 from wherry.app.benchmark.pods import containers, place, security, spaces, users
 
 POLICY_TABLE = "ip wherry_policy"
 SHIPPED = frozenset({("default", "kubernetes")})
 """Services that every cluster has."""
+
+
+def _kept(facts: Facts) -> Verdict:
+    if facts.world is None:
+        return away(ELSEWHERE)
+    if not facts.world.network_policies:
+        return look("there is no NetworkPolicy: nothing is to be kept")
+    return either(
+        (f"{node.name}: there is no table {POLICY_TABLE}" for node in facts.nodes if POLICY_TABLE not in node.tables),
+        f"{len(facts.world.network_policies)} NetworkPolicies; table {POLICY_TABLE} is on every node here",
+    )
 
 
 def _closed(world: World) -> Verdict:
@@ -86,9 +97,7 @@ def _default_unused(world: World) -> Verdict:
 
 CHECKS: tuple[Check, ...] = (
     Check("5.3.1", "NetworkPolicies are kept",
-          of_nodes(lambda node: () if POLICY_TABLE in node.tables else ("there is no table of NetworkPolicies",),
-                   "packet rules of NetworkPolicies are there"),
-          "agents put them back within seconds; see `wherry logs`", person=True),
+          _kept, "agents put packet rules back within seconds; see `wherry logs`", person=True),
     Check("5.3.2", "Every namespace has NetworkPolicies", of_world(_closed),
           "begin with one that lets nothing in (docs/network-policies.md)", person=True),
     Check("5.4.1", "Secrets are files, not variables", of_world(_in_variables), "mount the Secret as a volume",

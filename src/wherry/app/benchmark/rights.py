@@ -14,6 +14,7 @@ from wherry.app.benchmark.facts import Facts, Object, World
 BUILT_IN = "kubernetes.io/bootstrapping"
 MASTERS = "system:masters"
 READ = frozenset({"get", "list", "watch"})
+PARTS = frozenset({("User", "system:kube-controller-manager"), ("User", "system:kube-scheduler")})
 RBAC, ADMISSION = "rbac.authorization.k8s.io", "admissionregistration.k8s.io"
 GROUPS = {
     "roles": RBAC, "clusterroles": RBAC, "certificatesigningrequests": "certificates.k8s.io",
@@ -30,7 +31,7 @@ def own(world: World) -> Iterator[tuple[Object, Object, tuple[Object, ...]]]:
     for binding in (*world.cluster_bindings, *world.bindings):
         ref, namespace = binding["roleRef"], binding["metadata"].get("namespace", "")
         role = cluster.get(ref["name"]) if ref["kind"] == "ClusterRole" else local.get((namespace, ref["name"]))
-        subjects = tuple(one for one in binding.get("subjects") or () if not (_built_in(binding) and _part(one)))
+        subjects = tuple(one for one in binding.get("subjects") or () if not _expected(binding, one))
         if role is not None and subjects:
             yield binding, role, subjects
 
@@ -39,9 +40,12 @@ def _built_in(one: Object) -> bool:
     return BUILT_IN in (one["metadata"].get("labels") or {})
 
 
-def _part(subject: Object) -> bool:
+def _expected(binding: Object, subject: Object) -> bool:
     """Whether this is a part of the system, or a group that the system itself puts users in."""
-    return str(subject["name"]).startswith("system:") or subject.get("namespace") == "kube-system"
+    if (subject["kind"], subject["name"]) in PARTS:
+        return True
+    part = str(subject["name"]).startswith("system:") or subject.get("namespace") == "kube-system"
+    return part and _built_in(binding)
 
 
 def holders(world: World, resource: str, verbs: Iterable[str]) -> Iterator[str]:

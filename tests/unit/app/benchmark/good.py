@@ -79,7 +79,8 @@ def pod(name: str = "web", namespace: str = "shop", container: dict[str, Any] | 
 
 
 ADMIN_BINDING = named(
-    "cluster-admin", labels={"kubernetes.io/bootstrapping": "rbac-defaults"}, roleRef={"kind": "ClusterRole", "name": "cluster-admin"},
+    "cluster-admin", labels={"kubernetes.io/bootstrapping": "rbac-defaults"},
+    roleRef={"kind": "ClusterRole", "name": "cluster-admin"},
     subjects=[{"kind": "Group", "name": "system:masters"}],
 )  # fmt: skip
 ADMIN_ROLE = named("cluster-admin", rules=[{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}])

@@ -71,8 +71,17 @@ def test_on_a_node_of_another_machines_cluster() -> None:
     by_status = {one.id: one.status for one in findings}
     assert "fail" not in by_status.values()
     away = {id for id, status in by_status.items() if status == "not applicable"}
-    nodes = {"1.1.9", "1.1.10", "1.2.5", "1.3.6", "5.3.1", *(id for id in by_status if id.startswith("4."))}
+    nodes = {"1.1.9", "1.1.10", "1.2.5", "1.3.6", *(id for id in by_status if id.startswith("4."))}
     assert away == set(by_status) - nodes
+
+
+def test_without_anything_to_look_at_a_person_decides() -> None:
+    assert GOOD.world is not None
+    empty = replace(GOOD, world=replace(GOOD.world, network_policies=()))
+    assert chosen(["5.3.1"])[0].verdict(empty).status == "manual"
+    assert GOOD.plane is not None
+    unsought = replace(GOOD, plane=replace(GOOD.plane, sought=0))
+    assert chosen(["1.2.28"])[0].verdict(unsought).status == "manual"
 
 
 def test_sections_are_chosen() -> None:
