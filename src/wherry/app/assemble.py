@@ -172,6 +172,7 @@ async def _controllers(config: Config, pki: Pki, client: Client, clock: Clock, q
                 sign=Signer(pki.ca, clock).sign,
                 site=partial(site_authority.issue, pki.site_ca),
                 acme=_acme(config, pki, clock),
+                monotonic=clock.monotonic,
                 site_ca=pki.site_ca.certificate_pem().decode(),
             )
         )

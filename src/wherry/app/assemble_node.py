@@ -15,6 +15,7 @@ from wherry.app import memory, version
 from wherry.app.config import Config, Node
 from wherry.app.guard import Guard
 from wherry.app.runtimes import runtime_settings
+from wherry.app.watchdog import BEAT
 from wherry.client.http import Access, HTTPClient
 from wherry.host import cgroups, enrolment, resolv
 from wherry.host.containerd import Supervisor
@@ -25,7 +26,9 @@ from wherry.node import images
 from wherry.node.agent import Agent
 from wherry.node.api import ROUTES
 from wherry.node.config import AgentConfig
+from wherry.node.fence import Fence
 from wherry.node.hooks.registry import HOOKS
+from wherry.node.peers import Peers
 from wherry.node.rotation import Kept, Rotation
 from wherry.node.runtime.containerd import Containerd
 from wherry.node.runtime.interface import Runtime
@@ -96,14 +99,18 @@ async def node(config: Config, node: Node, address: str, clock: Clock, early: Ea
     before = early.end if early is not None else nobody
     network = NodeNetwork(client, clock, network_settings(config, node), running=running, before=before)
     await asyncio.to_thread(network.prepare)
+    told = agent_config(config, node, address)
+    watchdog = config.run / BEAT if config.watched else None
+    peers = Peers(own.certificate, own.key, keys / "ca.crt")
     agent = Agent(
-        agent_config(config, node, address),
+        told,
         client,
         runtime,
         clock,
         drained=network.drained,
         hooks=(*HOOKS, Guard(network)),
         routes=ROUTES + STREAMING_ROUTES,
+        fence=Fence(told, client, nodes=network.nodes, ask=peers, watchdog=watchdog),
     )
 
     async def begin() -> None:

@@ -203,6 +203,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """A node's sockets and pid files."""
         return self.run / name
 
+    @property
+    def watched(self) -> bool:
+        """Whether a watchdog stands by the agents of this machine: where stateful pods may come to be replaced on
+        another node. A server with one node needs none: where it is lost, so is the server."""
+        return bool(self.join) or self.nodes > 1
+
     def machines(self) -> tuple[Node, ...]:
         """The nodes of this machine: the first in the host's namespace, each other in its own."""
         host = self.hostname or node_name(socket.gethostname())

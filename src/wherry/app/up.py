@@ -10,6 +10,7 @@ import datetime
 import hashlib
 import os
 import select
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -182,8 +183,16 @@ def units(config: Config) -> tuple[Unit, ...]:
         return Unit(name, command, log, order=order, grace=10, version=own)
 
     servers = () if config.join else (unit("server", 0, "server", *root),)
-    agents = (unit(agent_unit(node.name), 1, "agent", *root, "--node", node.name) for node in config.machines())
-    return (*servers, *agents)
+    agents = (unit(agent_unit(node.name), 2, "agent", *root, "--node", node.name) for node in config.machines())
+    return (*servers, *(_watchdogs(config)), *agents)
+
+
+def _watchdogs(config: Config) -> tuple[Unit, ...]:
+    """It starts before the agents and ends after them, since they rely on it."""
+    if not config.watched:
+        return ()
+    command = (sys.executable, "-I", "-m", "wherry.app.watchdog", str(config.run))
+    return (Unit("watchdog", command, str(config.logs / "watchdog.log"), order=1, version=version.wherry()),)
 
 
 def served(config: Config) -> str:

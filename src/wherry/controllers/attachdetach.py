@@ -2,7 +2,8 @@
 
 A VolumeAttachment stands for one volume on one node; the driver's own external-attacher does the work and says so in
 its status, and the node waits for that. It goes when no pod on the node uses the volume and the node says that it has
-let go of it (`status.volumesInUse`), or the node itself is gone.
+let go of it (`status.volumesInUse`), or the node itself is gone, or is lost and known not to use it: fenced, or marked
+node.kubernetes.io/out-of-service.
 
 Wakes on: PersistentVolume, VolumeAttachment; Pods and claims (through the volumes they use); Nodes that let go.
 Writes:   VolumeAttachment `csi-<digest of handle, driver, node>` (create, delete); never one of another name.
@@ -18,11 +19,12 @@ from wherry.api.core.node import NODE
 from wherry.api.core.persistentvolume import PERSISTENTVOLUME
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
 from wherry.api.core.pod import POD, is_terminal
+from wherry.api.core.pod_volume_claims import claims_of
 from wherry.api.storage.csidriver import CSIDRIVER
 from wherry.api.storage.volumeattachment import VOLUMEATTACHMENT
 from wherry.api.types.core import CSIPersistentVolumeSource, Node, PersistentVolume, PersistentVolumeClaim, Pod
 from wherry.api.types.storage import VolumeAttachment, VolumeAttachmentSource, VolumeAttachmentSpec
-from wherry.controllers.volumes import claims_of
+from wherry.controllers.nodes import is_out_of_service
 from wherry.machinery.meta import Key, ObjectMeta
 from wherry.reconcile.actions import Action, Create, Delete, Emit
 from wherry.reconcile.controller import Controller, Watch
@@ -96,6 +98,8 @@ def _let_go(view: View, volume: PersistentVolume, name: str) -> bool:
     source = volume.spec.csi
     if node is None or source is None:
         return True
+    if is_out_of_service(node):
+        return True
     return f"kubernetes.io/csi/{source.driver}^{source.volume_handle}" not in node.status.volumes_in_use
 
 
@@ -128,7 +132,7 @@ def _of_node(view: View, node: Node) -> Iterator[Key]:
 
 
 def _released(old: Node, new: Node) -> bool:
-    return old.status.volumes_in_use != new.status.volumes_in_use
+    return old.status.volumes_in_use != new.status.volumes_in_use or is_out_of_service(old) != is_out_of_service(new)
 
 
 CONTROLLER = Controller(

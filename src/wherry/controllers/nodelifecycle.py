@@ -1,8 +1,8 @@
 """Node lifecycle: notice that a node is lost, say so in its status, and taint it.
 
 Wakes on: Node; Lease of the same name in kube-node-lease.
-Writes:   Node/status (conditions become Unknown), Node.spec.taints, Pod/status of its pods (Ready becomes False);
-          Events NodeReady, NodeNotReady.
+Writes:   Node/status (conditions become Unknown; wherry.io/Fenced), Node.spec.taints, Pod/status of its pods (Ready
+          becomes False); Events NodeReady, NodeNotReady, NodeFenced.
 Upstream: https://kubernetes.io/docs/concepts/architecture/nodes/#node-heartbeats
 
 The promise: pods of a Deployment on a lost node are replaced within 30 seconds. How: agents renew their Lease every 10
@@ -14,6 +14,9 @@ Times are ours, not the node's: clocks may differ, and after a restart of the se
 anything) every node has its full grace again. That memory is the one thing here that is not in the API.
 Pods stay as they are while we seem to be cut off from the nodes rather than they from us (see `nodes.cut_off`): a
 service must not lose all its endpoints because its only node is slow to report.
+Stateful pods are another matter: they are replaced only once they cannot be running any more. When the agent's promise
+says so (`renewals`, `api.core.fencing`), the Node gets the condition wherry.io/Fenced, on which `tainteviction` acts;
+the next sign of life takes it away.
 Invariant: conditions that the agent wrote are touched only after GRACE; what it writes later simply wins.
 """
 
@@ -25,11 +28,13 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from wherry.api.coordination.lease import LEASE
+from wherry.api.core import fencing
 from wherry.api.core.node import NODE
 from wherry.api.core.pod import POD, is_ready, is_terminal
 from wherry.api.types.coordination import Lease
 from wherry.api.types.core import Node, NodeCondition, PodCondition, Taint
 from wherry.controllers.nodes import NOT_READY, PODS_BY_NODE, UNREACHABLE, cut_off, lost_nodes, too_many
+from wherry.controllers.renewals import Renewals
 from wherry.controllers.settings import Settings
 from wherry.machinery import conditions
 from wherry.machinery.meta import Key
@@ -47,6 +52,9 @@ STARTUP_GRACE = 60.0
 LATE, PAUSE = 10.5, 0.5
 """An agent renews every 10 seconds. What fell silent at one moment is lost within 10 seconds of each other; so when the
 first has been lost for PAUSE, all the others are LATE."""
+
+FENCE_AGAIN = 1.0
+"""Seconds between looks at whether a lost node is fenced."""
 
 LEASES = "kube-node-lease"
 _WATCHED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
@@ -91,41 +99,67 @@ class Heartbeats:
 
 def controller(settings: Settings) -> Controller:
     """The controller, with a memory of its own."""
-    heartbeats = Heartbeats()
+    heartbeats, renewals = Heartbeats(), Renewals()
 
     def plan(view: View, key: Key) -> Iterator[Action]:
         """One run for one Node. At most one write to the Node itself, the next follows when that one is seen."""
-        node = view.get(NODE, key)
+        node, lease = view.get(NODE, key), view.get(LEASE, Key(LEASES, key.name))
+        steady = settings.monotonic() if settings.monotonic is not None else view.now
         if node is None:
             heartbeats.forget(key.name)
+            renewals.forget(key.name)
             return
-        age = heartbeats.age(node, view.get(LEASE, Key(LEASES, key.name)), view.now)
-        ready = conditions.get(node.status.conditions, "Ready")
-        grace = GRACE if ready is not None else STARTUP_GRACE
+        renewals.saw(key.name, lease, steady)
+        age = heartbeats.age(node, lease, view.now)
+        grace = GRACE if conditions.get(node.status.conditions, "Ready") is not None else STARTUP_GRACE
+        fenced = age >= grace and renewals.fenced(key.name, lease, steady)
         if age < grace:
             yield Requeue(grace - age + 0.1, "heartbeat")
+        elif not fenced:
+            yield Requeue(FENCE_AGAIN, "its stateful pods may be running")
+        found = _conditions(node, view.now, lost=age >= grace, fenced=fenced)
+        if found != node.status.conditions:
+            yield from _say(node, found)
+        elif grace <= age and (age < grace + PAUSE or heartbeats.cut_off(view)):
+            yield Requeue(PAUSE, "too many nodes are lost")
         else:
-            found = _unknown(node, view.now)
-            if found != node.status.conditions:
-                status = replace(node.status, conditions=found)
-                yield Replace(NODE, replace(node, status=status), subresource="status")
-                text = f"Node {node.metadata.name} status is now: NodeNotReady"
-                yield Emit(node, "Normal", "NodeNotReady", text)
-                return
-            if age < grace + PAUSE or heartbeats.cut_off(view):
-                yield Requeue(PAUSE, "too many nodes are lost")
-                return
-        taints = _taints(node, view.now)
-        if taints != node.spec.taints:
-            yield Replace(NODE, replace(node, spec=replace(node.spec, taints=taints)))
-        if ready is not None and ready.status != "True" and not cut_off(view):
-            yield from _mark_pods(view, node)
+            yield from _act(view, node)
 
     watches = (Watch(LEASE, _node),)
     return Controller("nodelifecycle", NODE, plan, watches=watches, reads=(POD,), component="node-controller")
 
 
+def _act(view: View, node: Node) -> Iterator[Action]:
+    """Keep pods away from a node that is not ready, and requests from its pods."""
+    taints = _taints(node, view.now)
+    if taints != node.spec.taints:
+        yield Replace(NODE, replace(node, spec=replace(node.spec, taints=taints)))
+    ready = conditions.get(node.status.conditions, "Ready")
+    if ready is not None and ready.status != "True" and not cut_off(view):
+        yield from _mark_pods(view, node)
+
+
 # --- Conditions ---
+
+
+def _conditions(node: Node, now: float, *, lost: bool, fenced: bool) -> tuple[NodeCondition, ...]:
+    """All conditions as they have to be."""
+    found = _unknown(node, now) if lost else node.status.conditions
+    if not fenced:
+        return tuple(one for one in found if one.type != fencing.CONDITION)
+    text = "The node's agent has been away for longer than it had promised to let stateful pods run."
+    said = NodeCondition(type=fencing.CONDITION, status="True", reason="PromiseLapsed", message=text)
+    return conditions.put(found, said, time_at(now))
+
+
+def _say(node: Node, found: tuple[NodeCondition, ...]) -> Iterator[Action]:
+    """Write the conditions, and tell users."""
+    yield Replace(NODE, replace(node, status=replace(node.status, conditions=found)), subresource="status")
+    name, old = node.metadata.name, node.status.conditions
+    if any(one.status == "Unknown" and conditions.get(old, one.type) != one for one in found):
+        yield Emit(node, "Normal", "NodeNotReady", f"Node {name} status is now: NodeNotReady")
+    if conditions.is_true(found, fencing.CONDITION) and not conditions.is_true(old, fencing.CONDITION):
+        yield Emit(node, "Normal", "NodeFenced", f"Node {name} is fenced: its stateful pods are replaced")
 
 
 def _unknown(node: Node, now: float) -> tuple[NodeCondition, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from wherry.api.core import fencing
 from wherry.api.core.node import NODE
 from wherry.api.core.pod import POD
 from wherry.api.types.core import Node, NodeSelector, NodeSelectorTerm, Pod, PodSpec, Taint, Toleration
@@ -34,6 +35,17 @@ def lost_nodes(nodes: Sequence[Node]) -> int:
 def too_many(lost: int, nodes: int) -> bool:
     """Whether so many are lost (all, or more than two and 55 %) that it is more likely we who are."""
     return lost == nodes or (lost > 2 and lost / nodes >= TOO_MANY)
+
+
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
+
+
+def is_out_of_service(node: Node) -> bool:
+    """Whether a lost node's stateful pods are known to be dead: fenced, or said to be by a person with the taint."""
+    if conditions.is_true(node.status.conditions, "Ready"):
+        return False
+    fenced = conditions.is_true(node.status.conditions, fencing.CONDITION)
+    return fenced or any(taint.key == OUT_OF_SERVICE for taint in node.spec.taints)
 
 
 def cut_off(view: View) -> bool:

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from wherry.api.core.node import NODE
 from wherry.api.core.pod import POD, is_terminal
 from wherry.api.types.core import Node, Pod, PodCondition
-from wherry.controllers.nodes import PODS_BY_NODE
+from wherry.controllers.nodes import OUT_OF_SERVICE, PODS_BY_NODE
 from wherry.controllers.settings import Settings
 from wherry.machinery import conditions
 from wherry.machinery.errors import NotFound
@@ -35,7 +35,6 @@ QUARANTINE = 40.0
 """Seconds a node must be missing: it may be registering again."""
 
 THRESHOLD = 12_500
-OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 
 
 def controller(settings: Settings) -> AsyncController:

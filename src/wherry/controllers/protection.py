@@ -17,9 +17,10 @@ from msgspec.structs import replace
 from wherry.api.core.persistentvolume import PERSISTENTVOLUME
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
 from wherry.api.core.pod import POD, is_terminal
+from wherry.api.core.pod_volume_claims import claims_of
 from wherry.api.storage.volumeattributesclass import VOLUMEATTRIBUTESCLASS
 from wherry.api.types.core import PersistentVolume, PersistentVolumeClaim, Pod
-from wherry.controllers.volumes import PV_PROTECTION, PVC_PROTECTION, VAC_PROTECTION, claims_of
+from wherry.controllers.volumes import PV_PROTECTION, PVC_PROTECTION, VAC_PROTECTION
 from wherry.machinery.meta import Key, Object
 from wherry.machinery.resource import Resource
 from wherry.reconcile.context import Context

@@ -30,5 +30,7 @@ class Settings:
     """DNS names -> certificate and key of the site CA, PEM."""
     acme: Acme | None = None
     """Who vouches for public names, where ACME is turned on."""
+    monotonic: Callable[[], float] | None = None
+    """Seconds that never go back, for what must not be misled by a clock that is set; None: as the view's."""
     site_ca: str = ""
     """The site CA's certificate, PEM."""

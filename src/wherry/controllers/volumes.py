@@ -5,9 +5,7 @@ https://kubernetes.io/docs/concepts/storage/persistent-volumes/
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from wherry.api.types.core import Node, ObjectReference, PersistentVolume, PersistentVolumeClaim, Pod
+from wherry.api.types.core import Node, ObjectReference, PersistentVolume, PersistentVolumeClaim
 from wherry.controllers.nodes import selects_node
 from wherry.machinery.quantity import compare
 from wherry.machinery.selectors import matches
@@ -21,15 +19,6 @@ STORAGE_PROVISIONER_BETA = "volume.beta.kubernetes.io/storage-provisioner"
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 VAC_PROTECTION = "kubernetes.io/vac-protection"
 PV_PROTECTION, PVC_PROTECTION = "kubernetes.io/pv-protection", "kubernetes.io/pvc-protection"
-
-
-def claims_of(pod: Pod) -> Iterator[str]:
-    """Names of the claims a pod uses, those of generic ephemeral volumes included."""
-    for volume in pod.spec.volumes:
-        if volume.persistent_volume_claim is not None:
-            yield volume.persistent_volume_claim.claim_name
-        elif volume.ephemeral is not None:
-            yield f"{pod.metadata.name}-{volume.name}"
 
 
 def is_for(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:

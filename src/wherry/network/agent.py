@@ -31,7 +31,7 @@ from wherry.api.core.node import NODE
 from wherry.api.core.pod import POD
 from wherry.api.core.service import SERVICE
 from wherry.api.discovery.endpointslice import ENDPOINTSLICE
-from wherry.api.types.core import Pod
+from wherry.api.types.core import Node, Pod
 from wherry.client.interface import Client, Select
 from wherry.host import links, nft, resolv, sockets, users
 from wherry.machinery.resource import Resource
@@ -145,6 +145,10 @@ class NodeNetwork:
                 group.create_task(self._caches.follow(self._client, self._clock, Pace(self._clock)))
             for name, part in parts:
                 group.create_task(keep_running(name, part, self._clock), name=name)
+
+    def nodes(self) -> tuple[Node, ...]:
+        """All nodes, as last heard of."""
+        return tuple(self._caches.of(NODE).list())
 
     async def drained(self, pod: Pod) -> None:
         """Wait, some seconds at most, until no node sends the pod new connections (`drain.py`)."""

@@ -32,6 +32,7 @@ from wherry.node.csi.plugins import Plugins
 from wherry.node.delegation import Delegation
 from wherry.node.eviction import Victim
 from wherry.node.evictor import Evictor
+from wherry.node.fence import Fence
 from wherry.node.hooks.hook import Hook
 from wherry.node.hooks.registry import HOOKS
 from wherry.node.housekeeping import Housekeeping
@@ -86,7 +87,7 @@ class Agent:
 
     def __init__(  # noqa: PLR0913 - the parts a node is put together from
         self, config: AgentConfig, client: Client, runtime: Runtime, clock: Clock, *, drained: Drained = at_once,
-        hooks: tuple[Hook, ...] = HOOKS, routes: tuple[Route, ...] = ROUTES,
+        hooks: tuple[Hook, ...] = HOOKS, routes: tuple[Route, ...] = ROUTES, fence: Fence | None = None,
     ) -> None:  # fmt: skip
         self.config, self.client, self.runtime, self.clock = config, client, runtime, clock
         self._drained, self._hooks = drained, hooks
@@ -103,6 +104,8 @@ class Agent:
         self.evictor = Evictor(config, self.meter, clock, self.pods, self._evict, self._reclaim)
         self.registration = Registration(config, client, runtime, clock, self.recorder, self.evictor.pressures)
         self.evictor.changed = self.registration.report_soon
+        self.fence = self.registration.fence = fence or Fence(config, client, clock.monotonic)
+        self.fence.ran, self.fence.wake = self._begun, self._wake
         self.volumes = LocalVolumes(config, client, clock)
         self.started = clock.now()
         self.tally: Counter[tuple[str, str, str, str, str, str]] = Counter()
@@ -123,7 +126,7 @@ class Agent:
                 config, self.client, self.runtime, self.clock, self.observer, self.publisher, self.recorder,
                 self.puller, session, machine.look(config), self.services, self._hooks, self._drained, self.plugins,
                 self._room,
-                self.pods, self.tally,
+                self.pods, self.tally, verdict=self.fence.verdict,
             )  # fmt: skip
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -132,6 +135,7 @@ class Agent:
                     ("services", self._watch_services), ("node", self.registration.run), ("pods", self._pods),
                     ("housekeeping", self._keep_house), ("server", self.server.run), ("volumes", self.volumes.run),
                     ("eviction", self.evictor.run), ("plugins", self._plugins),
+                    ("fence", self.fence.run),
                 ):  # fmt: skip
                     group.create_task(self._supervised(name, part))
 
@@ -201,6 +205,7 @@ class Agent:
 
     def _update(self, pod: Pod, *, remembered: bool = False) -> None:
         uid = pod.metadata.uid
+        self.fence.take(pod, remembered=remembered)
         if not remembered:
             self.publisher.known(pod)
         worker = self._workers.get(uid)
@@ -225,6 +230,7 @@ class Agent:
         for key in [key for key in self.tally if key[5] == uid]:
             del self.tally[key]
         self.observer.forget(uid)
+        self.fence.leave(uid)
         remember.forget(self.config.pods, uid)
 
     def _gone(self, uid: str) -> None:
@@ -242,6 +248,11 @@ class Agent:
                 await self.runtime.stop_sandbox(sandbox.id)
                 await self.runtime.remove_sandbox(sandbox.id)
         await self.housekeeping.remove_orphans(listed | set(self._workers))
+
+    def _begun(self, uid: str) -> bool:
+        """Whether the runtime knows anything of a pod."""
+        seen = self.observer.pod(uid)
+        return bool(seen.sandboxes or seen.containers)
 
     def _wake(self, uid: str) -> None:
         worker = self._workers.get(uid)

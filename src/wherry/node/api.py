@@ -2,8 +2,8 @@
 
 TLS with the node's serving certificate. On every path but /healthz a peer needs a client certificate of the cluster's
 CA that is the API server's (CN wherry-apiserver) or an administrator's (O system:masters), or a bearer token whose user
-may use that part of this node (delegation.py). ROUTES is the whole table; whoever puts the agent together may add to
-it. Certificates are read again when their files change.
+may use that part of this node (delegation.py); for /away another node's certificate will do. ROUTES is the whole
+table; whoever puts the agent together may add to it. Certificates are read again when their files change.
 https://kubernetes.io/docs/reference/access-authn-authz/kubelet-authn-authz/
 """
 
@@ -26,14 +26,17 @@ from wherry.machinery.codec import encode
 from wherry.machinery.errors import APIError
 from wherry.node.config import AgentConfig
 from wherry.node.delegation import Delegation
+from wherry.node.fence import Fence
 from wherry.node.metering import Meter
 from wherry.node.observer import Observer
+from wherry.node.peers import AWAY
 from wherry.node.runtime.interface import Container, Runtime
 
 log = logging.getLogger(__name__)
 
 API_SERVER = "wherry-apiserver"
 MASTERS = "system:masters"
+NODES = "system:nodes"
 CHECK_FILES = 10.0
 
 
@@ -46,6 +49,7 @@ class Serves(Protocol):
     observer: Observer
     meter: Meter
     delegation: Delegation
+    fence: Fence
     started: float
     """When it started, epoch seconds."""
     tally: Counter[tuple[str, str, str, str, str, str]]
@@ -79,6 +83,11 @@ class Route:
 async def healthz(_: Serves, __: web.Request) -> web.StreamResponse:
     """We answer."""
     return web.Response(text="ok")
+
+
+async def away(agent: Serves, _: web.Request) -> web.StreamResponse:
+    """Whether we have no API: another node's agent asks that has none itself."""
+    return web.Response(text=AWAY if agent.fence.away() else "here")
 
 
 async def pods(agent: Serves, _: web.Request) -> web.StreamResponse:
@@ -150,6 +159,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", healthz),
     Route("GET", "/healthz/ping", healthz),
     Route("GET", "/healthz/syncloop", healthz),
+    Route("GET", "/away", away),
     Route("GET", "/pods", pods),
     Route("GET", "/pods/", pods),
     Route("GET", "/runningpods", running_pods),
@@ -164,10 +174,12 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
-def allowed(certificate: Mapping[str, object] | None) -> bool:
-    """Whether the peer (as ssl's getpeercert tells it) may use the agent."""
+def allowed(certificate: Mapping[str, object] | None, path: str) -> bool:
+    """Whether the peer (as ssl's getpeercert tells it) may use this part of the agent."""
     subject = certificate.get("subject", ()) if certificate else ()
     names = [pair for part in subject for pair in part] if isinstance(subject, tuple) else []
+    if path == "/away" and ("organizationName", NODES) in names:
+        return True
     return ("commonName", API_SERVER) in names or ("organizationName", MASTERS) in names
 
 
@@ -205,7 +217,7 @@ class AgentServer:
         """Why a peer gets no answer, or ""."""
         transport = request.transport
         certificate = transport.get_extra_info("peercert") if transport else None
-        if allowed(certificate):
+        if allowed(certificate, request.path):
             return ""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():

@@ -30,6 +30,7 @@ from wherry.machinery.quantity import whole
 from wherry.node import admission, checks, facts, groups, lifecycle, podstatus, resize
 from wherry.node.config import AgentConfig
 from wherry.node.csi.plugins import Plugins
+from wherry.node.fence import Verdict
 from wherry.node.hooks.hook import Hook, HookFault, Machine, Scope, Services, Starting
 from wherry.node.hooks.resources import limits, sums
 from wherry.node.observer import Observer
@@ -69,6 +70,8 @@ class Parts:
     tally: Counter[tuple[str, str, str, str, str, str]] = field(default_factory=Counter)
     """Probes: (type, result, container, pod, namespace, uid) -> how often."""
     drain_seconds: float = 15.0
+    verdict: Callable[[Pod], Verdict] = lambda _: Verdict.GO
+    """What may be done for a stateful pod while there is no API."""
 
 
 @dataclass(slots=True)

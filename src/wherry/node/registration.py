@@ -17,6 +17,7 @@ from typing import Any
 
 from wherry.aio.clock import Clock
 from wherry.api.coordination.lease import LEASE
+from wherry.api.core import fencing
 from wherry.api.core.node import NODE
 from wherry.api.types.coordination import Lease, LeaseSpec
 from wherry.api.types.core import (
@@ -36,10 +37,11 @@ from wherry.machinery import conditions
 from wherry.machinery.codec import to_dict
 from wherry.machinery.errors import AlreadyExists, APIError, NotFound
 from wherry.machinery.meta import Key, ObjectMeta, OwnerReference
-from wherry.machinery.time import Time, micro_time_at, time_at
+from wherry.machinery.time import MicroTime, Time, micro_time_at, time_at
 from wherry.node import machine
 from wherry.node.config import AgentConfig
 from wherry.node.csi import volumes as csi
+from wherry.node.fence import Fence
 from wherry.node.runtime.interface import Health, Image, Runtime, RuntimeFault, Version
 
 log = logging.getLogger(__name__)
@@ -124,6 +126,7 @@ class Registration:
         self._node: Node | None = None
         self.registered = asyncio.Event()
         self._now = asyncio.Event()
+        self.fence: Fence | None = None
 
     def report_soon(self) -> None:
         """Something about the node changed."""
@@ -200,9 +203,10 @@ class Registration:
         if not due and _without_beats(body) == _without_beats(self._sent):
             return
         gone = {"volumesInUse": None} if node.status.volumes_in_use and "volumesInUse" not in body else {}
-        self._node = await self._client.patch(
-            NODE, Key("", self._config.name), {"status": body | gone}, kind="strategic", subresource="status"
-        )
+        async with asyncio.timeout(fencing.RENEWAL):
+            self._node = await self._client.patch(
+                NODE, Key("", self._config.name), {"status": body | gone}, kind="strategic", subresource="status"
+            )
         self._sent, self._sent_at = body, self._clock.monotonic()
 
     async def _status(self, old: NodeStatus) -> NodeStatus:
@@ -241,22 +245,34 @@ class Registration:
             await asyncio.sleep(pause)
 
     async def _renew(self, lease: Lease | None) -> Lease:
-        key = Key("kube-node-lease", self._config.name)
+        """Renew, and promise with it what the fence promises; a renewal without an answer in time is none."""
         now = micro_time_at(self._clock.now())
+        promise = self.fence.promise() if self.fence is not None else None
+        sent = self.fence.now() if self.fence is not None else 0.0
+        async with asyncio.timeout(fencing.RENEWAL):
+            renewed = await self._send(lease, now, promise.text(now) if promise is not None else None)
+        if self.fence is not None:
+            self.fence.answered(promise, sent)
+        return renewed
+
+    async def _send(self, lease: Lease | None, now: MicroTime, promise: str | None) -> Lease:
+        key = Key("kube-node-lease", self._config.name)
+        told = promise is not None or lease is None or fencing.ANNOTATION in lease.metadata.annotations
+        meta: dict[str, Any] = {"metadata": {"annotations": {fencing.ANNOTATION: promise}}} if told else {}
         if lease is not None:
-            return await self._client.patch(LEASE, key, {"spec": {"renewTime": now}})
+            return await self._client.patch(LEASE, key, {**meta, "spec": {"renewTime": now}})
         spec = LeaseSpec(holder_identity=self._config.name, lease_duration_seconds=LEASE_SECONDS, renew_time=now)
         try:
-            return await self._client.patch(LEASE, key, {"spec": to_dict(spec)})
+            return await self._client.patch(LEASE, key, {**meta, "spec": to_dict(spec)})
         except NotFound:
             owner = self._node
-            meta = ObjectMeta(name=key.name, namespace=key.namespace)
+            owners: tuple[OwnerReference, ...] = ()
             if owner is not None:
-                reference = OwnerReference(
-                    api_version="v1", kind="Node", name=owner.metadata.name, uid=owner.metadata.uid
-                )
-                meta = ObjectMeta(name=key.name, namespace=key.namespace, owner_references=(reference,))
-            return await self._client.create(LEASE, Lease(metadata=meta, spec=spec))
+                named = owner.metadata
+                owners = (OwnerReference(api_version="v1", kind="Node", name=named.name, uid=named.uid),)
+            notes = {fencing.ANNOTATION: promise} if promise is not None else {}
+            own = ObjectMeta(name=key.name, namespace=key.namespace, owner_references=owners, annotations=notes)
+            return await self._client.create(LEASE, Lease(metadata=own, spec=spec))
 
 
 def _without_beats(status: dict[str, Any]) -> dict[str, Any]:

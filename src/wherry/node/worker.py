@@ -20,8 +20,9 @@ from wherry.aio.backoff import Backoff
 from wherry.api.types.core import Pod, PodStatus
 from wherry.machinery.errors import APIError
 from wherry.machinery.time import seconds, time_at
-from wherry.node import admission, lifecycle
+from wherry.node import admission, fence, lifecycle
 from wherry.node import facts as f
+from wherry.node.fence import Verdict
 from wherry.node.hooks.hook import HookFault
 from wherry.node.performer import Parts, Performer
 from wherry.node.probing import Probing
@@ -135,13 +136,24 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             while not self._finished:
                 self._wake.clear()
-                pause = self._pause(self._step(group)) if self._taken or self._take() else ROOM_AGAIN
+                held = self._held() or not (self._taken or self._take())
+                pause = ROOM_AGAIN if held else self._pause(self._step(group))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._wake.wait()
             self._probing.stop()
             for task in self._busy.values():
                 task.cancel()
+
+    def _held(self) -> bool:
+        """Whether nothing may be done yet. A pod whose time without an API is up ends here, before anything else."""
+        verdict = self._parts.verdict(self._do.pod)
+        if verdict is Verdict.END and self._memory.rejected is None:
+            self._do.tell("Warning", fence.REASON, fence.MESSAGE)
+            self._memory.rejected = f.Problem(fence.REASON, fence.MESSAGE, grace=EVICTION_GRACE)
+        if verdict is not Verdict.HOLD:
+            return False
+        return not lifecycle.must_end(self._do.pod, self._facts(), self._parts.clock.now())
 
     def _pause(self, wake_at: float | None) -> float:
         until = max(0.0, self._refresh_at - self._parts.clock.monotonic())

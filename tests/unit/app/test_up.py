@@ -32,8 +32,13 @@ def test_several_nodes_may_become_more_and_stopped_ones_fewer(tmp_path: Path) ->
 
 def test_an_agent_per_node_after_the_server() -> None:
     units = up.units(Config(nodes=2))
-    assert [(unit.name, unit.order) for unit in units] == [("server", 0), ("agent-wherry-1", 1), ("agent-wherry-2", 1)]
-    assert units[2].argv[-2:] == ("--node", "wherry-2")
+    assert [(unit.name, unit.order) for unit in units] == [
+        ("server", 0),
+        ("watchdog", 1),
+        ("agent-wherry-1", 2),
+        ("agent-wherry-2", 2),
+    ]
+    assert units[3].argv[-2:] == ("--node", "wherry-2")
     assert units[0].version
 
 
