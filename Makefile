@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup go host format lint types imports unit check host-test test clients guarantees oracles conformance conformance-smoke conformance-update disruption show-load deny-starts bench bench-peer demo update update-facts verify docs clean
+.PHONY: help setup go host format lint types imports unit check host-test test outage clients guarantees oracles conformance conformance-smoke conformance-update disruption show-load deny-starts bench bench-peer demo update update-facts verify docs clean
 
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
@@ -52,6 +52,9 @@ deny-starts: setup host ## 1,000 pods whose first act is to connect to a peer th
 
 show-load: setup host ## WordPress at https under ten times its load: replicas rise and fall, no request fails (six minutes)
 	pytest -q -s -m host tests/load
+
+outage: setup host ## a node or the API lost among three nodes: stateful pods never run twice, and never end for nothing
+	pytest -q -s -m host tests/outage
 
 clients: go host ## kubectl, Helm, Python and Go clients and operators against a running cluster
 	pytest -q -m host tests/host/shows/test_kubectl.py
