@@ -32,7 +32,6 @@ def three(tmp_path_factory: pytest.TempPathFactory, tools: Path) -> Iterator[Clu
             it.kubectl("apply", "-f", "-", stdin=json.dumps(item))
         it.kubectl("rollout", "status", "statefulset/db", "--timeout=60s")
         it.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
-        wait(lambda: promised(it) == 3, 30, "a promise in every Lease")
         yield it
 
 
@@ -53,10 +52,17 @@ def statefulset(name: str, replicas: int) -> Json:
     }  # fmt: skip
 
 
-def promised(cluster: Cluster) -> int:
-    """How many Leases carry a promise."""
-    found = cluster.kubectl("get", "leases", "-n", "kube-node-lease", "-o", "json")
-    return sum("wherry.io/fencing" in item["metadata"].get("annotations", {}) for item in json.loads(found)["items"])
+@pytest.fixture(autouse=True)
+def promised(three: Cluster) -> None:
+    """Every Lease holds a promise that names all three: within a moment of their being Ready, not a heartbeat."""
+    everyone = ",".join(three.node_names)
+    text = "{.items[*].metadata.annotations.wherry\\.io/fencing}"
+
+    def named() -> bool:
+        leases = three.kubectl("get", "leases", "-n", "kube-node-lease", "-o", f"jsonpath={text}")
+        return leases.split(" ").count(everyone) == 3
+
+    wait(named, 8, "a promise in every Lease that names all")
 
 
 def wait(holds: Callable[[], bool], seconds: float, what: str) -> float:

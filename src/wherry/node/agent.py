@@ -106,6 +106,7 @@ class Agent:
         self.evictor.changed = self.registration.report_soon
         self.fence = self.registration.fence = fence or Fence(config, client, clock.monotonic)
         self.fence.ran, self.fence.wake = self._begun, self._wake
+        self.fence.changed = self.registration.renew_soon
         self.volumes = LocalVolumes(config, client, clock)
         self.started = clock.now()
         self.tally: Counter[tuple[str, str, str, str, str, str]] = Counter()

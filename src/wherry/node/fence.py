@@ -66,6 +66,8 @@ class Fence:
         self.ran: Callable[[str], bool] = lambda _: False
         """Whether a pod has had containers here, by uid."""
         self.wake: Callable[[str], None] = lambda _: None
+        self.changed: Callable[[], None] = lambda: None
+        """Called when the next promise would name others than the last: the nodes that are Ready are not the same."""
         self._file, self._kept = config.run / "fence.json", config.root / "promised.json"
         self._boot = boot.boot_id()
         self._standing = Standing(elapsed())
@@ -81,15 +83,17 @@ class Fence:
         self._places: dict[str, Place] = {}
         self._looking: set[asyncio.Task[None]] = set()
         self._asked = float("-inf")
+        self._named: tuple[str, ...] = ()
+        """Whom the last renewal named."""
         self._load()
 
     # --- what registration says
 
     def promise(self) -> fencing.Promise | None:
         """What the next renewal promises."""
-        found = self._witnesses() if self._watched() else {}
-        names = fencing.choose_witnesses((created, name) for name, (created, _) in found.items())
-        if not names or names == (self._config.name,):
+        found = self._witnesses()
+        self._named = names = self._choose(found)
+        if not names:
             return None
         before = self._standing
         self._places |= {name: found[name][1] for name in names}
@@ -97,6 +101,11 @@ class Fence:
         if self._standing != before or self._unwritten:
             self._keep()
         return None if self._unwritten else fencing.Promise(fencing.SECONDS, names)
+
+    def _choose(self, found: Mapping[str, tuple[str, Place]]) -> tuple[str, ...]:
+        """Whom to name; () for no promise."""
+        names = fencing.choose_witnesses((created, name) for name, (created, _) in found.items())
+        return names if names != (self._config.name,) else ()
 
     def answered(self, promise: fencing.Promise | None, sent: float) -> None:
         """The renewal that was sent then has been answered. A promise that had lapsed is kept first."""
@@ -127,8 +136,10 @@ class Fence:
         return self._elapsed() - beat < BEAT_AGE
 
     def _witnesses(self) -> dict[str, tuple[str, Place]]:
-        """Nodes that can be witnesses: when they were made and where they are."""
-        found = {}
+        """Nodes that can be witnesses: when they were made and where they are. None without a watchdog."""
+        found: dict[str, tuple[str, Place]] = {}
+        if not self._watched():
+            return found
         for node in self._nodes():
             address = next((one.address for one in node.status.addresses if one.type == "InternalIP"), "")
             endpoint = node.status.daemon_endpoints.kubelet_endpoint
@@ -223,6 +234,8 @@ class Fence:
             if self._standing.asks(now) and now - self._asked >= ASK_EVERY:
                 self._asked = now
                 await self._ask_witnesses()
+            if self._choose(self._witnesses()) != self._named:
+                self.changed()
             await asyncio.sleep(TICK)
 
     async def _ask_witnesses(self) -> None:

@@ -46,6 +46,10 @@ from wherry.node.runtime.interface import Health, Image, Runtime, RuntimeFault, 
 
 log = logging.getLogger(__name__)
 
+RENEW_AGAIN = 0.2
+"""Seconds after which the first renewal that failed is tried again; twice as long after each that follows, up to
+half a heartbeat."""
+
 LEASE_SECONDS = 40
 SILENCE = 15.0
 """Seconds without renewing the lease after which the status is reported again as a whole."""
@@ -126,11 +130,16 @@ class Registration:
         self._node: Node | None = None
         self.registered = asyncio.Event()
         self._now = asyncio.Event()
+        self._renew_now = asyncio.Event()
         self.fence: Fence | None = None
 
     def report_soon(self) -> None:
         """Something about the node changed."""
         self._now.set()
+
+    def renew_soon(self) -> None:
+        """What the Lease says is not so any more."""
+        self._renew_now.set()
 
     @property
     def strict_groups(self) -> bool:
@@ -232,17 +241,21 @@ class Registration:
 
     async def _keep_lease(self) -> None:
         lease: Lease | None = None
-        pause, renewed = 0.2, self._clock.monotonic()
+        heartbeat, again, renewed = self._config.heartbeat, RENEW_AGAIN, self._clock.monotonic()
         while True:
+            pause = heartbeat
+            self._renew_now.clear()
             try:
                 lease = await self._renew(lease)
                 if self._clock.monotonic() - renewed > SILENCE:
                     self._sent_at = float("-inf")  # we may have been given up for lost: say again that we are not
-                pause, renewed = self._config.heartbeat, self._clock.monotonic()
+                again, renewed = RENEW_AGAIN, self._clock.monotonic()
             except (APIError, OSError, TimeoutError) as error:
                 log.debug("lease waits: %s", error)
-                lease, pause = None, min(pause * 2, self._config.heartbeat)
-            await asyncio.sleep(pause)
+                lease, pause, again = None, again, min(again * 2, heartbeat / 2)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._renew_now.wait()
 
     async def _renew(self, lease: Lease | None) -> Lease:
         """Renew, and promise with it what the fence promises; a renewal without an answer in time is none."""

@@ -20,6 +20,7 @@ from wherry.api.core import fencing
 from wherry.api.core.node import NODE
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
 from wherry.api.core.pod import POD
+from wherry.api.types.coordination import Lease
 from wherry.api.types.core import Node, PersistentVolumeClaim, Pod
 from wherry.machinery.codec import from_dict
 from wherry.machinery.meta import Key
@@ -84,6 +85,14 @@ class World:
         one = await self.api.get(POD, Key("default", name))
         return one.status.phase, one.status.reason
 
+    async def lease(self) -> Lease:
+        return await self.api.get(LEASE, Key("kube-node-lease", "n1"))
+
+    async def named(self) -> tuple[str, ...]:
+        """The witnesses in its Lease."""
+        found = fencing.promise(await self.lease())
+        return found.witnesses if found is not None else ()
+
     def file(self) -> dict[str, Any]:
         """What the watchdog reads."""
         found: dict[str, Any] = json.loads((self.config.run / "fence.json").read_text())
@@ -117,6 +126,19 @@ async def test_the_lease_carries_the_promise_and_the_watchdog_knows_first(world:
     await asyncio.sleep(10)
     assert world.file()["deadline"] == before + 10
     assert world.asked == []
+
+
+async def test_the_promise_names_others_as_soon_as_others_are_ready(world: World) -> None:
+    everyone = world.nodes
+    world.nodes = everyone[:2]
+    await asyncio.sleep(12)
+    assert await world.named() == ("n1", "n2")
+    world.nodes = everyone
+    await asyncio.sleep(1.5)
+    assert await world.named() == ("n1", "n2", "n3"), "a third that is lost within a heartbeat must not go unreplaced"
+    renewed = (await world.lease()).spec.renew_time
+    await asyncio.sleep(5)
+    assert (await world.lease()).spec.renew_time == renewed, "and no oftener than that"
 
 
 async def test_no_promise_without_a_watchdog_or_alone(world: World) -> None:
