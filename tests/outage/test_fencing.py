@@ -55,12 +55,12 @@ def statefulset(name: str, replicas: int) -> Json:
 @pytest.fixture(autouse=True)
 def promised(three: Cluster) -> None:
     """Every Lease holds a promise that names all three: within a moment of their being Ready, not a heartbeat."""
-    everyone = ",".join(three.node_names)
-    text = "{.items[*].metadata.annotations.wherry\\.io/fencing}"
+    everyone = list(three.node_names)
 
     def named() -> bool:
-        leases = three.kubectl("get", "leases", "-n", "kube-node-lease", "-o", f"jsonpath={text}")
-        return leases.split(" ").count(everyone) == 3
+        leases = json.loads(three.kubectl("get", "leases", "-n", "kube-node-lease", "-o", "json"))["items"]
+        told = [one["metadata"].get("annotations", {}).get("wherry.io/fencing", "") for one in leases]
+        return [sorted(words.split(" ")[-1].split(",")) for words in told] == [everyone] * 3
 
     wait(named, 8, "a promise in every Lease that names all")
 
