@@ -47,6 +47,7 @@ from wherry.network.ingress import entry
 from wherry.network.ingress.config import Shape
 from wherry.network.ingress.entry import Entry
 from wherry.network.loopback import Loopback
+from wherry.network.neighbours import Neighbours
 from wherry.network.proxy import Proxy, pod_subnet
 from wherry.network.rules import nft as rules
 from wherry.network.rules import policy as policy_rules
@@ -117,7 +118,9 @@ class NodeNetwork:
         self._health = Health(self._caches, self._proxy, clock, settings.node)
         zone = Zone(settings.domain, (settings.services, settings.pods), settings.dns)
         self._firewall = Firewall(client, clock, settings.node, settings.dns, running)
-        self._entry = Entry(client, clock, self._caches, settings.node, settings.entry)
+        self._neighbours = Neighbours(self._caches, settings.node)
+        self._neighbours.listen(self._proxy.prefer_others)
+        self._entry = Entry(client, clock, self._caches, settings.node, settings.entry, self._neighbours)
         self._health.also(self._entry.wait_applied)
         self._drain.also(self._entry.wait_applied)
         forward = Forwarder(self._resolvers)
@@ -139,6 +142,7 @@ class NodeNetwork:
             ("CNI configuration", self._configure),
             ("network policies", self._firewall.run),
             ("HTTP entry", self._entry.run),
+            ("neighbours", self._neighbours.run),
         ]
         async with asyncio.TaskGroup() as group:
             if self._own:

@@ -112,6 +112,14 @@ class Proxy:
         self._slices.listen(self._on_slice)
         self._nodes.listen(self._on_node)
 
+    def prefer_others(self, silent: frozenset[str]) -> None:
+        """These nodes, and no others, give no sign: new connections go to pods elsewhere where there are some."""
+        changed = silent ^ self._place.silent
+        self._place = replace(self._place, silent=silent)
+        for piece in self._slices.list():
+            if any(endpoint.node_name in changed for endpoint in piece.endpoints):
+                self._touch(service_of(piece))
+
     def listen(self, listener: Listener) -> None:
         """Call `listener(all fronts in force)` on the loop after every transaction."""
         self._listeners.append(listener)
@@ -199,7 +207,7 @@ class Proxy:
     def _on_node(self, old: Object | None, new: Object | None) -> None:
         if not isinstance(new, Node) or new.metadata.name != self._node:
             return
-        place = Place(self._node, new.metadata.labels.get(ZONE, ""))
+        place = replace(self._place, zone=new.metadata.labels.get(ZONE, ""))
         subnet = pod_subnet(new)
         if place != self._place or (subnet is not None and subnet != self._subnet):
             self._place, self._subnet = place, subnet or self._subnet

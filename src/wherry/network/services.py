@@ -4,6 +4,7 @@ Pure: no I/O, no clock. The result is flat data, one Entry per front (protocol, 
 `wherry.network.rules.nft` turns into map elements. Rules that hold here:
 
 - ready endpoints are used; only when none is ready, those that still serve while terminating (KEP-1669);
+- of those, the ones on nodes that give no sign only when there are no others;
 - internalTrafficPolicy Local limits the cluster IP to this node's endpoints, externalTrafficPolicy Local limits
   connections from outside on node ports, external and load balancer addresses; pods and the node still reach all;
 - topology hints are followed only when every ready endpoint has them and at least one names this node or its zone;
@@ -64,10 +65,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The node for which rules are made."""
+    """The node for which rules are made. `silent`: others that give no sign (`neighbours.py`)."""
 
     node: str
     zone: str = ""
+    silent: frozenset[str] = frozenset()
 
 
 class _Candidate(NamedTuple):
@@ -162,6 +164,11 @@ def _by_hints(candidates: list[_Candidate], place: Place) -> list[_Candidate]:
     return candidates
 
 
+def _prefer_others(candidates: list[_Candidate], silent: frozenset[str]) -> list[_Candidate]:
+    """Those on nodes that give a sign, if there is one, else all."""
+    return [c for c in candidates if c.endpoint.node_name not in silent] or candidates
+
+
 def _usable(candidates: list[_Candidate]) -> list[_Candidate]:
     return [c for c in candidates if ready(c.endpoint)] or [c for c in candidates if _closing(c.endpoint)]
 
@@ -180,6 +187,7 @@ class _Choice:
 
 def _choose(candidates: list[_Candidate], place: Place) -> _Choice:
     usable = _usable(candidates)
+    usable = _prefer_others(usable, place.silent) if place.silent else usable
     near = _by_hints(usable, place) if usable and ready(usable[0].endpoint) else usable
     local = _usable([c for c in candidates if c.endpoint.node_name == place.node])
     return _Choice(_targets(near), _targets(local))

@@ -117,7 +117,7 @@ def _global(shape: Shape, *, mirrored: bool) -> Iterator[str]:
     yield "    option idle-close-on-response"  # a new configuration must not cut connections that are kept
     yield "    option redispatch 1"
     yield "    retries 3"
-    yield "    retry-on conn-failure"
+    yield "    retry-on conn-failure empty-response"  # the second: see the frontend
     yield "    option forwardfor except 255.255.255.255/32"
 
 
@@ -128,6 +128,8 @@ def _frontend(shape: Shape, ruled: Ruled) -> Iterator[str]:
     for door in sorted(ruled.doors):
         if not door.address and door.port not in (shape.http, shape.https):
             yield siteconfig.bound(door, str(shape.certificates))
+    # what has been sent and may have been done is sent again only where that does no harm (RFC 9110, section 9.2.1)
+    yield "    http-request disable-l7-retry unless { method GET HEAD OPTIONS }"
     yield "    http-request del-header X-Forwarded-For"
     yield "    http-request del-header Forwarded"
     yield "    http-request set-header X-Real-IP %[src]"

@@ -2,7 +2,7 @@
 
 Woken by: Ingresses and IngressClasses; Gateways and what belongs to them (`watched.py`); Services and EndpointSlices
 behind them; the Secrets with their certificates;
-what ACME authorities are to be answered.
+what ACME authorities are to be answered; neighbours that give no sign, and their pods (`doubts.py`).
 Writes: the folder `ingress` of the node and the running HAProxy; Events about Ingresses that cannot be served as they
 are (from one node only). Nothing else in the API.
 Invariants: routes and endpoints change in the running process; a new configuration is taken over without closing a
@@ -36,12 +36,14 @@ from wherry.network.ingress import mirrors
 from wherry.network.ingress.answers import Answers
 from wherry.network.ingress.config import Shape, listens, render
 from wherry.network.ingress.doors import Doors
+from wherry.network.ingress.doubts import Doubts
 from wherry.network.ingress.gateways import Asked, asked
 from wherry.network.ingress.hold import Hold
-from wherry.network.ingress.maps import FILES, Desk, Wanted, commands, text
+from wherry.network.ingress.maps import FILES, Desk, Doubtful, Wanted, commands, text
 from wherry.network.ingress.routes import Picture, Readings, find_endpoints, picture
 from wherry.network.ingress.secrets import Secrets
 from wherry.network.ingress.watched import Watched
+from wherry.network.neighbours import Neighbours
 from wherry.network.proxy import SLICES_OF
 from wherry.reconcile.cache import Caches, Pace
 
@@ -54,9 +56,12 @@ _GATHER = 0.003
 class Entry:
     """The HTTP entry of one node. `caches` must have services, slices and nodes."""
 
-    def __init__(self, client: Client, clock: Clock, caches: Caches, node: str, shape: Shape) -> None:
+    def __init__(
+        self, client: Client, clock: Clock, caches: Caches, node: str, shape: Shape, neighbours: Neighbours
+    ) -> None:  # fmt: skip
         self._client, self._clock, self._caches, self._node = client, clock, caches, node
-        self._shape = shape
+        self._shape, self._neighbours = shape, neighbours
+        self._doubts = Doubts(self._wake_up)
         self._haproxy = Haproxy(shape.folder)
         self._own = Caches((INGRESS, INGRESSCLASS))
         self._desk = Desk()
@@ -82,6 +87,7 @@ class Entry:
         self._own.of(INGRESSCLASS).listen(self._on_change)
         caches.of(SERVICE).listen(self._on_service)
         caches.of(ENDPOINTSLICE).listen(self._on_change)
+        neighbours.listen(lambda _: self._wake_up())
 
     def _on_change(self, old: Object | None, new: Object | None) -> None:
         self._wake_up()
@@ -126,6 +132,7 @@ class Entry:
                 await self._keep()
         finally:
             self._hold.close()
+            self._doubts.close()
 
     async def _answer(self) -> None:
         await self._answering.wait()
@@ -196,14 +203,17 @@ class Entry:
             find_endpoints(found, backend, services, by_service)
         gateways.add_to(found)
         waiting = await self._hold.match(found.endpoints)
-        wanted = self._desk.wanted(found, waiting, self._answers.entries)
+        silent = self._neighbours.silent
+        self._doubts.ask(found, silent)
+        wanted = self._desk.wanted(found, waiting, self._answers.entries, Doubtful(silent, self._doubts.hung))
         self._secrets.want(found.secrets)
         if found.secrets:
             self._answering.set()
         shown = self._shown
         if shown is None or wanted.ruled != shown.ruled or self._desk.grown or not self._haproxy.running():
             await self._begin(wanted)
-        elif wanted.maps != shown.maps or wanted.servers != shown.servers:
+            shown = Wanted(wanted.maps, wanted.servers, wanted.ruled)
+        if wanted != shown:
             paths = {name: str(self._shape.map(name)) for name in FILES}
             await self._haproxy.tell(commands(shown, wanted, paths))
         self._shown = wanted

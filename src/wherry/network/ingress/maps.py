@@ -24,8 +24,10 @@ ANY = "_"
 """Stands for a host that nobody has named: no host has an underscore alone."""
 
 Maps = dict[str, dict[str, str]]
-Servers = dict[tuple[str, int], Endpoint]
-"""(backend, slot from 1) -> where it sends."""
+Slot = tuple[str, int]
+"""Backend, and number from 1."""
+Servers = dict[Slot, Endpoint]
+"""Where each sends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,21 @@ class Wanted:
     maps: Maps
     servers: Servers
     ruled: Ruled
+    resting: frozenset[Slot] = frozenset()
+    """Servers that get nothing new, as their nodes give no sign and others are there."""
+    given_up: frozenset[Slot] = frozenset()
+    """Those of them that do not answer either: what they have in hand ends, and is sent to others where it may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """`silent`: nodes that give no sign. `hung`: endpoints there that do not answer."""
+
+    silent: frozenset[str] = frozenset()
+    hung: frozenset[Endpoint] = frozenset()
+
+
+NO_DOUBT = Doubtful()
 
 
 class Desk:
@@ -73,8 +90,9 @@ class Desk:
         return (f"{protocol}-{n}" for n in range(since, self.size.backends.get(protocol, 0)))
 
     def wanted(
-        self, picture: Picture, waiting: Mapping[Backend, Endpoint], answers: Mapping[str, str] | None = None
-    ) -> Wanted:
+        self, picture: Picture, waiting: Mapping[Backend, Endpoint], answers: Mapping[str, str] | None = None,
+        doubtful: Doubtful = NO_DOUBT,
+    ) -> Wanted:  # fmt: skip
         """What HAProxy is to show. `waiting`: where requests wait for backends that have no endpoint. `answers`: by
         path, what HAProxy answers itself."""
         for backend in [known for known in self._given if known not in picture.endpoints]:
@@ -82,11 +100,18 @@ class Desk:
             self._slots.pop(name, None)
             self._free[backend.options.protocol].append(name)
         servers: Servers = {}
+        resting: set[Slot] = set()
         for backend, endpoints in picture.endpoints.items():
             name = self._named(backend)
             held = (waiting[backend],) if not endpoints and backend in waiting else ()
-            servers |= {(name, slot): one for one, slot in self._placed(name, endpoints or held).items()}
-        return Wanted({**self._maps(picture), ANSWERS: dict(answers or {})}, servers, self._ruled(picture))
+            placed = self._placed(name, endpoints or held)
+            servers |= {(name, slot): one for one, slot in placed.items()}
+            doubted = [one for one in endpoints if picture.homes.get(one) in doubtful.silent]
+            if len(doubted) < len(endpoints):
+                resting |= {(name, placed[one]) for one in doubted}
+        given_up = frozenset(slot for slot in resting if servers[slot] in doubtful.hung)
+        maps = {**self._maps(picture), ANSWERS: dict(answers or {})}
+        return Wanted(maps, servers, self._ruled(picture), frozenset(resting), given_up)
 
     def _ruled(self, picture: Picture) -> Ruled:
         if not picture.doors:
@@ -160,12 +185,7 @@ def commands(old: Wanted, new: Wanted, files: Mapping[str, str]) -> list[str]:
 
     Servers come before the routes that lead to them, and go after.
     """
-    lines: list[str] = []
-    for (name, slot), endpoint in new.servers.items():
-        if old.servers.get((name, slot)) != endpoint:
-            server = f"{name}/s{slot}"
-            lines.append(f"set server {server} addr {endpoint.ip} port {endpoint.port}")
-            lines.append(f"set server {server} state ready")
+    lines = [*_server_commands(old, new)]
     for name in FILES:
         before, after = old.maps.get(name, {}), new.maps[name]
         for key, value in after.items():
@@ -176,6 +196,18 @@ def commands(old: Wanted, new: Wanted, files: Mapping[str, str]) -> list[str]:
         lines += [f"del map {files[name]} {_word(key)}" for key in before if key not in after]
     lines += [f"set server {name}/s{slot} state maint" for name, slot in old.servers if (name, slot) not in new.servers]
     return lines
+
+
+def _server_commands(old: Wanted, new: Wanted) -> Iterator[str]:
+    """Endpoints that are new, and those that rest or rest no more."""
+    for place, endpoint in new.servers.items():
+        server, another = f"{place[0]}/s{place[1]}", old.servers.get(place) != endpoint
+        if another:
+            yield f"set server {server} addr {endpoint.ip} port {endpoint.port}"
+        if another or (place in old.resting) != (place in new.resting):
+            yield f"set server {server} state {'drain' if place in new.resting else 'ready'}"
+        if place in new.given_up and (another or place not in old.given_up):
+            yield f"shutdown sessions server {server}"
 
 
 def _word(key: str) -> str:

@@ -35,6 +35,8 @@ class Picture:
 
     routes: dict[Place, Backend] = field(default_factory=dict)
     endpoints: dict[Backend, tuple[Endpoint, ...]] = field(default_factory=dict)
+    homes: dict[Endpoint, str] = field(default_factory=dict)
+    """The node of each endpoint, where one is known."""
     secrets: dict[str, Key] = field(default_factory=dict)
     secured: set[str] = field(default_factory=set)
     """Hosts with TLS."""
@@ -128,7 +130,9 @@ def find_endpoints(
     if backend not in found.endpoints:
         usable, closing = _endpoints(services[backend.service], backend.port, slices)
         # who may wait waits, rather than being sent to a pod that is going
-        found.endpoints[backend] = usable if usable or backend.options.hold else closing
+        chosen = usable if usable or backend.options.hold else closing
+        found.endpoints[backend] = tuple(sorted(chosen))
+        found.homes |= chosen
 
 
 def _claims(ingress: Ingress, problems: list[str]) -> Iterator[tuple[Place, IngressBackend]]:
@@ -179,20 +183,20 @@ def _port(service: Service, wanted: ServiceBackendPort) -> str | None:
 
 def _endpoints(
     service: Service, port: str, slices: Mapping[Key, Iterable[EndpointSlice]]
-) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:  # fmt: skip
-    """Those that are ready, and those that still serve while they go."""
+) -> tuple[dict[Endpoint, str], dict[Endpoint, str]]:  # fmt: skip
+    """Those that are ready, and those that still serve while they go, each with its node."""
     name = next(one.name for one in service.spec.ports if str(one.port) == port)
-    usable: set[Endpoint] = set()
-    closing: set[Endpoint] = set()
+    usable: dict[Endpoint, str] = {}
+    closing: dict[Endpoint, str] = {}
     for piece in slices.get(key_of(service), ()):
         number = next((port_number(p.port) for p in piece.ports if (p.name or "") == name and p.port), 0)
         for endpoint in piece.endpoints if number else ():
             for ip in filter(None, map(address, endpoint.addresses[:1])):
                 if ready(endpoint):
-                    usable.add(Endpoint(ip, number))
+                    usable[Endpoint(ip, number)] = endpoint.node_name or ""
                 elif endpoint.conditions.serving:
-                    closing.add(Endpoint(ip, number))
-    return tuple(sorted(usable)), tuple(sorted(closing))
+                    closing[Endpoint(ip, number)] = endpoint.node_name or ""
+    return usable, closing
 
 
 def _secure(ingress: Ingress, problems: list[str]) -> Iterator[tuple[str, Key | None]]:
