@@ -10,8 +10,9 @@ seconds; GRACE after the last renewal *that this process has seen change* the no
 it was lost. Its pods leave the endpoints at once, because they are marked not ready; the taint `unreachable` keeps new
 pods away and lets `tainteviction` delete the stateless ones at once, so that their ReplicaSet makes others.
 
-Times are ours, not the node's: clocks may differ, and after a restart of the server (when no agent could renew
-anything) every node has its full grace again. That memory is the one thing here that is not in the API.
+Times are ours, not the node's, by a clock that cannot be set: clocks may differ, and be put right. After a restart of
+the server (when no agent could renew anything) every node has its full grace again. That memory is the one thing here
+that is not in the API.
 Pods stay as they are while we seem to be cut off from the nodes rather than they from us (see `nodes.cut_off`): a
 service must not lose all its endpoints because its only node is slow to report.
 Stateful pods are another matter: they are replaced only once they cannot be running any more. When the agent's promise
@@ -86,10 +87,10 @@ class Heartbeats:
             return 0.0
         return now - before[1]
 
-    def cut_off(self, view: View) -> bool:
+    def cut_off(self, view: View, now: float) -> bool:
         """As `nodes.cut_off`, but a node that is late already counts as lost: all may be lost one after the other."""
         nodes = view.list(NODE)
-        late = sum(view.now - self._last.get(node.metadata.name, ("", view.now))[1] >= LATE for node in nodes)
+        late = sum(now - self._last.get(node.metadata.name, ("", now))[1] >= LATE for node in nodes)
         return too_many(max(late, lost_nodes(nodes)), len(nodes))
 
     def forget(self, name: str) -> None:
@@ -110,7 +111,7 @@ def controller(settings: Settings) -> Controller:
             renewals.forget(key.name)
             return
         renewals.saw(key.name, lease, steady)
-        age = heartbeats.age(node, lease, view.now)
+        age = heartbeats.age(node, lease, steady)
         grace = GRACE if conditions.get(node.status.conditions, "Ready") is not None else STARTUP_GRACE
         fenced = age >= grace and renewals.fenced(key.name, lease, steady)
         if age < grace:
@@ -120,7 +121,7 @@ def controller(settings: Settings) -> Controller:
         found = _conditions(node, view.now, lost=age >= grace, fenced=fenced)
         if found != node.status.conditions:
             yield from _say(node, found)
-        elif grace <= age and (age < grace + PAUSE or heartbeats.cut_off(view)):
+        elif grace <= age and (age < grace + PAUSE or heartbeats.cut_off(view, steady)):
             yield Requeue(PAUSE, "too many nodes are lost")
         else:
             yield from _act(view, node)

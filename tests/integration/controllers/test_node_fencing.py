@@ -32,11 +32,22 @@ NAMES = ("n1", "n2", "n3")
 WAIT = fencing.SECONDS + fencing.MARGIN
 
 
+class SetClock(LoopClock):
+    """`ahead`: by how much somebody has set it."""
+
+    ahead = 0.0
+
+    def now(self) -> float:
+        """The time of day."""
+        return super().now() + self.ahead
+
+
 class World:
     """Nodes that renew their leases while they are in `alive`, with a promise while they are in `promising`."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self.cluster = Cluster(LoopClock(), 0.05, graceful=True)
+        self.clock = SetClock()
+        self.cluster = Cluster(self.clock, 0.05, graceful=True)
         self.names = names
         self.alive, self.promising = set(names), set(names)
 
@@ -175,3 +186,19 @@ async def test_one_of_two_nodes_is_never_fenced() -> None:
         await asyncio.sleep(1000)
         assert not await world.fenced()
         assert await world.state("set") == "ending"
+
+
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0])
+async def test_a_clock_that_is_put_right_makes_nobody_lost_or_found(ahead: float) -> None:
+    """(Seeded fault: ages by the time of day. Then all are late at once, and the last ones while others are back.)"""
+    async with nodes(*NAMES) as world:
+        await world.pod("web", "ReplicaSet")
+        await world.pod("set", "StatefulSet")
+        world.clock.ahead = ahead
+        await asyncio.sleep(30)
+        assert await world.states("web", "set") == ["there", "there"]
+        world.alive.discard("n1")
+        await asyncio.sleep(30)
+        assert await world.states("web", "set") == ["ending", "there"]
+        await asyncio.sleep(WAIT - 30 + 5)
+        assert await world.states("web", "set") == ["ending", "gone"]
