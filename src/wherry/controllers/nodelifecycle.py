@@ -44,15 +44,17 @@ from wherry.reconcile.actions import Action, Emit, Replace, Requeue
 from wherry.reconcile.controller import Controller, Watch
 from wherry.reconcile.view import View
 
-GRACE = 20.0
-"""Seconds without a sign of life after which a node is lost."""
+GRACE = 19.0
+"""Seconds without a sign of life after which a node is lost: before 20 have passed, everybody can see it."""
 
 STARTUP_GRACE = 60.0
 """The same for a node that has never reported."""
 
-LATE, PAUSE = 10.5, 0.5
-"""An agent renews every 10 seconds. What fell silent at one moment is lost within 10 seconds of each other; so when the
-first has been lost for PAUSE, all the others are LATE."""
+PAUSE = 0.5
+"""Seconds that a node is lost before anything is done about it."""
+TOGETHER = 12.5
+"""An agent renews every 10 seconds, and a busy one a little later. What fell silent at one moment has renewed for the
+last time within so many seconds of each other; who renewed later than that after a lost node is there without it."""
 
 FENCE_AGAIN = 1.0
 """Seconds between looks at whether a lost node is fenced."""
@@ -87,11 +89,13 @@ class Heartbeats:
             return 0.0
         return now - before[1]
 
-    def cut_off(self, view: View, now: float) -> bool:
-        """As `nodes.cut_off`, but a node that is late already counts as lost: all may be lost one after the other."""
+    def cut_off(self, view: View, name: str) -> bool:
+        """As `nodes.cut_off`, but nodes that may have fallen silent together with this one count as lost: all may be
+        lost one after the other. Those that have not will show it in a moment."""
         nodes = view.list(NODE)
-        late = sum(now - self._last.get(node.metadata.name, ("", now))[1] >= LATE for node in nodes)
-        return too_many(max(late, lost_nodes(nodes)), len(nodes))
+        until = self._last[name][1] + TOGETHER
+        silent = sum(self._last.get(node.metadata.name, ("", until))[1] < until for node in nodes)
+        return too_many(max(silent, lost_nodes(nodes)), len(nodes))
 
     def forget(self, name: str) -> None:
         """The node is gone."""
@@ -121,7 +125,7 @@ def controller(settings: Settings) -> Controller:
         found = _conditions(node, view.now, lost=age >= grace, fenced=fenced)
         if found != node.status.conditions:
             yield from _say(node, found)
-        elif grace <= age and (age < grace + PAUSE or heartbeats.cut_off(view, steady)):
+        elif grace <= age and (age < grace + PAUSE or heartbeats.cut_off(view, key.name)):
             yield Requeue(PAUSE, "too many nodes are lost")
         else:
             yield from _act(view, node)

@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.host, pytest.mark.looptime(enabled=False)]
 HOST = "site.test"
 
 
-def test_no_request_to_a_live_node_fails(tmp_path: Path, tools: Path) -> None:
-    with Cluster(tmp_path / "cluster", nodes=3) as cluster:
+def test_no_request_to_a_live_node_fails(tmp_path_factory: pytest.TempPathFactory, tools: Path) -> None:
+    with Cluster(tmp_path_factory.mktemp("lost") / "cluster", nodes=3) as cluster:
         cluster.load_image(tools)
         for item in (deployment("web", replicas=3, topologySpreadConstraints=[spread("web")]), service("web"), entry()):
             cluster.kubectl("apply", "-f", "-", stdin=json.dumps(item))

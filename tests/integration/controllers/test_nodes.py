@@ -162,6 +162,21 @@ async def test_when_all_nodes_are_lost_nothing_is_evicted(names: tuple[str, ...]
         assert all(is_ready(pod) for pod in cluster.all(POD)), "services keep what they have"
 
 
+async def test_nodes_fall_silent_together_that_renewed_for_the_last_time_one_after_the_other() -> None:
+    """On a busy machine renewals come late. (Seeded fault: expect them within 10.5 seconds. Then n1's pods go.)"""
+    async with nodes() as (cluster, _):
+        for name in ("n1", "n2", "n3"):
+            ready = NodeCondition(type="Ready", status="True", reason="KubeletReady")
+            await cluster.set(NODE, Node(metadata=ObjectMeta(name=name), status=NodeStatus(conditions=(ready,))))
+        await web(cluster, "n1")
+        for name, later in (("n1", 7.0), ("n2", 4.9), ("n3", 0.0)):
+            spec = LeaseSpec(renew_time=micro_time_at(cluster.clock.now()))
+            await cluster.set(LEASE, Lease(metadata=ObjectMeta(name=name, namespace="kube-node-lease"), spec=spec))
+            await asyncio.sleep(later)
+        await asyncio.sleep(1000)
+        assert [pod for pod in cluster.all(POD) if pod.metadata.deletion_timestamp] == []
+
+
 async def test_nodes_have_time_to_report_to_a_server_that_was_away() -> None:
     """Controllers that start anew have no idea how long the API was away; no node is called lost for that."""
     async with nodes("n1", "n2", "n3") as (cluster, alive):
