@@ -93,13 +93,13 @@ class _Visitor:
                     await self.over.wait()
         self._leave()
 
-    async def try_once(self) -> bool:
-        """Whether the site is there."""
+    async def try_once(self) -> str:
+        """One request, on a connection of its own: the answer's status, or what went wrong."""
         try:
             async with asyncio.timeout(PATIENCE):
-                return await self._ask() == "200"
-        except (OSError, EOFError, ValueError):
-            return False
+                return await self._ask()
+        except (OSError, EOFError, ValueError) as error:
+            return f"{type(error).__name__} {error}"
         finally:
             self._leave()
 
@@ -124,9 +124,11 @@ class _Visitor:
 
 async def _served(visitor: _Visitor) -> None:
     """Wait until it is answered 200."""
-    async with asyncio.timeout(WARM):
-        while not await visitor.try_once():  # noqa: ASYNC110 - it is far away
-            await asyncio.sleep(PAUSE)
+    until = time.monotonic() + WARM
+    while (outcome := await visitor.try_once()) != "200":
+        if time.monotonic() > until:
+            raise SystemExit(f"{visitor.address} does not serve the site: {outcome}")
+        await asyncio.sleep(PAUSE)
 
 
 async def _body(reader: asyncio.StreamReader, head: str) -> None:
