@@ -2,11 +2,11 @@
 
     /usr/bin/python3 /server.py [port]
 
-GET answers "<VERSION> <host name>\\n"; of a path that begins with /work after 20 ms of processor time. On SIGTERM the
-listener is closed once what the kernel had accepted is served; an answer on a kept connection then says `Connection:
-close`; the process ends when no connection is left. New connections after SIGTERM are refused: the cluster promises
-that there are none. Standard library only, few modules: it is packed into an image with
-just the modules it imports.
+Every request is answered "<VERSION> <host name>\\n"; one for a path that begins with /work after 20 ms of processor
+time. On SIGTERM the listener is closed once what the kernel had accepted is served; an answer on a kept connection then
+says `Connection: close`; the process ends when no connection is left. New connections after SIGTERM are refused: the
+cluster promises that there are none. Standard library only, few modules: it is packed into an image with just the
+modules it imports.
 """
 
 import os
@@ -39,7 +39,7 @@ def answer(connection: socket.socket) -> None:
                 work()
             kept = b"close" if close else b"keep-alive"
             head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: %s\r\n\r\n" % (len(BODY), kept)
-            connection.sendall(head + (BODY if line.startswith(b"GET") else b""))
+            connection.sendall(head + (b"" if line.startswith(b"HEAD") else BODY))
             if close:
                 return
 

@@ -14,7 +14,8 @@ Times are ours, not the node's, by a clock that cannot be set: clocks may differ
 the server (when no agent could renew anything) every node has its full grace again. That memory is the one thing here
 that is not in the API.
 Pods stay as they are while we seem to be cut off from the nodes rather than they from us (see `nodes.cut_off`): a
-service must not lose all its endpoints because its only node is slow to report.
+service must not lose all its endpoints because its only node is slow to report. When that is over, nodes come back one
+after the other: nothing is done about the last ones for being last.
 Stateful pods are another matter: they are replaced only once they cannot be running any more. When the agent's promise
 says so (`renewals`, `api.core.fencing`), the Node gets the condition wherry.io/Fenced, on which `tainteviction` acts;
 the next sign of life takes it away.
@@ -76,18 +77,23 @@ class Heartbeats:
     """When each node was last seen to change its sign of life."""
 
     _last: dict[str, tuple[str, float]] = field(default_factory=dict)
+    _cut_off: bool = False
 
     def age(self, node: Node, lease: Lease | None, now: float) -> float:
-        """Seconds since the last change."""
+        """Seconds since the last change. Where we were cut off, and a node is back that has missed its time, nobody has
+        been able to give a sign until now: each has its full grace again."""
         ready = conditions.get(node.status.conditions, "Ready")
         renewed = lease.spec.renew_time if lease is not None else ""
         posted = ready.last_heartbeat_time if ready is not None and ready.reason != NEVER else None
         sign = f"{node.metadata.uid} {renewed} {posted or ''}"
         before = self._last.get(node.metadata.name)
-        if before is None or before[0] != sign:
-            self._last[node.metadata.name] = (sign, now)
-            return 0.0
-        return now - before[1]
+        if before is not None and before[0] == sign:
+            return now - before[1]
+        if before is not None and self._cut_off and now - before[1] >= TOGETHER:
+            self._last = {name: (known, now) for name, (known, _) in self._last.items()}
+            self._cut_off = False
+        self._last[node.metadata.name] = (sign, now)
+        return 0.0
 
     def cut_off(self, view: View, name: str) -> bool:
         """As `nodes.cut_off`, but nodes that may have fallen silent together with this one count as lost: all may be
@@ -95,7 +101,8 @@ class Heartbeats:
         nodes = view.list(NODE)
         until = self._last[name][1] + TOGETHER
         silent = sum(self._last.get(node.metadata.name, ("", until))[1] < until for node in nodes)
-        return too_many(max(silent, lost_nodes(nodes)), len(nodes))
+        self._cut_off = too_many(max(silent, lost_nodes(nodes)), len(nodes))
+        return self._cut_off
 
     def forget(self, name: str) -> None:
         """The node is gone."""
@@ -116,18 +123,21 @@ def controller(settings: Settings) -> Controller:
             return
         renewals.saw(key.name, lease, steady)
         age = heartbeats.age(node, lease, steady)
-        grace = GRACE if conditions.get(node.status.conditions, "Ready") is not None else STARTUP_GRACE
-        fenced = age >= grace and renewals.fenced(key.name, lease, steady)
-        if age < grace:
+        ready = conditions.get(node.status.conditions, "Ready")
+        grace = GRACE if ready is not None else STARTUP_GRACE
+        lost = age >= grace
+        known = conditions.is_true(node.status.conditions, fencing.CONDITION)
+        fenced = (lost or known) and renewals.fenced(key.name, lease, steady)
+        if not lost:
             yield Requeue(grace - age + 0.1, "heartbeat")
         elif not fenced:
             yield Requeue(FENCE_AGAIN, "its stateful pods may be running")
-        found = _conditions(node, view.now, lost=age >= grace, fenced=fenced)
+        found = _conditions(node, view.now, lost=lost, fenced=fenced)
         if found != node.status.conditions:
             yield from _say(node, found)
-        elif grace <= age and (age < grace + PAUSE or heartbeats.cut_off(view, key.name)):
+        elif lost and (age < grace + PAUSE or heartbeats.cut_off(view, key.name)):
             yield Requeue(PAUSE, "too many nodes are lost")
-        else:
+        elif lost or ready is None or ready.status != "Unknown":
             yield from _act(view, node)
 
     watches = (Watch(LEASE, _node),)

@@ -177,6 +177,52 @@ async def test_nodes_fall_silent_together_that_renewed_for_the_last_time_one_aft
         assert [pod for pod in cluster.all(POD) if pod.metadata.deletion_timestamp] == []
 
 
+async def renew(cluster: Cluster, name: str) -> None:
+    """Its agent is there, and says that it is Ready."""
+    now = cluster.clock.now()
+    spec = LeaseSpec(renew_time=micro_time_at(now))
+    await cluster.set(LEASE, Lease(metadata=ObjectMeta(name=name, namespace="kube-node-lease"), spec=spec))
+    node = await cluster.get(NODE, Key("", name))
+    if not conditions.is_true(node.status.conditions, "Ready"):
+        ready = NodeCondition(type="Ready", status="True", last_heartbeat_time=time_at(now))
+        await cluster.set(NODE, replace(node, status=replace(node.status, conditions=(ready,))))
+
+
+@pytest.mark.parametrize("away", [12.0, 15.0, 20.0, 25.0, 80.0])
+async def test_nodes_come_back_one_after_the_other_and_the_last_has_time(away: float) -> None:
+    """(Seeded fault: their grace goes on where it was. Then n1's pods go as soon as n2 is back.)"""
+    async with nodes("n1", "n2", "n3") as (cluster, alive):
+        await web(cluster, "n1")
+        await asyncio.sleep(100 - 5)
+        alive.clear()
+        await asyncio.sleep(away)
+        for name in ("n2", "n3", "n1"):
+            await renew(cluster, name)
+            alive.add(name)
+            await asyncio.sleep(5)
+        await asyncio.sleep(100)
+        assert [pod for pod in cluster.all(POD) if pod.metadata.deletion_timestamp] == []
+        assert all(node.spec.taints == () for node in cluster.all(NODE))
+        alive.discard("n1")
+        await asyncio.sleep(24)
+        assert len([pod for pod in cluster.all(POD) if pod.metadata.deletion_timestamp]) == 2
+
+
+async def test_one_that_does_not_come_back_is_lost_a_grace_later() -> None:
+    async with nodes("n1", "n2", "n3") as (cluster, alive):
+        await web(cluster, "n1")
+        await asyncio.sleep(95)
+        alive.clear()
+        await asyncio.sleep(80)
+        alive |= {"n2", "n3"}
+        for name in ("n2", "n3"):
+            await renew(cluster, name)
+        await asyncio.sleep(18)
+        assert [pod for pod in cluster.all(POD) if pod.metadata.deletion_timestamp] == []
+        await asyncio.sleep(6)
+        assert len([pod for pod in cluster.all(POD) if pod.metadata.deletion_timestamp]) == 2
+
+
 async def test_nodes_have_time_to_report_to_a_server_that_was_away() -> None:
     """Controllers that start anew have no idea how long the API was away; no node is called lost for that."""
     async with nodes("n1", "n2", "n3") as (cluster, alive):
