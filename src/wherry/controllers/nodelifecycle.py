@@ -77,11 +77,10 @@ class Heartbeats:
     """When each node was last seen to change its sign of life."""
 
     _last: dict[str, tuple[str, float]] = field(default_factory=dict)
-    _cut_off: bool = False
 
     def age(self, node: Node, lease: Lease | None, now: float) -> float:
-        """Seconds since the last change. Where we were cut off, and a node is back that has missed its time, nobody has
-        been able to give a sign until now: each has its full grace again."""
+        """Seconds since the last change. When the first is back of nodes that had fallen silent together, too many to
+        be lost, then it was we who were, until now: each has its full grace again."""
         ready = conditions.get(node.status.conditions, "Ready")
         renewed = lease.spec.renew_time if lease is not None else ""
         posted = ready.last_heartbeat_time if ready is not None and ready.reason != NEVER else None
@@ -89,20 +88,20 @@ class Heartbeats:
         before = self._last.get(node.metadata.name)
         if before is not None and before[0] == sign:
             return now - before[1]
-        if before is not None and self._cut_off and now - before[1] >= TOGETHER:
+        if before is not None and now - before[1] >= TOGETHER and too_many(self._silent(before[1]), len(self._last)):
             self._last = {name: (known, now) for name, (known, _) in self._last.items()}
-            self._cut_off = False
         self._last[node.metadata.name] = (sign, now)
         return 0.0
+
+    def _silent(self, since: float) -> int:
+        """How many may have fallen silent together with one that did at that moment, or before."""
+        return sum(last < since + TOGETHER for _, last in self._last.values())
 
     def cut_off(self, view: View, name: str) -> bool:
         """As `nodes.cut_off`, but nodes that may have fallen silent together with this one count as lost: all may be
         lost one after the other. Those that have not will show it in a moment."""
         nodes = view.list(NODE)
-        until = self._last[name][1] + TOGETHER
-        silent = sum(self._last.get(node.metadata.name, ("", until))[1] < until for node in nodes)
-        self._cut_off = too_many(max(silent, lost_nodes(nodes)), len(nodes))
-        return self._cut_off
+        return too_many(max(self._silent(self._last[name][1]), lost_nodes(nodes)), len(nodes))
 
     def forget(self, name: str) -> None:
         """The node is gone."""
