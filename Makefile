@@ -53,7 +53,7 @@ deny-starts: setup host ## 1,000 pods whose first act is to connect to a peer th
 show-load: setup host ## WordPress at https under ten times its load: replicas rise and fall, no request fails (six minutes)
 	pytest -q -s -m host tests/load
 
-outage: setup host ## a node or the API lost among three nodes: stateful pods never run twice, and never end for nothing
+outage: setup host ## a node of three lost under WordPress's visitors, the API lost for all: no request fails, no stateful pod runs twice
 	pytest -q -s -m host tests/outage
 
 clients: go host ## kubectl, Helm, Python and Go clients and operators against a running cluster
