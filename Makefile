@@ -75,8 +75,8 @@ conformance-smoke: go host ## a fixed selection of it, ten minutes
 conformance-update: go host ## run it, and write down what passes (tests/conformance/passing.txt, docs/conformance.md)
 	@$(CONFORMANCE) update
 
-disruption: setup host ## REQUESTS (1000000) while everything is disturbed: how many fail (NODES=, PACE=)
-	@python -m tests.disruption
+disruption: setup host ## REQUESTS (1000000) while everything is disturbed: how many fail (NODES=, PACE=, ONLY=upgrade)
+	@$(if $(ONLY),ONLY='$(ONLY)') python -m tests.disruption
 
 gateway-conformance: go host ## upstream's suite of the Gateway API, profile GATEWAY-HTTP (root; RUN= one test, CLASS= another class)
 	@RUN='$(RUN)' CLASS='$(CLASS)' BUILT='$(BUILT)' python -m tests.gateway

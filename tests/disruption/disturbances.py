@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -125,6 +125,17 @@ ROUND: tuple[Disturbance, ...] = (
 """In order. All of them once are a round."""
 UPGRADE = Disturbance("upgrade", upgrade)
 """The last of a round, where there are two releases."""
+
+
+def chosen(names: str) -> Sequence[Disturbance]:
+    """Those with these names (with commas between), in order; all for "". Raises SystemExit for a name of none."""
+    known = (*ROUND, UPGRADE)
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if strange := set(wanted) - {one.name for one in known}:
+        raise SystemExit(
+            f"no disturbance is called {min(strange)!r}; there are: {', '.join(one.name for one in known)}"
+        )
+    return [one for one in known if not wanted or one.name in wanted]
 
 
 def _end(path: Path, number: signal.Signals) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.disruption.disturbances import ROUND, UPGRADE, Disturbance
+from tests.disruption.disturbances import ROUND, Disturbance
 from tests.disruption.report import Result
 from tests.disruption.tally import QUIET
 from tests.disruption.world import World
@@ -23,10 +23,9 @@ def run(
     cluster: Cluster, requests: int, *, factor: float = 1.0, releases: Sequence[Path] = (),
     around: Sequence[Disturbance] = ROUND,
 ) -> Result:  # fmt: skip
-    """Whole rounds of disturbances until so many requests have been answered, at least one round; with an upgrade in
-    each where there are two releases. The cluster is of the first and has the image. A disturbance that does not end
+    """Whole rounds of disturbances until so many requests have been answered, at least one round. An upgrade goes from
+    one of the releases to the other; the cluster is of the first and has the image. A disturbance that does not end
     well ends the run."""
-    around = (*around, UPGRADE) if len(releases) > 1 else around
     with World.around(cluster, factor, releases) as world:
         begun = time.monotonic()
         time.sleep(WARM)
