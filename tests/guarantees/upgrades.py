@@ -56,6 +56,65 @@ ROWS = (
                 ),
             ),
             Proof(
+                "tests/contracts/store/test_sqlite.py::test_all_values_are_amended_or_none",
+                (
+                    fault(
+                        "a server that is killed while it fills in defaults leaves some of them",
+                        "store/database.py",
+                        "        with self._db:\n            for key, (revision, _)",
+                        "        if self._db:\n            for key, (revision, _)",
+                    ),
+                ),
+            ),
+            Proof(
+                "tests/contracts/store/test_sqlite.py::test_what_another_version_left_is_amended_where_it_lies",
+                (
+                    fault(
+                        "the copy for going back is made of what is amended already",
+                        "store/database.py",
+                        "            if takeover.copy is not None:\n                self._copy(takeover.copy)\n"
+                        "            self._configure(synchronous)\n            self._load()\n"
+                        "            if takeover.mark not in (0, self._mark):\n                self._amend(takeover)\n",
+                        "            self._configure(synchronous)\n            self._load()\n"
+                        "            if takeover.mark not in (0, self._mark):\n                self._amend(takeover)\n"
+                        "            if takeover.copy is not None:\n                self._copy(takeover.copy)\n",
+                    ),
+                ),
+            ),
+            Proof(
+                "tests/contracts/store/test_sqlite.py::test_amended_values_are_sealed_and_what_cannot_be_unsealed_stays",
+                (
+                    fault(
+                        "a Secret whose key is lost is written over with the little that is read instead",
+                        "store/sqlite.py",
+                        "value = None if plain == UNREADABLE else amend(key, plain)",
+                        "value = amend(key, plain)",
+                    ),
+                ),
+            ),
+            Proof(
+                "tests/unit/app/test_supervise.py::test_what_takes_a_place_loads_before_that_is_empty",
+                (
+                    fault(
+                        "the API is away while the new server loads its program",
+                        "app/supervise.py",
+                        "if not unit.ahead or self.descriptor is None:",
+                        "if unit.ahead or self.descriptor is None:",
+                    ),
+                ),
+            ),
+            Proof(
+                "tests/unit/app/test_supervise.py::test_what_has_loaded_and_does_not_get_the_word_ends",
+                (
+                    fault(
+                        "a server that waits for its turn begins when the supervisor is killed: there are two",
+                        "app/ahead.py",
+                        "return own.recv(len(GO)) == GO",
+                        "return own.recv(len(GO)) != LOADED",
+                    ),
+                ),
+            ),
+            Proof(
                 "tests/unit/app/test_supervise.py"
                 "::test_another_version_takes_over_in_the_same_process_and_keeps_the_children",
                 (

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from wherry.app import supervise, version
+from wherry.app import ahead, supervise, version
 from wherry.app.supervise import Unit
 from wherry.host import daemons, files
 
@@ -115,7 +115,7 @@ class Supervised:
         self._nudge()
         _wait(
             lambda: runs(self, unit) and self.program() != (),
-            unit.grace + WAIT,
+            unit.grace + WAIT + (ahead.SECONDS if unit.ahead else 0),
             f"{unit.name} does not run; see {unit.log}",
         )
 

@@ -15,7 +15,7 @@ import uvloop
 
 from wherry.aio.clock import Clock, SystemClock
 from wherry.apiserver.authn.requestheader import SharedAuthority
-from wherry.app import assemble, memory
+from wherry.app import ahead, assemble, memory
 from wherry.app import logging as logs
 from wherry.app.config import Config, ConfigError
 from wherry.store.log import Log, Unavailable
@@ -29,6 +29,12 @@ def main(config: Config, only: frozenset[str], *, verbose: bool) -> None:
     """Run until told to stop; exits with 1 when the store or the port fails."""
     memory.begin()
     logs.set_up(verbose=verbose)
+    if ahead.asked():
+        import wherry.controllers.registry  # what else is loaded in a thread, once the API listens
+        import wherry.scheduler.loop  # noqa: F401
+
+        if not ahead.turn():
+            sys.exit("nobody has given the word to begin")
     sys.exit(uvloop.run(serve(config, SystemClock(), only or assemble.PARTS)))
 
 

@@ -5,7 +5,8 @@ lock on `<run>/supervisor.lock` say that it runs. Woken by: the end of a unit (p
 (stop everything, in reverse order of names' `order`), time (back-off).
 
 Invariants: a running unit is adopted, never started twice, and ended first if it runs as something else than is asked;
-the supervisor may be killed at any moment without harm to its units; a unit that ends is started again at once, then
+the supervisor may be killed at any moment without harm to its units; where a unit becomes another, its process may load
+before the old one's ends; a unit that ends is started again at once, then
 ever more slowly, up to `CAP` seconds, while it keeps ending within `STEADY` seconds. Imports nothing large: it stays
 for months in a few megabytes.
 
@@ -28,6 +29,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from wherry.app.ahead import Ahead
 from wherry.host import daemons
 
 FIRST = 0.02
@@ -43,7 +45,8 @@ SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 
 class Unit(NamedTuple):
     """One process to keep running. `order`: lower starts earlier and stops later. `log` is a file. `version` is what
-    runs, wherry's own and what else a process is started anew for."""
+    runs, wherry's own and what else a process is started anew for. `ahead`: it loads before another's place is emptied
+    for it (`ahead.py`)."""
 
     name: str
     argv: tuple[str, ...]
@@ -51,6 +54,7 @@ class Unit(NamedTuple):
     order: int = 0
     grace: float = GRACE
     version: str = ""
+    ahead: bool = False
 
     def encode(self) -> str:
         """As the content of a unit file."""
@@ -103,12 +107,18 @@ def program(run: Path) -> tuple[str, ...]:
         return ()
 
 
+def environment(unit: Unit) -> dict[str, str]:
+    """The environment of a unit's process."""
+    return {**os.environ, MARK: unit.mark}
+
+
 class Watched:
     """A unit and its present process."""
 
-    def __init__(self, unit: Unit, run: Path) -> None:
+    def __init__(self, unit: Unit, run: Path, ahead: Ahead | None = None) -> None:
         self.unit = unit
         self.descriptor: int | None = None
+        self._ahead = ahead
         self.due = 0.0
         self._pid_file = run / f"{unit.name}.pid"
         self._process: daemons.Process | None = None
@@ -123,20 +133,33 @@ class Watched:
             self.stop()
         if self._process is None:
             try:
-                self._process = daemons.start(
-                    self.unit.argv, Path(self.unit.log), env={**os.environ, MARK: self.unit.mark}
-                )
+                self._process = self._start()
             except OSError as error:
                 say(f"{self.unit.name} cannot be started: {error}")
                 self._wait(now)
                 return
-            daemons.write_pid(self._pid_file, self._process)
             say(f"{self.unit.name} started, pid {self._process.pid}")
         self._since = now
         self.due = float("inf")
         self.descriptor = self._process.open()
         if self.descriptor is None:
             self.ended(now)
+
+    def load(self, unit: Unit) -> Ahead | None:
+        """Have the process load that is to take this one's place as that unit, where this one runs; None if there is
+        none: it is then started when this one has ended."""
+        if not unit.ahead or self.descriptor is None:
+            return None
+        try:
+            ahead = Ahead(unit.argv, Path(unit.log), environment(unit))
+        except OSError as error:
+            say(f"{unit.name} cannot be started: {error}")
+            return None
+        if ahead.wait():
+            return ahead
+        say(f"{unit.name} has not loaded ahead, pid {ahead.process.pid}")
+        ahead.drop()
+        return None
 
     def ended(self, now: float) -> None:
         """The process is gone: forget it and set when to start the next."""
@@ -154,6 +177,19 @@ class Watched:
             say(f"{self.unit.name} did not end within {self.unit.grace:.0f} s and was killed")
         self._process = None
         self._pid_file.unlink(missing_ok=True)
+
+    def _start(self) -> daemons.Process:
+        """The process that has loaded ahead, or a new one; its pid is noted before it does anything."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead.process.alive():
+            daemons.write_pid(self._pid_file, ahead.process)
+            ahead.go()
+            return ahead.process
+        if ahead is not None:
+            ahead.drop()
+        process = daemons.start(self.unit.argv, Path(self.unit.log), env=environment(self.unit))
+        daemons.write_pid(self._pid_file, process)
+        return process
 
     def _wait(self, now: float) -> None:
         self.due = now + self._delay
@@ -219,13 +255,17 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _apply(self, units: dict[str, Unit]) -> None:
+        loaded = {}
         for watched in self._in_order(reverse=True):
-            if units.get(watched.unit.name) != watched.unit:
+            unit = units.get(watched.unit.name)
+            if unit != watched.unit:
+                if unit is not None:
+                    loaded[unit.name] = watched.load(unit)
                 watched.stop()
                 del self._watched[watched.unit.name]
         for name, unit in units.items():
             if name not in self._watched:
-                self._watched[name] = Watched(unit, self._run)
+                self._watched[name] = Watched(unit, self._run, loaded.get(name))
 
     def _in_order(self, *, reverse: bool = False) -> list[Watched]:
         return sorted(self._watched.values(), key=lambda w: (w.unit.order, w.unit.name), reverse=reverse)

@@ -180,7 +180,7 @@ def units(config: Config) -> tuple[Unit, ...]:
         log, own = str(config.logs / f"{name}.log"), version.wherry()
         if name == "server":
             own += served(config)
-        return Unit(name, command, log, order=order, grace=10, version=own)
+        return Unit(name, command, log, order=order, grace=10, version=own, ahead=name == "server")
 
     servers = () if config.join else (unit("server", 0, "server", *root),)
     agents = (unit(agent_unit(node.name), 2, "agent", *root, "--node", node.name) for node in config.machines())

@@ -64,7 +64,7 @@ def _upgrade(config: Config, clock: SystemClock, steps: Steps, *, force: bool, o
     if not outcome.changed:
         click.echo(f"Everything on this machine runs wherry {outcome.after} already, nothing changed.")
         return
-    away = f", API away for at most {outcome.away:.1f} s" if outcome.away else ""
+    away = f", API away for {outcome.away:.1f} s" if outcome.away else ""
     click.echo(f"This machine runs wherry {outcome.after} now ({seconds:.1f} s{away}).")
 
 

@@ -18,6 +18,7 @@ KEPT = {
     "order": 0,
     "grace": 10.0,
     "version": "1.2.0",
+    "ahead": False,
 }
 SERVICE = f"""\
 [Unit]

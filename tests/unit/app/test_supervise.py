@@ -246,3 +246,73 @@ def test_the_mark_is_the_same_in_every_version() -> None:
     assert unit.mark == "0.1.0:7396cfdb"
     assert unit._replace(log="other", order=1, grace=5).mark == unit.mark
     assert len({unit.mark, unit._replace(version="0.1.1").mark, unit._replace(argv=("x",)).mark}) == 3
+
+
+SERVES = """
+import signal, sys, time
+from pathlib import Path
+from wherry.app import ahead
+out = Path(sys.argv[1])
+time.sleep(0.5)  # it loads
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+if ahead.asked():
+    if not ahead.turn():
+        out.open("a").write(f"{sys.argv[2]} without a word\\n")
+        sys.exit(1)
+out.open("a").write(f"{sys.argv[2]} serves\\n")
+signal.sigwait([signal.SIGTERM])
+out.open("a").write(f"{sys.argv[2]} ends\\n")
+"""
+
+
+def serve(running: Running, name: str) -> Path:
+    """Ask for a unit that tells in a file what it does, as a version of this name."""
+    out = running.run / "told"
+    out.touch()
+    argv = (sys.executable, "-c", SERVES, str(out), name)
+    unit = Unit("a", argv, str(running.run / "a.log"), grace=5, version=name, ahead=True)
+    (running.run / "units" / "a.json").write_text(unit.encode())
+    return out
+
+
+def test_what_takes_a_place_loads_before_that_is_empty(running: Running) -> None:
+    out = serve(running, "1")
+    running.start()
+    first = running.pid("a")
+    running.until(lambda: out.read_text() == "1 serves\n")
+    serve(running, "2")
+    running.kill(signal.SIGHUP)
+    running.until(lambda: out.read_text() == "1 serves\n1 ends\n2 serves\n")
+    second = running.pid("a", other_than=first)
+    assert second.started - first.started > 0
+    assert daemons.environment(second, supervise.MARK) == supervise.read_units(running.run)["a"].mark
+    second.signal(signal.SIGKILL)
+    running.until(lambda: out.read_text() == "1 serves\n1 ends\n2 serves\n2 serves\n")
+
+
+def test_what_has_loaded_and_does_not_get_the_word_ends(running: Running) -> None:
+    out = serve(running, "1")
+    running.start()
+    first = running.pid("a")
+    running.until(lambda: out.read_text() == "1 serves\n")
+    serve(running, "2")
+    running.kill(signal.SIGHUP)
+    assert running.process is not None
+    mother = running.process
+    running.until(lambda: len(children(mother)) == 2)
+    running.kill()
+    running.until(lambda: "2 without a word\n" in out.read_text())
+    assert first.alive()
+    running.start()
+    running.until(lambda: out.read_text().endswith("1 ends\n2 serves\n"))
+
+
+def test_what_does_not_load_ahead_is_started_in_the_usual_way(running: Running) -> None:
+    out = serve(running, "1")
+    running.start()
+    running.until(lambda: out.read_text() == "1 serves\n")
+    argv = ("sh", "-c", f"echo >> {out} $WHERRY_AHEAD tried; [ -z $WHERRY_AHEAD ] && exec sleep 60")
+    unit = Unit("a", argv, str(running.run / "a.log"), ahead=True)
+    (running.run / "units" / "a.json").write_text(unit.encode())
+    running.kill(signal.SIGHUP)
+    running.until(lambda: out.read_text() == "1 serves\n3 tried\n1 ends\ntried\n")

@@ -30,6 +30,7 @@ from wherry.app.supervise import Unit
 from wherry.app.upgrade import journal as journals
 from wherry.app.upgrade import plan as plans
 from wherry.app.upgrade import pods
+from wherry.app.upgrade.gap import Gap
 from wherry.app.upgrade.journal import Journal
 from wherry.app.upgrade.look import look
 from wherry.app.upgrade.plan import Found, Move, Plan
@@ -49,7 +50,7 @@ _TROUBLE = (Failed, KeeperError, ApiRefused, ApiUnreachable, OSError)
 
 @dataclass(slots=True)
 class Outcome:
-    """What was done. `away`: seconds without an API at most; `copy`: of the store, as the version before left it."""
+    """What was done. `away`: seconds without an API; `copy`: of the store, as the version before left it."""
 
     plan: Plan
     before: str
@@ -170,13 +171,13 @@ def _replace(config: Config, clock: Clock, steps: Steps, keep: Keeper, outcome: 
 
 def _replace_server(config: Config, clock: Clock, keep: Keeper, move: Move, outcome: Outcome, step: Step) -> None:
     left_by = store_copies.opened_by(config)
-    begun = clock.monotonic()
-    keep.put(move.after)
-    up.wait_for_server(config, clock, _crashes(keep, move.after))
-    outcome.away = clock.monotonic() - begun
+    with Gap(config, clock) as gap:
+        keep.put(move.after)
+        up.wait_for_server(config, clock, _crashes(keep, move.after))
+    outcome.away = gap.seconds
     outcome.copy = store_copies.copy_of(config, left_by) if left_by != version.wherry() else None
     kept = f", copy of the store: {outcome.copy}" if outcome.copy is not None else ""
-    step.detail = f"{move.was} -> {move.after.release}, API away for at most {outcome.away:.1f} s{kept}"
+    step.detail = f"{move.was} -> {move.after.release}, API away for {outcome.away:.1f} s{kept}"
 
 
 def _replace_agent(config: Config, clock: Clock, keep: Keeper, move: Move, outcome: Outcome, step: Step) -> None:
