@@ -37,9 +37,9 @@ ROWS = (
                 (
                     fault(
                         "a default that is new is filled in when a client writes: pods are refused, templates differ",
-                        "store/database.py",
-                        "if takeover.mark not in (0, self._mark):",
-                        "if takeover.mark < 0:",
+                        "app/store_defaults.py",
+                        "return None if full is obj or full == obj else codec.encode(full)",
+                        "return None",
                     ),
                 ),
             ),
@@ -109,8 +109,8 @@ ROWS = (
                     fault(
                         "a server that waits for its turn begins when the supervisor is killed: there are two",
                         "app/ahead.py",
-                        "return own.recv(len(GO)) == GO",
-                        "return own.recv(len(GO)) != LOADED",
+                        "return own.recv(len(GO)) == GO\n        except OSError:\n            return False",
+                        "return own.recv(len(GO)) != LOADED\n        except OSError:\n            return True",
                     ),
                 ),
             ),

@@ -253,7 +253,8 @@ import signal, sys, time
 from pathlib import Path
 from wherry.app import ahead
 out = Path(sys.argv[1])
-time.sleep(0.5)  # it loads
+out.open("a").write(f"{sys.argv[2]} loads\\n")
+time.sleep(0.5)
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 if ahead.asked():
     if not ahead.turn():
@@ -279,22 +280,23 @@ def test_what_takes_a_place_loads_before_that_is_empty(running: Running) -> None
     out = serve(running, "1")
     running.start()
     first = running.pid("a")
-    running.until(lambda: out.read_text() == "1 serves\n")
+    running.until(lambda: out.read_text() == "1 loads\n1 serves\n")
     serve(running, "2")
     running.kill(signal.SIGHUP)
-    running.until(lambda: out.read_text() == "1 serves\n1 ends\n2 serves\n")
+    over = "1 loads\n1 serves\n2 loads\n1 ends\n2 serves\n"
+    running.until(lambda: out.read_text() == over)
     second = running.pid("a", other_than=first)
     assert second.started - first.started > 0
     assert daemons.environment(second, supervise.MARK) == supervise.read_units(running.run)["a"].mark
     second.signal(signal.SIGKILL)
-    running.until(lambda: out.read_text() == "1 serves\n1 ends\n2 serves\n2 serves\n")
+    running.until(lambda: out.read_text() == f"{over}2 loads\n2 serves\n")
 
 
 def test_what_has_loaded_and_does_not_get_the_word_ends(running: Running) -> None:
     out = serve(running, "1")
     running.start()
     first = running.pid("a")
-    running.until(lambda: out.read_text() == "1 serves\n")
+    running.until(lambda: out.read_text() == "1 loads\n1 serves\n")
     serve(running, "2")
     running.kill(signal.SIGHUP)
     assert running.process is not None
@@ -304,15 +306,15 @@ def test_what_has_loaded_and_does_not_get_the_word_ends(running: Running) -> Non
     running.until(lambda: "2 without a word\n" in out.read_text())
     assert first.alive()
     running.start()
-    running.until(lambda: out.read_text().endswith("1 ends\n2 serves\n"))
+    running.until(lambda: out.read_text().endswith("1 ends\n2 loads\n2 serves\n"))
 
 
 def test_what_does_not_load_ahead_is_started_in_the_usual_way(running: Running) -> None:
     out = serve(running, "1")
     running.start()
-    running.until(lambda: out.read_text() == "1 serves\n")
+    running.until(lambda: out.read_text() == "1 loads\n1 serves\n")
     argv = ("sh", "-c", f"echo >> {out} $WHERRY_AHEAD tried; [ -z $WHERRY_AHEAD ] && exec sleep 60")
     unit = Unit("a", argv, str(running.run / "a.log"), ahead=True)
     (running.run / "units" / "a.json").write_text(unit.encode())
     running.kill(signal.SIGHUP)
-    running.until(lambda: out.read_text() == "1 serves\n3 tried\n1 ends\ntried\n")
+    running.until(lambda: out.read_text() == "1 loads\n1 serves\n3 tried\n1 ends\ntried\n")
