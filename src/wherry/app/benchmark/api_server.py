@@ -10,6 +10,7 @@ from wherry.app.config import Config
 
 EXTENDED = 3700
 """Seconds: a token for 3607 s that lives longer was extended."""
+SILENT = "{} does not answer"
 NO_NETWORK = "the store is files of the server process, which listens on nothing but the API's port"
 
 
@@ -21,6 +22,8 @@ def refuses_strangers(door: Door) -> Verdict:
 
 def trusts_own_authority(door: Door) -> Verdict:
     """Whether a certificate of somebody else's CA is worth nothing."""
+    if not door.nobody:
+        return bad(SILENT.format(door.address))
     if door.stranger in (0, 401, 403):
         return good(f"{door.address} refuses a client certificate that the cluster's CA did not sign")
     return bad(f"{door.address} answers {door.stranger} to a client certificate that the cluster's CA did not sign")
@@ -39,6 +42,8 @@ def shows_certificate(door: Door) -> Verdict:
 
 def strong(door: Door) -> Verdict:
     """Whether protocols and ciphers of old are refused."""
+    if not door.nobody:
+        return bad(SILENT.format(door.address))
     return either(
         (f"{door.address} speaks {one}" for one in door.weak),
         f"{door.address} refuses TLS before 1.2 and ciphers without forward secrecy or authenticated encryption",

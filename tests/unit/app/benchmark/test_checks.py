@@ -84,6 +84,13 @@ def test_without_anything_to_look_at_a_person_decides() -> None:
     assert chosen(["1.2.28"])[0].verdict(unsought).status == "manual"
 
 
+def test_who_does_not_answer_refuses_nobody() -> None:
+    (agent,) = GOOD.nodes
+    silent = replace(GOOD, nodes=(replace(agent, door=replace(agent.door, nobody=0, bystander=0, verified="refused")),))
+    found = {one.id for one in judge(chosen(["4.2"]), silent) if one.status in ("fail", "warn")}
+    assert found == {"4.2.1", "4.2.2", "4.2.3", "4.2.9", "4.2.12"}
+
+
 def test_sections_are_chosen() -> None:
     assert [one.id for one in chosen(["5.3", "2.1"])] == ["2.1", "5.3.1", "5.3.2"]
     assert len(chosen(["1"])) == 60
