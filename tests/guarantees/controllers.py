@@ -11,6 +11,8 @@ LIFECYCLE = "node/lifecycle.py"
 ENDS = "tests/integration/controllers/test_ends.py::"
 ROUNDS = "tests/integration/controllers/test_ownership_rounds.py::"
 RUNNER = "tests/unit/reconcile/test_runner.py::"
+FENCE = "tests/unit/node/test_fence.py::"
+FENCING = "tests/integration/controllers/test_node_fencing.py::"
 NODES = "tests/integration/controllers/test_nodes.py::"
 POD = "tests/unit/node/test_lifecycle.py::"
 AGENT = "tests/unit/node/test_agent.py::"
@@ -109,19 +111,55 @@ AHEAD = fault(
 ALL_LOST = fault(
     "when all nodes fall silent at once, their pods are evicted (kubernetes: a cut control plane)",
     "controllers/nodelifecycle.py",
-    "            if age < grace + PAUSE or heartbeats.cut_off(view):",
-    "            if age < grace + PAUSE:",
+    "        elif lost and (age < grace + PAUSE or heartbeats.cut_off(view, key.name)):",
+    "        elif lost and age < grace + PAUSE:",
+)
+LAST_BACK = fault(
+    "when all nodes come back, the pods of the last one are evicted for its being last",
+    "controllers/nodelifecycle.py",
+    "too_many(self._silent(before[1]), len(self._last))",
+    "False",
+)
+WALL_CLOCK = fault(
+    "a clock that is set makes nodes lost",
+    "controllers/nodelifecycle.py",
+    "        steady = settings.monotonic() if settings.monotonic is not None else view.now\n",
+    "        steady = view.now\n",
+)
+FEW_WITNESSES = fault(
+    "a stateful pod is replaced although its node may have been told to go on",
+    "api/core/fencing.py",
+    "    return fresh * 2 > witnesses",
+    "    return fresh > 0",
+)
+KEEPS_RUNNING = fault(
+    "an agent that is cut off lets its stateful pods run",
+    "node/promises.py",
+    "        return self.deadline is not None and now >= self.deadline - EARLY",
+    "        return False",
+)
+ENDS_ALONE = fault(
+    "an agent ends its stateful pods although the API is away for all",
+    "api/core/fencing.py",
+    "    return witnesses > 0 and away * 2 >= witnesses",
+    "    return False",
+)
+SECOND_LOST = fault(
+    "a node that is lost within a heartbeat of another's return is never fenced",
+    "node/fence.py",
+    "            if self._choose(self._witnesses()) != self._named:\n",
+    "            if False:\n",
 )
 OLD_SIGNS = Fault(
     "a server that comes back takes silence before its start for that of nodes",
     (
         Edit(
             "controllers/nodelifecycle.py",
-            "            self._last[node.metadata.name] = (sign, now)\n            return 0.0\n",
-            "            at = now\n"
-            "            if before is None and lease is not None and renewed:\n"
-            "                at = min(now, datetime.datetime.fromisoformat(str(renewed)).timestamp())\n"
-            "            self._last[node.metadata.name] = (sign, at)\n            return now - at\n",
+            "        self._last[node.metadata.name] = (sign, now)\n        return 0.0\n",
+            "        at = now\n"
+            "        if before is None and lease is not None and renewed:\n"
+            "            at = min(now, datetime.datetime.fromisoformat(str(renewed)).timestamp())\n"
+            "        self._last[node.metadata.name] = (sign, at)\n        return now - at\n",
         ),
         Edit("controllers/nodelifecycle.py", "from dataclasses import", "import datetime\nfrom dataclasses import"),
     ),
@@ -240,6 +278,21 @@ ROWS = (
         (
             Proof(NODES + "test_when_all_nodes_are_lost_nothing_is_evicted", (ALL_LOST,)),
             Proof(NODES + "test_nodes_have_time_to_report_to_a_server_that_was_away", (OLD_SIGNS,)),
+            Proof(NODES + "test_nodes_come_back_one_after_the_other_and_the_last_has_time", (LAST_BACK,)),
+            Proof(FENCE + "test_stateful_pods_go_on_where_the_api_is_gone_for_most", (ENDS_ALONE,)),
         ),
+        longer="three nodes, and the API cut from all of them for 80 seconds: `make outage`",
+    ),
+    Row(
+        "2.stateful-once",
+        "A stateful pod of a lost node is replaced once its node is fenced, after 60 seconds, and never runs twice",
+        (
+            Proof(FENCE + "test_a_node_that_is_cut_off_ends_its_stateful_pods_and_no_others", (KEEPS_RUNNING,)),
+            Proof(FENCE + "test_the_promise_names_others_as_soon_as_others_are_ready", (SECOND_LOST,)),
+            Proof(FENCING + "test_nothing_is_fenced_while_most_witnesses_are_silent", (FEW_WITNESSES,)),
+            Proof(FENCING + "test_a_clock_that_is_put_right_makes_nobody_lost_or_found", (WALL_CLOCK,)),
+        ),
+        missing="what ADR 21 lists as not covered: a whole machine that is paused and goes on, and the like",
+        longer="real nodes, an agent cut off and an agent stopped: `make outage`",
     ),
 )

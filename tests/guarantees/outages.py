@@ -58,6 +58,61 @@ ROWS = (
         missing="`make disruption` does not pass yet: a few requests fail while pods roll and all parts are killed",
     ),
     Row(
+        "3.lost-node",
+        "A node that freezes, dies or is cut off fails no request to another node that may be sent twice; others are "
+        "answered soon",
+        (
+            Proof(
+                "tests/unit/network/test_ingress_doubts.py"
+                "::test_what_haproxy_is_told_as_a_node_falls_silent_and_comes_back",
+                (
+                    fault(
+                        "requests that wait for a pod that hangs wait on",
+                        "network/ingress/maps.py",
+                        '            yield f"shutdown sessions server {server}"\n',
+                        "            yield from ()\n",
+                    ),
+                ),
+            ),
+            Proof(
+                "tests/unit/network/test_ingress_doubts.py::test_what_may_have_been_done_is_not_sent_again",
+                (
+                    fault(
+                        "a POST that may have been done is sent once more",
+                        "network/ingress/config.py",
+                        '    yield "    http-request disable-l7-retry unless { method GET HEAD OPTIONS }"\n',
+                        "    yield from ()\n",
+                    ),
+                ),
+            ),
+            Proof(
+                "tests/unit/network/test_ingress_doubts.py::test_a_suspicion_takes_the_last_place_from_nobody",
+                (
+                    fault(
+                        "an application that only a silent node has is taken away",
+                        "network/ingress/maps.py",
+                        "            if len(doubted) < len(endpoints):\n",
+                        "            if True:\n",
+                    ),
+                ),
+            ),
+            Proof(
+                "tests/unit/network/test_neighbours.py"
+                "::test_an_agent_that_starts_anew_is_refused_by_its_kernel_and_not_silent",
+                (
+                    fault(
+                        "an agent that is being upgraded makes its node silent",
+                        "network/neighbours.py",
+                        "            return error.errno in _SIGNS\n",
+                        "            return False\n",
+                    ),
+                ),
+            ),
+        ),
+        longer="a node frozen, then killed, under visitors at https: `tests/host/shows/test_lost_node.py`; WordPress: "
+        "`make outage`",
+    ),
+    Row(
         "3.udp-conntrack",
         "UDP clients that keep their port follow the endpoints of their Service, also past a restart of the proxy",
         (

@@ -25,7 +25,7 @@ def test_no_request_to_a_live_node_fails(tmp_path_factory: pytest.TempPathFactor
             cluster.kubectl("apply", "-f", "-", stdin=json.dumps(item))
         cluster.kubectl("rollout", "status", "deployment/web", "--timeout=90s")
         cluster.kubectl("wait", "secret/web-wherry-tls", "--for=create", "--timeout=30s")
-        course = lose(cluster, Site(HOST, "default", "app%3Dweb", 3), cluster.node_names[1])
+        course = lose(cluster, Site(HOST, "default", "app%3Dweb", 3), cluster.node_names[1], before=2, after=4)
         print(course.text())  # noqa: T201 - figures
         course.check()
 
