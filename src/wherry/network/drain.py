@@ -4,8 +4,9 @@
 2. wait until every Ready node's proxy shows that revision: this node's is in the process, the others are asked over
    HTTP (`health.py`, long poll), all at once;
 3. let what is on its way arrive for `SETTLE` seconds: connections that were sent to the pod a moment before and have
-   not been accepted, requests that follow on them, and clients that read EndpointSlices or DNS themselves: nobody can
-   ask those. A program that gets SIGTERM closes its listener, and the kernel resets what waits there.
+   not been accepted, requests that follow on them, a first packet that was lost and is sent again, to the same pod,
+   after a second (RFC 6298), and clients that read EndpointSlices or DNS themselves: nobody can ask those. A program
+   that gets SIGTERM closes its listener, and the kernel resets what waits there.
 
 The first two together are bounded by `limit`, since a node may be silent and the API server dead; both may just be
 starting anew, so it is no short one. A pod in no slice costs nothing, one that does not serve does not settle. Slices
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 AGAIN = 0.1
 """Seconds after which a node is asked again that did not answer."""
 LIMIT = 12.0
-SETTLE = 1.0
+SETTLE = 2.0
 
 
 def _pods(piece: EndpointSlice) -> Iterable[str]:

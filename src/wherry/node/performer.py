@@ -23,7 +23,7 @@ from wherry.api.types.core import Container as Spec
 from wherry.api.types.core import LifecycleHandler, Pod
 from wherry.client.events import Recorder
 from wherry.client.interface import Client
-from wherry.host import cgroups, consumption, mounts
+from wherry.host import arrivals, cgroups, consumption, mounts
 from wherry.machinery.errors import Conflict, NotFound
 from wherry.machinery.meta import Key, key_of
 from wherry.machinery.quantity import whole
@@ -41,6 +41,8 @@ from wherry.node.status import Publisher
 Drained = Callable[[Pod], Awaitable[None]]
 """Returns when no proxy sends new connections to the pod any more."""
 
+CATCH_UP = 3.0
+LOOK = 0.05
 MIN_STOP = 2.0
 """Seconds a process gets after its preStop hook used up the grace."""
 
@@ -342,6 +344,19 @@ class Performer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(bound):
                 await self.parts.drained(self.pod)
+                await self._caught_up()
+
+    async def _caught_up(self) -> None:
+        """Wait, some seconds at most, until the pod's programs have taken what has come: on a busy machine they are
+        late, and what is not taken is reset when they end."""
+        if self.pod.spec.host_network:
+            return
+        seen = self.parts.observer.pod(self.uid).containers
+        found = (groups.of_container(self.parts.config, self.pod, one.id) for one in seen if facts.running(one))
+        pid = next((pid for group in found for pid in consumption.processes(group)), 0)
+        until = self.parts.clock.monotonic() + CATCH_UP
+        while pid and arrivals.waiting(pid) and self.parts.clock.monotonic() < until:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK)  # the kernel tells nobody
 
     async def clear(self) -> None:
         """Take away what hooks made. Raises OSError."""

@@ -157,6 +157,28 @@ def pid_of(node: Node, pod: Pod) -> int:
     raise AssertionError("no process")
 
 
+async def test_who_waits_to_be_accepted_is_answered_before_the_pod_is_told_to_end(node: Node) -> None:
+    """A program that is late, as on a busy machine. (Seeded fault: SIGTERM at once: the kernel resets what waits.)"""
+    await node.run("web", {"command": [*SH, "exec /bin/busybox httpd -f -p 8080 -h /"]})
+    pod = await node.until("web", lambda one: ready(one) and one.status.pod_ip)
+    pid = pid_of(node, pod)
+    for _ in range(100):
+        with contextlib.suppress(OSError):
+            (await asyncio.open_connection(pod.status.pod_ip, 8080))[1].close()
+            break
+        await asyncio.sleep(0.05)
+    os.kill(pid, signal.SIGSTOP)
+    reader, writer = await asyncio.open_connection(pod.status.pod_ip, 8080)
+    writer.write(b"GET /none HTTP/1.0\r\n\r\n")
+    async with asyncio.TaskGroup() as group:
+        group.create_task(node.delete("web", grace=8))
+        await asyncio.sleep(1)
+        os.kill(pid, signal.SIGCONT)
+        async with asyncio.timeout(5):
+            assert b" 404 " in await reader.readline()
+    writer.close()
+
+
 async def test_volumes_environment_and_their_removal(node: Node) -> None:
     await node.api.create(CONFIGMAP, ConfigMap(metadata=ObjectMeta(name="cm", namespace="default"), data={"k": "one"}))
     await node.api.create(SECRET, Secret(metadata=ObjectMeta(name="s", namespace="default"), data={"pw": b"geheim"}))
