@@ -19,6 +19,12 @@ def is_ready(node: Node) -> bool:
     return ready is not None and ready.status == "True"
 
 
+def is_lost(node: Node) -> bool:
+    """Whether nobody knows how it is: its agent has not been heard of for long, or never."""
+    ready = condition(node, "Ready")
+    return ready is None or ready.status == "Unknown"
+
+
 def address(node: Node, type_: str) -> str:
     """Its first address of this type (InternalIP, ExternalIP, Hostname), or ""."""
     return next((a.address for a in node.status.addresses if a.type == type_), "")
