@@ -43,17 +43,26 @@ class Rest:
         server, user = content["clusters"][0]["cluster"], content["users"][0]["user"]
         self.url = urlsplit(server["server"])
         authority = base64.b64decode(server["certificate-authority-data"]).decode()
-        self._context = ssl.create_default_context(cadata=authority)
+        self.context = ssl.create_default_context(cadata=authority)
         with tempfile.NamedTemporaryFile() as pair:
             for field in ("client-certificate-data", "client-key-data"):
                 pair.write(base64.b64decode(user[field]))
             pair.flush()
-            self._context.load_cert_chain(pair.name)
+            self.context.load_cert_chain(pair.name)
+
+    @classmethod
+    def of(cls, url: str, authority: Path, certificate: Path, key: Path) -> Self:
+        """The API at a URL."""
+        rest = cls.__new__(cls)
+        rest.url = urlsplit(url)
+        rest.context = ssl.create_default_context(cafile=str(authority))
+        rest.context.load_cert_chain(certificate, key)
+        return rest
 
     def connect(self, timeout: float = 30.0) -> http.client.HTTPSConnection:
         """A new connection."""
         return http.client.HTTPSConnection(
-            self.url.hostname or "", self.url.port, timeout=timeout, context=self._context
+            self.url.hostname or "", self.url.port, timeout=timeout, context=self.context
         )
 
     def call(self, method: str, path: str, body: Json | None = None) -> Json:
