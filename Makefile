@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup go host format lint types imports unit check host-test test outage clients guarantees oracles conformance conformance-smoke conformance-update disruption show-load deny-starts bench bench-peer demo update update-facts verify docs clean
+.PHONY: help setup go host format lint types imports unit check host-test test outage clients guarantees histories oracles conformance conformance-smoke conformance-update disruption show-load deny-starts bench bench-peer demo update update-facts verify docs clean
 
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
@@ -46,6 +46,9 @@ test: $(if $(ROOT_USER),host) check $(if $(ROOT_USER),host-test) ## check, and a
 
 guarantees: setup $(if $(ROOT_USER),host) ## every promise's test under every fault that it must see (ROW= narrows it; 10 minutes)
 	@python -m tests.guarantees $(ROW) --jobs $(or $(JOBS),$$(nproc))
+
+histories: setup ## a hundred stories of random traffic, kill -9 and failing disks, every answer judged (WHERRY_HISTORIES=)
+	WHERRY_HISTORIES=$${WHERRY_HISTORIES:-100} pytest -q tests/integration/app/test_histories.py
 
 deny-starts: setup host ## 1,000 pods whose first act is to connect to a peer that a policy denies (WHERRY_STARTS=)
 	WHERRY_STARTS=$${WHERRY_STARTS:-1000} pytest -q -s -m host tests/host/shows/test_policy.py -k first_act

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.guarantees import (
     api_machinery,
     controllers,
+    histories,
     network,
     outages,
     security,
@@ -22,6 +23,7 @@ from tests.guarantees import (
 ROWS = (
     *store.ROWS,
     *watches.ROWS,
+    *histories.ROWS,
     *api_machinery.ROWS,
     *controllers.ROWS,
     *network.ROWS,

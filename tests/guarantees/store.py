@@ -292,7 +292,6 @@ ROWS = (
             Proof(LOG + "test_sixty_four_writers_get_one_order", (EARLY_ANSWER, DISORDER)),
             Proof(LOG + "test_as_many_writes_are_made_as_were_asked_for", (GAP_FILL,)),
         ),
-        missing="what many clients see over crashes is compared with the log, not judged by a linearisability checker",
     ),
     Row(
         "1.exact-keys",

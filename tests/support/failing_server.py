@@ -1,5 +1,5 @@
-"""The server process, API alone, on a disk that can fail: at the n-th sync, write (half of it is written) or for want of
-room. Other than the disk in memory, this one is still there when the process is killed.
+"""The server process, API alone, on a disk that can fail: at the n-th sync, write (half of it is written) or for want
+of room. Other than the disk in memory, this one is still there when the process is killed.
 
 Bookmarks come often, and a store that failed is noticed soon. Processes are forked from one that has imported all there
 is, so that a life begins within a fraction of a second.
@@ -17,9 +17,9 @@ from typing import Any
 import apsw
 import msgspec
 
+from wherry.apiserver.verbs import watch
 from wherry.app import server
 from wherry.app.config import Config
-from wherry.apiserver.verbs import watch
 
 BASE = "unix"
 """SQLite's own, by name: "" would mean this one, once it is the default."""

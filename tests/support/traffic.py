@@ -95,7 +95,16 @@ class User:
             for item in items:
                 self._seen[item.name] = item.revision
             self._record(
-                Call("list", begun, ended, 200, revision=int(meta["resourceVersion"]), items=items, limit=limit, after=after),
+                Call(
+                    "list",
+                    begun,
+                    ended,
+                    200,
+                    revision=int(meta["resourceVersion"]),
+                    items=items,
+                    limit=limit,
+                    after=after,
+                ),
                 body,
             )
             if not meta.get("continue"):

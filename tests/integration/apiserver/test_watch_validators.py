@@ -1,7 +1,7 @@
 """etcd's nine watch validators over HTTPS and SQLite, against the store's own log.
 
 Writers write; watchers of several kinds (all, by label, slow, reconnecting at random) note what they are told; the log
-is compacted every 50 ms. Afterwards each watcher's notes are compared with the log's replay (tests/support/watching.py).
+is compacted every 50 ms. Afterwards each watcher's notes are compared with the log's replay (support/watching.py).
 Seen to fail when a label that changes is told as MODIFIED to those who could not see the object before, and when a
 bookmark is one revision ahead of what was told.
 https://github.com/etcd-io/etcd/blob/main/tests/robustness/validate/watch.go

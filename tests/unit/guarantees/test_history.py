@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 from tests.support.history import UNKNOWN, Call, Item, Report, Step, check
 
 NAMES = ("a", "b")
+START = 10
 Live = dict[str, Step]
 
 
@@ -32,30 +34,28 @@ def explains(report: Report) -> bool:
         if not known and done == len(steps):
             return True
         first = min((calls[n].ended for n in known), default=float("inf"))
-        live: Live = {}
-        for step in steps[:done]:
-            if step.value is None:
-                live.pop(step.name)
-            else:
-                live[step.name] = step
         coming = steps[done] if done < len(steps) else None
-        for n in left:
-            if calls[n].begun > first:
-                continue
-            if calls[n].code in (200, UNKNOWN) and calls[n].verb not in ("get", "list"):
-                if coming is not None and now < coming.revision and _writes(calls[n], live, coming):
-                    if search(left - {n}, done + 1, coming.revision):
-                        return True
-            elif calls[n].verb == "list":
-                at = calls[n].revision
-                fits = now <= at and (coming is None or at < coming.revision)
-                if fits and list(calls[n].items) == _items(live) and search(left - {n}, done, at):
-                    return True
-            elif _answers(calls[n], live) and search(left - {n}, done, now):
-                return True
-        return False
+        after = {n: _next(calls[n], _live(steps[:done]), coming, now) for n in left if calls[n].begun <= first}
+        return any(search(left - {n}, done + more[0], more[1]) for n, more in after.items() if more is not None)
 
     return search(frozenset(range(len(calls))), 0, report.start)
+
+
+def _live(steps: Sequence[Step]) -> Live:
+    last = {step.name: step for step in steps}
+    return {name: step for name, step in last.items() if step.value is not None}
+
+
+def _next(call: Call, live: Live, coming: Step | None, now: int) -> tuple[int, int] | None:
+    """How many steps and which revision a call leads to if it happens now; None if it cannot."""
+    if call.code in (200, UNKNOWN) and call.verb not in ("get", "list"):
+        if coming is not None and now < coming.revision and _writes(call, live, coming):
+            return 1, coming.revision
+        return None
+    if call.verb == "list":
+        fits = now <= call.revision and (coming is None or call.revision < coming.revision)
+        return (0, call.revision) if fits and list(call.items) == _items(live) else None
+    return (0, now) if _answers(call, live) else None
 
 
 def _items(live: Live) -> list[Item]:
@@ -88,56 +88,63 @@ def _answers(call: Call, live: Live) -> bool:
     return (there.revision, there.value) == (call.revision, call.value)
 
 
+class Store:
+    """A right store: what it answers, one call after the other."""
+
+    def __init__(self, source: Any) -> None:
+        self._draw = source
+        self.live: Live = {}
+        self.steps: list[Step] = []
+        self.revision = START
+
+    def answer(self, call: Call) -> Call:
+        """The call with its answer."""
+        there = self.live.get(call.name)
+        if call.verb == "list":
+            return replace(call, name="", revision=self.revision, items=tuple(_items(self.live)))
+        if (call.verb == "create") is not (there is None):
+            return replace(call, code=409 if there is not None else 404)
+        if there is not None and call.expected not in (0, there.revision):
+            return replace(call, code=409)
+        if call.verb == "get" and there is not None:
+            return replace(call, revision=there.revision, value=there.value or "")
+        if not self._draw(st.integers(0, 5)):
+            return replace(call, code=self._draw(st.sampled_from((UNKNOWN, 503))))
+        done = self._write(call, "" if there is None else there.uid)
+        return done if self._draw(st.integers(0, 3)) else replace(call, code=UNKNOWN)
+
+    def _write(self, call: Call, uid: str) -> Call:
+        self.revision += self._draw(st.integers(1, 2))
+        step = Step(self.revision, call.name, call.value or None, uid or f"u{self.revision}")
+        self.steps.append(step)
+        self.live = _live(self.steps)
+        return replace(call, uid=uid) if call.verb == "delete" else replace(call, revision=self.revision)
+
+
 @st.composite
 def reports(draw: Any) -> Report:
     """A few calls as a right store answers them, some of them at the same time, and perhaps one thing that is wrong."""
-    live: Live = {}
-    calls: list[Call] = []
-    steps: list[Step] = []
-    revision = start = 10
+    store, calls = Store(draw), []
     for moment in range(draw(st.integers(1, 6))):
         verb = draw(st.sampled_from(("create", "update", "delete", "get", "list")))
-        name = draw(st.sampled_from(NAMES))
         begun, ended = moment - draw(st.integers(0, 3)) - 0.1, moment + draw(st.integers(0, 3)) + 0.1
-        expected = draw(st.sampled_from((0, 0, 11, revision))) if verb in ("update", "delete") else 0
+        expected = draw(st.sampled_from((0, 0, START + 1, store.revision))) if verb in ("update", "delete") else 0
         value = f"v{moment}" if verb in ("create", "update") else ""
-        call = Call(verb, begun, ended, 200, name, value, expected)
-        there = live.get(name)
-        if verb == "list":
-            call = replace(call, name="", revision=revision, items=tuple(_items(live)))
-        elif verb == "create" and there is not None:
-            call = replace(call, code=409)
-        elif verb != "create" and there is None:
-            call = replace(call, code=404)
-        elif there is not None and expected not in (0, there.revision):
-            call = replace(call, code=409)
-        elif verb == "get" and there is not None:
-            call = replace(call, revision=there.revision, value=there.value or "")
-        elif draw(st.integers(0, 5)):
-            revision += draw(st.integers(1, 2))
-            uid = f"u{moment}" if there is None else there.uid
-            step = Step(revision, name, None if verb == "delete" else value, uid)
-            steps.append(step)
-            if verb == "delete":
-                del live[name]
-                call = replace(call, uid=uid)
-            else:
-                live[name] = step
-                call = replace(call, revision=revision)
-            if not draw(st.integers(0, 3)):
-                call = replace(call, code=UNKNOWN, uid="", revision=0)
-        else:
-            call = replace(call, code=draw(st.sampled_from((UNKNOWN, 503))))
-        calls.append(call)
-    report = Report(tuple(calls), tuple(steps), start)
-    return draw(st.sampled_from((report, *spoilt(report))))
+        calls.append(store.answer(Call(verb, begun, ended, 200, draw(st.sampled_from(NAMES)), value, expected)))
+    report = Report(tuple(calls), tuple(store.steps), START)
+    chosen: Report = draw(st.sampled_from((report, *spoilt(report))))
+    return chosen
 
 
 def spoilt(report: Report) -> list[Report]:
     """The same with one thing changed: when, what or which revision somebody was answered, or what is stored."""
-    found = [msgspec.structs.replace(report, steps=report.steps[:-1])] if report.steps else []
+    found = [replace(report, steps=report.steps[:-1])] if report.steps else []
     for number, call in enumerate(report.calls):
-        changed = [replace(call, begun=call.begun - 3), replace(call, ended=call.begun), replace(call, begun=call.ended)]
+        changed = [
+            replace(call, begun=call.begun - 3),
+            replace(call, ended=call.begun),
+            replace(call, begun=call.ended),
+        ]
         if call.verb == "get":
             changed += [replace(call, code=404), *(replace(call, code=200, revision=s.revision, value=s.value or "")
                                                    for s in report.steps if s.name == call.name)]  # fmt: skip
@@ -145,9 +152,7 @@ def spoilt(report: Report) -> list[Report]:
             changed += [replace(call, revision=call.revision + by) for by in (-1, 1)]
         if call.code in (200, UNKNOWN) and call.verb not in ("get", "list"):
             changed += [replace(call, code=code) for code in (404, 409, 503, UNKNOWN)]
-        found += [
-            replace(report, calls=(*report.calls[:number], one, *report.calls[number + 1 :])) for one in changed
-        ]
+        found += [replace(report, calls=(*report.calls[:number], one, *report.calls[number + 1 :])) for one in changed]
     return found
 
 
@@ -182,7 +187,9 @@ def test_an_acknowledged_write_that_was_lost() -> None:
 
 def test_a_stale_read_after_a_restart() -> None:
     assert said(Call("get", 3.1, 3.2, 200, "a", "1", revision=11)) == ["older than what had been answered"]
-    assert said(Call("list", 6, 7, 200, revision=12, items=(Item("a", 12, "2"),))) == ["older than what had been answered"]
+    assert said(Call("list", 6, 7, 200, revision=12, items=(Item("a", 12, "2"),))) == [
+        "older than what had been answered"
+    ]
 
 
 def test_a_revision_that_goes_back() -> None:
