@@ -43,18 +43,23 @@ class Watcher:
             query = {"watch": "1", "resourceVersion": str(self.position), "allowWatchBookmarks": "true"}
             if self.colour:
                 query["labelSelector"] = f"colour={self.colour}"
-            end = source.expovariate(1 / self.reconnect) if self.reconnect else 3600.0
             try:
-                async with asyncio.timeout(end), session.get(self.url, params=query) as answer:
-                    async for line in answer.content:
-                        if line.endswith(b"\n"):  # not what a killed server left half-sent
-                            self.take(msgspec.json.decode(line))
-                        if self.pause:
-                            await asyncio.sleep(source.random() * self.pause)
+                async with session.get(self.url, params=query) as answer:
+                    await self._read(answer, source)
             except TimeoutError:
                 continue
             except (aiohttp.ClientError, OSError):
                 await asyncio.sleep(AWAY)
+
+    async def _read(self, answer: aiohttp.ClientResponse, source: random.Random) -> None:
+        """One watch. Raises TimeoutError where it is left."""
+        end = source.expovariate(1 / self.reconnect) if self.reconnect else 3600.0
+        async with asyncio.timeout(end):  # it begins once there is an answer: a busy machine gets on, too
+            async for line in answer.content:
+                if line.endswith(b"\n"):  # not what a killed server left half-sent
+                    self.take(msgspec.json.decode(line))
+                if self.pause:
+                    await asyncio.sleep(source.random() * self.pause)
 
     def take(self, event: dict[str, Any]) -> None:
         """One line."""
