@@ -12,7 +12,6 @@ from tests.guarantees.store import (
     ANSWERED_FIRST,
     ANY_REVISION,
     DISORDER,
-    EARLY_ANSWER,
     FORGETFUL,
     TOKEN_OFF,
 )
@@ -46,7 +45,6 @@ ROWS = (
                     ANSWERED_FIRST,
                     FORGETFUL,
                     ANY_REVISION,
-                    EARLY_ANSWER,
                     ALL_503,
                     BEHIND_AGAIN,
                     PRESENT_PAGE,
