@@ -133,9 +133,7 @@ def climb(scaled: Scaled, site: Site, rate: float, *, quiet: float, high: float)
         Visitors(site, rate) as visitors,
     ):
         try:
-            deployments.wait(lambda now: _replicas(now[name]) == scaled.minimum, SETTLE, "as few replicas as may be")
-            begun = time.monotonic()
-            time.sleep(quiet)
+            begun = _settled(deployments, name, scaled.minimum, quiet)
             visitors.rate, rose = rate * scaled.times, time.monotonic()
             deployments.wait(lambda now: _replicas(now[name]) > scaled.minimum, SETTLE, "more replicas")
             told.asked = time.monotonic() - rose
@@ -166,6 +164,18 @@ def climb(scaled: Scaled, site: Site, rate: float, *, quiet: float, high: float)
     assert not failures, f"{len(failures)} of {len(visitors.visits)} failed: {failures[:5]}"
     assert told.asked - told.over <= REACTION, told
     return told
+
+
+def _settled(seen: Follower, name: str, least: int, quiet: float) -> float:
+    """Wait until there have been as few replicas as may be for so long; since when. Raises AssertionError."""
+    since = time.monotonic()
+    while time.monotonic() - since < 3 * SETTLE:
+        seen.wait(lambda now: _replicas(now[name]) == least, 2 * SETTLE, "as few replicas as may be")
+        begun, events = time.monotonic(), len(seen.events)
+        time.sleep(quiet)
+        if all(_replicas(item) == least for _, item in seen.events[events:]):
+            return begun
+    raise AssertionError(f"the number of replicas has not settled at {least}")
 
 
 def opened(site: Site) -> None:

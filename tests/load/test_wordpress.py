@@ -14,7 +14,7 @@ from tests.support.rest import Rest
 from wherry.testing.cluster import Cluster
 
 pytestmark = [pytest.mark.host, pytest.mark.looptime(enabled=False)]
-RATE = 4.0
+RATE = 0.6
 """Requests a second before the load rises: half of them are made by PHP and the database."""
 
 
