@@ -101,6 +101,8 @@ class Look:
     images: Usage
     own: tuple[int, int]
     """CPU nanoseconds and resident bytes of the agent itself."""
+    tasks: tuple[int, int]
+    """Processes and threads on the machine, and the most there may be."""
 
 
 @dataclass(slots=True)
@@ -153,7 +155,7 @@ class Meter:
             all_pods_rate=self._rate(now, self.config.cgroups, everything.cpu), traffic=consumption.of_network(),
             disk=consumption.of_filesystem(self.config.root),
             images_disk=consumption.of_filesystem(place if place.exists() else self.config.root), images=images,
-            own=_own(),
+            own=_own(), tasks=machine.pids(),
         )  # fmt: skip
         self._cpu = {group: one for group, one in self._cpu.items() if one[0] == now or now - one[0] < WALK_EVERY}
         return look

@@ -64,7 +64,8 @@ def resource(look: Look) -> str:
         text.add("gauge", "container_swap_usage_bytes", swap % "container", one.use.swap, labels, at=at)
     text.add("counter", "node_cpu_usage_seconds_total", cpu % "node", look.node.cpu / 1e9, at=at)
     text.add("gauge", "node_memory_working_set_bytes", memory % "node", look.total - look.available, at=at)
-    text.add("gauge", "node_swap_usage_bytes", swap % "node", look.node.swap, at=at)
+    of_node = "Current swap usage of the node in bytes. Reported only on non-windows systems"
+    text.add("gauge", "node_swap_usage_bytes", of_node, look.node.swap, at=at)
     for each in look.pods:
         labels = {"namespace": each.pod.metadata.namespace, "pod": each.pod.metadata.name}
         text.add("counter", "pod_cpu_usage_seconds_total", cpu % "pod", each.use.cpu / 1e9, labels, at=at)

@@ -33,7 +33,7 @@ def summary(name: str, booted: float, look: Look, *, only_cpu_and_memory: bool =
                 "imageFs": _space(at, look.images_disk, used=look.images.used),
                 "containerFs": _space(at, look.images_disk, used=_layers(look)),
             },
-            "rlimit": {"time": at, "curproc": look.node.pids},
+            "rlimit": {"time": at, "maxpid": look.tasks[1], "curproc": look.tasks[0]},
         }
     pods = [_pod(at, look, one, brief=only_cpu_and_memory) for one in look.pods]
     return {"node": _without_none(node), "pods": pods}

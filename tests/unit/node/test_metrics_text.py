@@ -17,6 +17,7 @@ def _look() -> Look:
     return Look(
         at=100.25, node=Use(cpu=9_000_000_000), node_rate=1, total=1000, available=400, pods=(each,), all_pods=Use(),
         all_pods_rate=None, traffic=(), disk=None, images_disk=None, images=Usage(0), own=(1, 2),
+        tasks=(300, 4000),
     )  # fmt: skip
 
 
@@ -43,6 +44,7 @@ def test_summary_has_available_memory_only_under_a_limit() -> None:
     assert "usageNanoCores" not in one["cpu"]
     assert one["network"]["rxBytes"] == 1
     assert found["node"]["memory"]["workingSetBytes"] == 600
+    assert {name: found["node"]["rlimit"][name] for name in ("curproc", "maxpid")} == {"curproc": 300, "maxpid": 4000}
     assert "network" not in stats_summary.summary("n", 1.0, _look(), only_cpu_and_memory=True)["pods"][0]
 
 
