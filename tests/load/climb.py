@@ -25,6 +25,7 @@ from wherry.host import consumption
 REACTION = 10.0
 """Seconds from the threshold to more replicas: the promise."""
 SETTLE = 60.0
+TRIES = 20
 Json = dict[str, Any]
 
 
@@ -94,14 +95,14 @@ class Use:
         before: dict[str, int] = {}
         moment = time.monotonic()
         while not self._stop.wait(1.0):
-            counts, now = self._counts(), time.monotonic()
+            counts, now = self.counts(), time.monotonic()
             both = counts.keys() & before.keys()
             if both:
                 used = sum(counts[one] - before[one] for one in both) / (now - moment) / 1e6
                 self.shares.append((now, used / len(both) / (self._scaled.milli * self._scaled.percent / 100)))
             before, moment = counts, now
 
-    def _counts(self) -> dict[str, int]:
+    def counts(self) -> dict[str, int]:
         """Nanoseconds by container, of the pods that are Ready."""
         found = {}
         for pod in filter(ready, list(self._pods.objects.values())):
@@ -164,6 +165,24 @@ def climb(scaled: Scaled, site: Site, rate: float, *, quiet: float, high: float)
     assert not failures, f"{len(failures)} of {len(visitors.visits)} failed: {failures[:5]}"
     assert told.asked - told.over <= REACTION, told
     return told
+
+
+def rate_for(scaled: Scaled, site: Site, share: float) -> float:
+    """Requests a second so that the higher load is worth `share` times what one pod aims at: by what a request costs on
+    this machine today. Raises AssertionError."""
+    opened(site)
+    visitors = Visitors(site, 1)
+    with Follower(scaled.rest, scaled.pods) as pods:
+        pods.wait(lambda now: sum(map(ready, now.values())) == scaled.minimum, SETTLE, "the pods of before alone")
+        use = Use(scaled, pods)
+        before = use.counts()
+        seen = [visitors.visit(page, kept=False) for _ in range(TRIES) for page in site.pages]
+        after = use.counts()
+    assert not [one for one in seen if one.error], seen
+    cost = sum(count - before.get(one, 0) for one, count in after.items()) / len(seen) / 1e6
+    aim = scaled.milli * scaled.percent / 100
+    sys.stdout.write(f"a request costs {cost:.1f} ms of processor time\n")
+    return share * aim / cost / scaled.times
 
 
 def _settled(seen: Follower, name: str, least: int, quiet: float) -> float:
