@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wherry.api.gateway.kinds import Gateway, GatewayClass, GatewayClassSpec, HTTPRoute
@@ -18,7 +18,7 @@ from wherry.machinery.codec import from_dict
 from wherry.machinery.meta import Key, ObjectMeta, key_of
 from wherry.network.ingress.certificates import listing
 from wherry.network.ingress.config import Shape, render
-from wherry.network.ingress.gateways import Asked, asked
+from wherry.network.ingress.gateways import Asked, Known, asked
 from wherry.network.ingress.maps import EXACT, PREFIXES, SITES, Desk, Wanted
 from wherry.network.ingress.routes import Picture
 from wherry.network.ingress.sites import Site
@@ -121,3 +121,31 @@ def test_a_service_that_speaks_http_2_is_spoken_to_so() -> None:
     assert "backend h2c-1\n" in written
     assert "server s1 127.0.0.1:1 disabled proto h2\n" in written
     assert "h2c" not in render(Shape(Path("/e")), Desk().size, {})
+
+
+HOSTS = st.sampled_from(("", "a.test", "b.test", "*.test"))
+WHERE = st.sampled_from(("one", "missing"))
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), HOSTS, WHERE, st.sampled_from(("", "*.test", "a.test"))), max_size=10))
+def test_what_is_known_changes_no_answer(history: list[tuple[int, str, str, str]]) -> None:
+    """However routes, listeners and Services come and change, it is as if all were worked out anew."""
+    known = Known()
+    routes: dict[Key, HTTPRoute] = {}
+    for number, host, where, listener in history:
+        rule = {"backendRefs": [{"name": where, "port": 80}]}
+        spec = {"parentRefs": [{"name": "g"}], "hostnames": [host] if host else [], "rules": [rule]}
+        made = from_dict(HTTPRoute, {"metadata": {"name": f"r{number}", "namespace": "d"}, "spec": spec})
+        routes = {key: one for key, one in routes.items() if host or key.name != f"r{number - 1}"} | {
+            key_of(made): made
+        }
+        services = {} if where == "missing" else {Key("d", "one"): ONE}
+        listeners = [{"name": "l", "port": 80, "protocol": "HTTP", "hostname": listener}]
+        spec = {"gatewayClassName": "w", "listeners": [*listeners, {"name": "m", "port": 81, "protocol": "HTTP"}]}
+        gateway = from_dict(Gateway, {"metadata": {"name": "g", "namespace": "d"}, "spec": spec})
+        world = World(
+            classes={"w": GatewayClass(spec=GatewayClassSpec(controller_name=CONTROLLER))},
+            gateways={Key("d", "g"): gateway}, routes=routes, services=services,
+        )  # fmt: skip
+        assert asked(world, known) == asked(world)

@@ -37,7 +37,7 @@ from wherry.network.ingress.answers import Answers
 from wherry.network.ingress.config import Shape, listens, render
 from wherry.network.ingress.doors import Doors
 from wherry.network.ingress.doubts import Doubts
-from wherry.network.ingress.gateways import Asked, asked
+from wherry.network.ingress.gateways import Asked, Known, asked
 from wherry.network.ingress.hold import Hold
 from wherry.network.ingress.maps import FILES, Desk, Doubtful, Wanted, commands, text
 from wherry.network.ingress.routes import Picture, Readings, find_endpoints, picture
@@ -71,6 +71,7 @@ class Entry:
         self._secrets = Secrets(client, clock, shape, self._wake_up)
         self._answers = Answers(client, self._wake_up)
         self._gateways = Watched(client, clock, self._ask_again)
+        self._known = Known()
         self._found: Asked | None = None  # until a Gateway, a route or a Service is another
         self._doors = Doors(client, node, self._wake_up)
         self._answering = asyncio.Event()
@@ -185,7 +186,8 @@ class Entry:
     async def _asked(self) -> Asked:
         """What Gateways ask for, on the ports that this node can have."""
         if self._found is None:
-            self._found = asked(self._gateways.world(self._caches.of(SERVICE).objects))
+            world = self._gateways.world(self._caches.of(SERVICE).objects)
+            self._found = asked(world, self._known)
         found = self._found
         usual = (self._shape.http, self._shape.https)
         shared = (door.port for door in found.doors if not door.address)

@@ -6,11 +6,13 @@ https://gateway-api.sigs.k8s.io/reference/spec/#httproutespec
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from wherry.api.gateway.attachment import Place, parents
-from wherry.api.gateway.backends import Led, lead
+from wherry.api.gateway.backends import Led, lead, mirrored
 from wherry.api.gateway.hostnames import covers, rank
 from wherry.api.gateway.kinds import (
     BackendRef,
@@ -23,10 +25,11 @@ from wherry.api.gateway.kinds import (
     RouteMatch,
     RouteRule,
 )
-from wherry.api.gateway.listeners import Judged, all_of, judge
+from wherry.api.gateway.listeners import Judged, Judgement, all_of, judge
 from wherry.api.gateway.support import milliseconds, unsupported
 from wherry.api.gateway.world import World, age
-from wherry.machinery.meta import Key
+from wherry.api.types.core import Service
+from wherry.machinery.meta import Key, key_of
 from wherry.network.ingress.backends import Backend, Options
 from wherry.network.ingress.routes import Picture, hold_seconds
 from wherry.network.ingress.sites import (
@@ -74,14 +77,76 @@ class Asked:
     def backends(self) -> Iterator[Backend]:
         """Everybody who may answer."""
         for site in self.sites:
-            for rule in site.rules:
-                yield from rule.backends
+            yield from site.backends
 
 
-def asked(world: World) -> Asked:
-    """Work it out."""
+Sorted = tuple[tuple[object, ...], Rule]
+"""A rule with what sorts it."""
+At = tuple[Door, str]
+"""Where a site is: a port and a host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What a route adds to sites, as long as it and the Services that it names are the same objects."""
+
+    route: HTTPRoute
+    services: tuple[tuple[Key, Service | None], ...]
+    rules: Mapping[At, tuple[Sorted, ...]]
+
+    def stands(self, world: World, route: HTTPRoute) -> bool:
+        """Whether nothing of that is another."""
+        return self.route is route and all(world.services.get(key) is found for key, found in self.services)
+
+
+class Known:
+    """What was worked out before, so that with thousands of routes a change of one is small. Changes no answer."""
+
+    def __init__(self) -> None:
+        self._basis: object = None
+        self._pieces: dict[Key, Piece] = {}
+        self._sites: dict[At, tuple[list[tuple[Sorted, ...]], Site]] = {}
+
+    def begin(self, world: World, judgement: Judgement) -> None:
+        """Forget all where Gateways, or who may refer to what, are others than before."""
+        listeners = [
+            (key_of(one.gateway), one.listener, one.kinds, one.served, one.address) for one in all_of(judgement)
+        ]
+        basis = (listeners, world.grants, world.namespaces)
+        if basis != self._basis:
+            self._basis = basis
+            self._pieces.clear()
+        for key in self._pieces.keys() - world.routes.keys():
+            del self._pieces[key]
+
+    def piece(self, world: World, judgement: Judgement, route: HTTPRoute) -> Piece:
+        """Of a route."""
+        key = key_of(route)
+        found = self._pieces.get(key)
+        if found is None or not found.stands(world, route):
+            found = self._pieces[key] = _piece(world, judgement, route)
+        return found
+
+    def sites(self, wanted: Mapping[At, list[tuple[Sorted, ...]]]) -> Iterator[Site]:
+        """A site for each place; the one that is known where all that is in it is."""
+        before, self._sites = self._sites, {}
+        for at, parts in wanted.items():
+            known = before.get(at)
+            if known is not None and len(known[0]) == len(parts) and all(map(operator.is_, known[0], parts)):
+                site = known[1]
+            else:
+                found = sorted(chain.from_iterable(parts), key=operator.itemgetter(0))
+                site = Site(*at, tuple(rule for _, rule in found))
+            self._sites[at] = (parts, site)
+            yield site
+
+
+def asked(world: World, known: Known | None = None) -> Asked:
+    """Work it out; `known`: with what was so before."""
+    known = known or Known()
     judgement = judge(world)
-    rules: dict[tuple[Door, str], list[tuple[tuple[object, ...], Rule]]] = {}
+    known.begin(world, judgement)
+    rules: dict[At, list[tuple[Sorted, ...]]] = {}
     secrets: dict[str, Key] = {}
     for judged in all_of(judgement):
         if judged.served:
@@ -90,20 +155,26 @@ def asked(world: World) -> Asked:
                 host = judged.listener.hostname.lower()
                 secrets.setdefault(host if host and not index else f"+{secret}", secret)
     for route in sorted(world.routes.values(), key=age):
-        served: dict[tuple[Door, str], None] = {}
-        for parent in parents(world, judgement, route):
-            for place in parent.places:
-                if place.judged.served:
-                    hosts = _nearest(place, judgement[parent.gateway])
-                    served |= dict.fromkeys((_door(place.judged), host) for host in hosts)
-        for door, host in served:
-            rules.setdefault((door, host), []).extend(_rules(world, route, door))
-    sites = [
-        Site(door, host, tuple(rule for _, rule in sorted(found, key=lambda one: one[0])))
-        for (door, host), found in rules.items()
-    ]
-    sites.sort(key=lambda site: (site.door, *(-number for number in rank(site.host)), site.host))
+        for at, found in known.piece(world, judgement, route).rules.items():
+            rules.setdefault(at, []).append(found)
+    sites = sorted(known.sites(rules), key=operator.attrgetter("order"))
     return Asked(tuple(sites), secrets)
+
+
+def _piece(world: World, judgement: Judgement, route: HTTPRoute) -> Piece:
+    served: dict[At, None] = {}
+    for parent in parents(world, judgement, route):
+        for place in parent.places:
+            if place.judged.served:
+                hosts = _nearest(place, judgement[parent.gateway])
+                served |= dict.fromkeys((_door(place.judged), host) for host in hosts)
+    refs = (ref for rule in route.spec.rules for ref in (*rule.backend_refs, *mirrored(rule)))
+    keys = {Key(ref.namespace or route.metadata.namespace, ref.name) for ref in refs}
+    return Piece(
+        route,
+        tuple((key, world.services.get(key)) for key in keys),
+        {(door, host): tuple(_rules(world, route, door)) for door, host in served},
+    )
 
 
 def _nearest(place: Place, listeners: Iterable[Judged]) -> Iterator[str]:
@@ -119,7 +190,7 @@ def _door(judged: Judged) -> Door:
     return Door(judged.listener.port, judged.secure, judged.address or "")
 
 
-def _rules(world: World, route: HTTPRoute, door: Door) -> Iterator[tuple[tuple[object, ...], Rule]]:
+def _rules(world: World, route: HTTPRoute, door: Door) -> Iterator[Sorted]:
     """A rule for each match, with what sorts it."""
     for number, rule in enumerate(route.spec.rules):
         if unsupported(rule) is not None:

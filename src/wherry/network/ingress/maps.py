@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from wherry.network.ingress.backends import Backend, Endpoint, Place, Protocol
 from wherry.network.ingress.routes import Picture
-from wherry.network.ingress.sites import Door, Site, plain
+from wherry.network.ingress.sites import Door, Site
 
 PROTOCOLS: tuple[Protocol, ...] = ("http", "https", "proxy", "h2c")
 EXACT, PREFIXES, HOSTS, SECURE, TIMEOUTS, BODIES = "exact", "prefix", "hosts", "secure", "timeouts", "bodies"
@@ -119,9 +119,9 @@ class Desk:
         sites: list[Site] = []
         names: dict[Backend, str] = {}
         for site in picture.sites:
-            if plain(site) is None:
+            if site.plain is None:
                 sites.append(site)
-                names |= {one: self._given[one] for rule in site.rules for one in rule.backends}
+                names |= {one: self._given[one] for one in site.backends}
             elif not site.named:
                 sites.append(Site(site.door, site.host))
         return Ruled(picture.doors, tuple(sites), names)
@@ -171,7 +171,7 @@ class Desk:
         for site in picture.sites:
             if site.named:
                 maps[SITES][site.name] = "1"
-            for place, backend in (plain(site) or {}).items():
+            for place, backend in (site.plain or {}).items():
                 maps[EXACT if place.match == "exact" else PREFIXES][_key(place)] = self._given[backend]
         return maps
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from wherry.network.ingress.backends import Backend
 from wherry.network.ingress.corsconfig import shared
 from wherry.network.ingress.mirrors import copied
-from wherry.network.ingress.sites import Changes, Condition, Door, Edit, NewPath, Rule, Sending, Site, Target, plain
+from wherry.network.ingress.sites import Changes, Condition, Door, Edit, NewPath, Rule, Sending, Site, Target
 from wherry.network.ingress.wording import text, word
 
 _NO_RULE = "!{ var(txn.rule) -m found }"
@@ -69,7 +69,7 @@ def answer(sites: Iterable[Site], exact: str, prefixes: str, named: Callable[[Ba
     yield "    http-request set-var(txn.folder) path,concat(/)"
     number = 0
     for site in sites:
-        if plain(site) is not None:
+        if site.plain is not None:
             continue
         here = f"{{ var(txn.site) -m str -- {word(site.name)} }}"
         for rule in site.rules:

@@ -8,10 +8,12 @@ configuration, and a new worker takes over with them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
+from wherry.api.gateway.hostnames import rank
 from wherry.network.ingress.backends import Backend, Place
 
 What = Literal["path", "prefix", "path-regex", "method", "header", "header-regex", "query", "query-regex"]
@@ -122,9 +124,9 @@ class Door(NamedTuple):
     address: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Site:
-    """One host of a port."""
+    """One host of a port. What follows from it is worked out once: it is asked for with every change of any."""
 
     door: Door
     host: str
@@ -135,27 +137,38 @@ class Site:
         """Whether its host is a name, no wildcard."""
         return bool(self.host) and not self.host.startswith("*.")
 
-    @property
+    @cached_property
     def name(self) -> str:
         """What it is called in maps: no host of an Ingress has a `|`."""
         at = f"{self.door.address}:" if self.door.address else ""
         return f"{at}{self.door.port}|{self.host or '_'}"
 
+    @cached_property
+    def order(self) -> tuple[Door, int, int, str]:
+        """Sorts sites: of a port, more exact hosts come first."""
+        exact, length = rank(self.host)
+        return (self.door, -exact, -length, self.host)
 
-def plain(site: Site) -> dict[Place, Backend] | None:
-    """A site's rules as routes like those of Ingress; None where they are more than that."""
-    found: dict[Place, Backend] = {}
-    for rule in site.rules:
-        if rule != Rule(rule.conditions, targets=rule.targets) or len(rule.conditions) != 1:
-            return None
-        if len(rule.targets) != 1 or rule.targets[0].backend is None or rule.targets[0].changes != NOTHING:
-            return None
-        condition = rule.conditions[0]
-        if condition.what not in ("path", "prefix") or not _in_maps(condition.value):
-            return None
-        match: Literal["exact", "prefix"] = "exact" if condition.what == "path" else "prefix"
-        found.setdefault(Place(site.name, match, condition.value), rule.targets[0].backend)
-    return found
+    @cached_property
+    def backends(self) -> tuple[Backend, ...]:
+        """Everybody who gets requests, each once."""
+        return tuple(dict.fromkeys(backend for rule in self.rules for backend in rule.backends))
+
+    @cached_property
+    def plain(self) -> Mapping[Place, Backend] | None:
+        """Its rules as routes like those of Ingress; None where they are more than that."""
+        found: dict[Place, Backend] = {}
+        for rule in self.rules:
+            if rule != Rule(rule.conditions, targets=rule.targets) or len(rule.conditions) != 1:
+                return None
+            if len(rule.targets) != 1 or rule.targets[0].backend is None or rule.targets[0].changes != NOTHING:
+                return None
+            condition = rule.conditions[0]
+            if condition.what not in ("path", "prefix") or not _in_maps(condition.value):
+                return None
+            match: Literal["exact", "prefix"] = "exact" if condition.what == "path" else "prefix"
+            found.setdefault(Place(self.name, match, condition.value), rule.targets[0].backend)
+        return found
 
 
 def _in_maps(path: str) -> bool:

@@ -62,8 +62,12 @@ class Watched:
     def _gateway(self, old: Object | None, new: Object | None) -> None:
         if new is not None and GATEWAYCLASS not in self._caches:
             for resource in _MORE:
-                self._caches.add(resource).listen(lambda old, new: self._changed())
-        self._changed()
+                self._caches.add(resource).listen(self._other)
+        self._other(old, new)
+
+    def _other(self, old: Object | None, new: Object | None) -> None:
+        if old is None or new is None or _asks_otherwise(old, new):
+            self._changed()
 
     def world(self, services: Mapping[Key, Service]) -> World:
         """Everything as it is now."""
@@ -78,3 +82,10 @@ class Watched:
             services=services,
             taken=taken((), services.values()),
         )
+
+
+def _asks_otherwise(old: Object, new: Object) -> bool:
+    """Whether more is another than what controllers say of it."""
+    before, after = old.metadata, new.metadata
+    asked = (before.uid, before.generation, before.deletion_timestamp, before.labels, before.annotations)
+    return asked != (after.uid, after.generation, after.deletion_timestamp, after.labels, after.annotations)
