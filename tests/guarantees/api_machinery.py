@@ -94,8 +94,8 @@ STATUS_BY_PUT = fault(
 SPEC_BY_STATUS = fault(
     "a PUT of the status writes the spec",
     STRATEGY,
-    "taken: T = replace(old, status=new.status, metadata=new.metadata)",
-    "taken: T = replace(new, status=new.status, metadata=new.metadata)",
+    "taken: T = replace(old, status=new.status, metadata=meta)",
+    "taken: T = replace(new, status=new.status, metadata=meta)",
 )
 NOOP_WRITES = fault(
     "a write that changes nothing makes a new revision",

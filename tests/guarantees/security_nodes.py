@@ -109,7 +109,7 @@ ROWS = (
                     fault(
                         "any certificate of the cluster opens the agent",
                         "node/api.py",
-                        "        if allowed(certificate):",
+                        "        if allowed(certificate, request.path):",
                         "        if certificate:",
                     ),
                 ),
