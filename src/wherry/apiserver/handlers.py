@@ -36,7 +36,7 @@ from wherry.machinery import codec
 from wherry.machinery.errors import APIError, BadRequest, NotAcceptable, NotFound
 from wherry.machinery.meta import DeleteOptions
 from wherry.machinery.resource import Resource
-from wherry.machinery.validation import not_supported, required
+from wherry.machinery.validation import not_supported, refuse, required
 
 Handler = Callable[[Api, Request, RequestInfo, Resource[Any]], Awaitable[Answer]]
 _VALIDATIONS = ("Ignore", "Warn", "Strict", "")
@@ -56,8 +56,9 @@ async def dispatch(api: Api, request: Request, info: RequestInfo) -> Answer:
         if handler is None or info.verb not in resource.verbs:
             raise no_such_verb(resource, info.verb)
         answer = await handler(api, request, info, resource)
-    if resource.custom is not None and resource.custom.deprecation and isinstance(answer, Response):
-        answer.warnings = (resource.custom.deprecation, *answer.warnings)
+    warning = resource.deprecated if resource.custom is None else resource.custom.deprecation
+    if warning and isinstance(answer, Response):
+        answer.warnings = (warning, *answer.warnings)
     return answer
 
 
@@ -212,7 +213,12 @@ async def create_one(api: Api, request: Request, info: RequestInfo, resource: Re
         return Response(codec.encode(await review(api, ctx, sent.obj)), 201, warnings=tuple(ctx.warnings))
     if sent.obj.metadata.resource_version:
         raise BadRequest("resourceVersion should not be set on objects to be created")
-    obj = sent.obj if ctx.view is None else ctx.view.store(sent.obj, None)
+    obj = sent.obj
+    if ctx.view is not None:
+        refused = list(resource.validate(resource.default(obj), None))
+        if refused:
+            raise refuse(resource.group, resource.kind, obj.metadata.name, refused)
+        obj = ctx.view.store(obj, None)
     entry = await create(api, ctx, obj)
     return answer_object(ctx, entry, request, api, 201)
 

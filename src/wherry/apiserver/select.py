@@ -50,7 +50,7 @@ def _read(labels: str, fields: str) -> tuple[LabelQuery, list[tuple[str, str, st
     try:
         query = selectors.parse_labels(labels)
     except ValueError as error:
-        raise BadRequest(f"unable to parse requirement: {error}") from None
+        raise BadRequest(str(error)) from None
     try:
         return query, list(selectors.parse_fields(fields))
     except ValueError as error:

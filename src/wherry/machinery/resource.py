@@ -84,6 +84,8 @@ class Resource(Generic[T]):
     do not pass through `prepare` either."""
     warn: Callable[[T, T | None], Iterable[str]] = _no_warning
     """Warnings for the client (`Warning: 299` headers)."""
+    deprecated: str = ""
+    """What everybody who uses the kind is warned of."""
     columns: tuple[Column[T], ...] = ()
     """Columns after NAME and before nothing: AGE is written by the kind itself where upstream has it."""
     fields: Mapping[str, Callable[[T], str]] | None = None

@@ -186,3 +186,71 @@ async def test_a_status_endpoint_takes_no_metadata_that_is_not_its_own(http: Htt
     ):
         done = await http("PATCH", f"{path}/status", {"metadata": meta}, MERGE)
         assert {name for name, value in meta.items() if done.body["metadata"].get(name) == value} == taken
+
+
+async def test_a_binding_is_of_the_pod_in_the_path(http: Http) -> None:
+    pods = "/api/v1/namespaces/demo/pods"
+    spec = {"automountServiceAccountToken": False, "containers": [{"name": "c", "image": "i"}]}
+    await http("POST", pods, {"metadata": {"name": "p"}, "spec": spec})
+    for name, target, code, message in (
+        ("other", "n", 400, "name in URL does not match name in Binding object"),
+        ("p", "N_", 422, 'Binding "p" is invalid: target.name: Invalid value: "N_": a lowercase RFC 1123 subdomain'),
+    ):
+        body = {"metadata": {"name": name}, "target": {"kind": "Node", "name": target}}
+        refused = await http("POST", f"{pods}/p/binding", body)
+        assert (refused.code, refused.message[: len(message)]) == (code, message)
+    asked = await http("GET", f"{pods}/p/log?tailLines=-1&limitBytes=0")
+    assert (asked.code, asked.message) == (
+        422, 'PodLogOptions "p" is invalid: [tailLines: Invalid value: -1: must be greater than or equal to 0, '
+             "limitBytes: Invalid value: 0: must be greater than 0]",
+    )  # fmt: skip
+
+
+async def test_what_is_deleted_is_what_was_meant(http: Http) -> None:
+    made = await http("POST", MAPS, {"metadata": {"name": "a"}})
+    uid = made.body["metadata"]["uid"]
+    revision = made.body["metadata"]["resourceVersion"]
+    for wanted, message in (
+        ({"uid": "1"}, f"the UID in the precondition (1) does not match the UID in record ({uid}). The object might "
+                       "have been deleted and then recreated"),
+        ({"resourceVersion": "1"}, "the ResourceVersion in the precondition (1) does not match the ResourceVersion in "
+                                   f"record ({revision}). The object might have been modified"),
+    ):  # fmt: skip
+        refused = await http("DELETE", f"{MAPS}/a", {"preconditions": wanted})
+        assert (refused.code, refused.message) == (409, f'Operation cannot be fulfilled on ConfigMap "a": {message}')
+    assert (await http("DELETE", f"{MAPS}/a", {"gracePeriodSeconds": -1})).code == 200
+
+
+async def test_old_kinds_warn_and_new_events_say_when(http: Http) -> None:
+    for path, text in (
+        ("/api/v1/endpoints", "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"),
+        ("/api/v1/componentstatuses", "v1 ComponentStatus is deprecated in v1.19+"),
+    ):
+        assert (await http("GET", path)).headers["Warning"] == f'299 - "{text}"'
+    events = "/apis/events.k8s.io/v1/namespaces/demo/events"
+    refused = await http("POST", events, {"metadata": {"name": "e"}, "regarding": {"kind": "Pod", "namespace": "demo"}})
+    assert (refused.code, "eventTime: Required value" in refused.message) == (422, True)
+
+
+async def test_a_certificate_is_named(http: Http) -> None:
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    told = await http("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body)
+    (credential,) = told.body["status"]["userInfo"]["extra"]["authentication.kubernetes.io/credential-id"]
+    assert credential.startswith("X509SHA256=")
+    assert len(credential) == len("X509SHA256=") + 64
+
+
+async def test_definitions_are_listed_as_upstream_lists_them(http: Http) -> None:
+    kinds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    versions = [{"name": "v1", "served": True, "storage": True, "schema": schema}]
+    names = {"plural": "foos", "kind": "Foo", "shortNames": ["fo", "fu"]}
+    spec = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": versions}
+    await http("POST", kinds, {"metadata": {"name": "foos.example.com"}, "spec": spec})
+    table = (await http("GET", f"{kinds}/foos.example.com", Accept="application/json;as=Table;v=v1;g=meta.k8s.io")).body
+    names_ = [column["name"] for column in table["columnDefinitions"]]
+    assert names_ == ["Name", "Scope", "Versions", "Created At", "Group", "Kind", "ShortNames", "Established"]
+    (row,) = table["rows"]
+    assert [row["cells"][i] for i in (0, 1, 2, 4, 5, 6)] == [
+        "foos.example.com", "Namespaced", "v1(storage)", "example.com", "Foo", "fo,fu",
+    ]  # fmt: skip

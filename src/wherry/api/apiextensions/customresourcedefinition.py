@@ -12,6 +12,7 @@ from wherry.api.defaulting import fill
 from wherry.api.gateway.bundle import comes_with_wherry
 from wherry.api.types.apiextensions import CustomResourceConversion, CustomResourceDefinition
 from wherry.machinery.codec import to_dict
+from wherry.machinery.resource import Column
 from wherry.machinery.structural.formats import known
 from wherry.machinery.validation import FieldError
 
@@ -100,8 +101,28 @@ def ending(crd: CustomResourceDefinition) -> CustomResourceDefinition:
     return replace(crd, metadata=replace(crd.metadata, finalizers=(*crd.metadata.finalizers, FINALIZER)))
 
 
+def _versions(crd: CustomResourceDefinition, _: float) -> str:
+    served = (version for version in crd.spec.versions if version.served)
+    return ",".join(sorted(version.name + ("(storage)" if version.storage else "") for version in served))
+
+
+def _established(crd: CustomResourceDefinition, _: float) -> bool:
+    return any(c.type == "Established" and c.status == "True" for c in crd.status.conditions)
+
+
+COLUMNS: tuple[Column[CustomResourceDefinition], ...] = (
+    Column("Scope", lambda crd, _: crd.spec.scope, description="Cluster/Namespaced"),
+    Column("Versions", _versions, description="Served versions"),
+    Column("Created At", lambda crd, _: crd.metadata.creation_timestamp, type="date"),
+    Column("Group", lambda crd, _: crd.spec.group, wide=True, description="API group"),
+    Column("Kind", lambda crd, _: crd.spec.names.kind, wide=True, description="CustomResource kind"),
+    Column("ShortNames", lambda crd, _: ",".join(crd.spec.names.short_names), wide=True, description="Short names"),
+    Column("Established", _established, wide=True, type="boolean", description="Established status"),
+)
+
 CUSTOMRESOURCEDEFINITION = declare(
     CustomResourceDefinition,
+    columns=COLUMNS,
     default=default,
     prepare=prepare,
     validate=validate,

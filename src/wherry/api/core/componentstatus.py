@@ -20,4 +20,4 @@ COLUMNS: tuple[Column[ComponentStatus], ...] = (
     Column("Error", lambda c, _: _health(c)[2]),
 )
 
-COMPONENTSTATUS = declare(ComponentStatus, columns=COLUMNS)
+COMPONENTSTATUS = declare(ComponentStatus, columns=COLUMNS, deprecated="v1 ComponentStatus is deprecated in v1.19+")

@@ -77,4 +77,10 @@ def _port(path: str, port: EndpointPort, *, need_name: bool) -> Errors:
         yield from named(f"{path}.appProtocol", port.app_protocol, qualified_name)
 
 
-ENDPOINTS = declare(Endpoints, columns=COLUMNS, default=default, validate=validate)
+ENDPOINTS = declare(
+    Endpoints,
+    deprecated="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    columns=COLUMNS,
+    default=default,
+    validate=validate,
+)

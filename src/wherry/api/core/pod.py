@@ -18,7 +18,8 @@ from wherry.api.core.pod_state import (
     is_terminal,
     ready_since,
 )
-from wherry.api.core.pod_validation import check_binding, check_ephemeral, check_resize, validate, validate_status
+from wherry.api.core.pod_status_validation import validate_status
+from wherry.api.core.pod_validation import check_binding, check_ephemeral, check_resize, validate
 from wherry.api.core.pod_warnings import pod_warnings
 from wherry.api.core.podspec_defaults import default_pod
 from wherry.api.declare import declare

@@ -211,8 +211,38 @@ def check_resize(new: Pod, old: Pod | None) -> Errors:
         return
     if new.status.qos_class and new.status.qos_class != compute_qos(new.spec):
         yield invalid("spec", new.status.qos_class, "Pod QOS Class may not change as a result of resizing")
+    if not _can_resize(old):
+        yield forbidden("spec", "Pod running on node without support for resize")
+    yield from _removed(new.spec, old.spec)
     if _amountless(new.spec) != _amountless(old.spec):
         yield forbidden("spec", "only cpu and memory resources are mutable")
+
+
+def _can_resize(pod: Pod) -> bool:
+    """Whether the pod's node reports the size of containers, which says that it can change it."""
+    running = (status for status in pod.status.container_statuses if status.state.running is not None)
+    first = next(running, None)
+    return first is None or first.resources is not None
+
+
+def _removed(new: PodSpec, old: PodSpec) -> Errors:
+    """What is asked for or limited stays so, in another amount."""
+    for field, mine, theirs in (
+        ("initContainers", new.init_containers, old.init_containers),
+        ("containers", new.containers, old.containers),
+    ):
+        for index, (after, before) in enumerate(zip(mine, theirs, strict=True)):
+            at = f"spec.{field}[{index}].resources"
+            if not before.resources.requests.keys() <= after.resources.requests.keys():
+                yield forbidden(f"{at}.requests", "resource requests cannot be removed")
+            if not before.resources.limits.keys() <= after.resources.limits.keys():
+                yield forbidden(f"{at}.limits", "resource limits cannot be removed")
+    if old.resources is None or new.resources is None:
+        return
+    if not old.resources.requests.keys() <= new.resources.requests.keys():
+        yield forbidden("spec.resources.requests", "pod-level resource requests cannot be removed")
+    if not old.resources.limits.keys() <= new.resources.limits.keys():
+        yield forbidden("spec.resources.limits", "pod-level resource limits cannot be removed")
 
 
 def _amountless(spec: PodSpec) -> PodSpec:
@@ -237,14 +267,3 @@ def check_binding(new: Pod, old: Pod | None) -> Errors:
     """/binding: the API server checks the rest when it binds."""
     if not new.spec.node_name:
         yield required("spec.nodeName")
-
-
-def validate_status(new: Pod, old: Pod | None) -> Errors:
-    """A write to /status."""
-    status = new.status
-    if status.pod_ips and status.pod_ip != status.pod_ips[0].ip:
-        yield invalid("status.podIPs[0].ip", status.pod_ips[0].ip, "must be equal to `podIP`")
-    if status.host_ips and status.host_ip != status.host_ips[0].ip:
-        yield invalid("status.hostIPs[0].ip", status.host_ips[0].ip, "must be equal to `hostIP`")
-    if len(status.pod_ips) > 2:
-        yield invalid("status.podIPs", status.pod_ips, "may specify no more than one IP for each IP family")

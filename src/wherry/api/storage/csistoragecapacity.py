@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from wherry.api.checks import NOT_NEGATIVE, Errors, immutable, named, selector
-from wherry.api.columns import or_unset
 from wherry.api.declare import declare
 from wherry.api.types.storage import CSIStorageCapacity
 from wherry.machinery.names import dns_subdomain
 from wherry.machinery.quantity import compare
-from wherry.machinery.resource import Column
 from wherry.machinery.validation import invalid
-
-COLUMNS: tuple[Column[CSIStorageCapacity], ...] = (
-    Column("StorageClassName", lambda c, _: c.storage_class_name),
-    Column("Capacity", lambda c, _: or_unset(c.capacity)),
-)
 
 
 def validate(new: CSIStorageCapacity, old: CSIStorageCapacity | None) -> Errors:
@@ -28,4 +21,4 @@ def validate(new: CSIStorageCapacity, old: CSIStorageCapacity | None) -> Errors:
         yield invalid("capacity", new.capacity, NOT_NEGATIVE)
 
 
-CSISTORAGECAPACITY = declare(CSIStorageCapacity, columns=COLUMNS, validate=validate)
+CSISTORAGECAPACITY = declare(CSIStorageCapacity, validate=validate)

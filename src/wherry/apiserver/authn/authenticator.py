@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
 from wherry.apiserver.authn.bearer import Bearers
 from wherry.apiserver.authn.removed_nodes import SESSION, removed
 from wherry.apiserver.authn.requestheader import RequestHeader, issued_by, user_of
-from wherry.apiserver.authn.user import ANONYMOUS, AUTHENTICATED, User
+from wherry.apiserver.authn.user import ANONYMOUS, AUTHENTICATED, CREDENTIAL, User
 from wherry.apiserver.http import Request
 from wherry.machinery.errors import Unauthorized
 
@@ -65,7 +66,8 @@ def user_of_certificate(certificate: x509.Certificate) -> CertificateUser:
     until = certificate.not_valid_after_utc.timestamp()
     if not names or not names[0]:
         return CertificateUser(None, until)
-    user = User(names[0], (*groups, AUTHENTICATED))
+    credential = f"X509SHA256={certificate.fingerprint(hashes.SHA256()).hex()}"
+    user = User(names[0], (*groups, AUTHENTICATED), extra={CREDENTIAL: (credential,)})
     return CertificateUser(user, until, node=user.node, since=certificate.not_valid_before_utc.timestamp())
 
 

@@ -27,7 +27,7 @@ from wherry.api.core.node import NODE
 from wherry.api.core.pod import POD
 from wherry.api.core.secret import SECRET
 from wherry.api.core.serviceaccount import SERVICEACCOUNT
-from wherry.apiserver.authn.user import Known, User, service_account_user
+from wherry.apiserver.authn.user import CREDENTIAL, Known, User, service_account_user
 from wherry.machinery.errors import Unauthorized
 from wherry.machinery.resource import Resource
 from wherry.machinery.time import seconds
@@ -43,7 +43,6 @@ DELETED_LEEWAY = 60.0
 """Seconds for which what is being deleted still counts as there."""
 _CACHED = 4096
 _CURVES = {256: "ES256", 384: "ES384", 521: "ES512"}
-_CREDENTIAL = "authentication.kubernetes.io/credential-id"
 
 
 class Ref(msgspec.Struct, frozen=True):
@@ -216,7 +215,7 @@ class Tokens:
             raise Unauthorized("Unauthorized")
         extra: dict[str, tuple[str, ...]] = {}
         if claims.jti:
-            extra[_CREDENTIAL] = (f"JTI={claims.jti}",)
+            extra[CREDENTIAL] = (f"JTI={claims.jti}",)
         bindings: tuple[tuple[Resource[Any], Ref | None, str], ...] = (
             (POD, bound.pod, "pod"),
             (NODE, bound.node, "node"),

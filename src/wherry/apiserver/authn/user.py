@@ -12,6 +12,9 @@ UNAUTHENTICATED = "system:unauthenticated"
 SERVICE_ACCOUNTS = "system:serviceaccounts"
 NODES = "system:nodes"
 
+CREDENTIAL = "authentication.kubernetes.io/credential-id"
+"""The key of a user's `extra` that names the certificate or token it came in with."""
+
 
 @dataclass(frozen=True, slots=True)
 class User:

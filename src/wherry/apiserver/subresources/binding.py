@@ -15,7 +15,8 @@ from wherry.apiserver.api import Api
 from wherry.apiserver.context import Context
 from wherry.apiserver.verbs.update import update
 from wherry.machinery import codec, conditions
-from wherry.machinery.errors import Conflict
+from wherry.machinery.errors import BadRequest, Conflict
+from wherry.machinery.names import dns_subdomain
 from wherry.machinery.time import Time
 from wherry.machinery.validation import FieldError, invalid, not_supported, refuse, required
 from wherry.store.entry import Entry
@@ -24,6 +25,8 @@ from wherry.store.entry import Entry
 async def bind(api: Api, ctx: Context[Any], body: dict[str, Any]) -> dict[str, Any]:
     """Bind ctx.name to the node in the Binding. Raises Conflict when it is bound or leaving, Invalid, NotFound."""
     binding = await api.admission.mutate(api, ctx, codec.from_dict(Binding, body), None)
+    if binding.metadata.name != ctx.name:
+        raise BadRequest("name in URL does not match name in Binding object")
     _check(binding)
     await api.admission.validate(api, ctx, binding, None)
     ctx = replace_context(ctx)
@@ -49,8 +52,8 @@ def _check(binding: Binding) -> None:
         errors.append(not_supported("target.kind", binding.target.kind, ("Node", "<empty>")))
     if not binding.target.name:
         errors.append(required("target.name"))
-    elif "/" in binding.target.name:
-        errors.append(invalid("target.name", binding.target.name, "may not contain '/'"))
+    else:
+        errors += [invalid("target.name", binding.target.name, why) for why in dns_subdomain(binding.target.name)]
     if errors:
         raise refuse("", "Binding", binding.metadata.name, errors)
 

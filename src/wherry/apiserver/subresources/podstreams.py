@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from wherry.api.types.core import Pod
 from wherry.apiserver.http import Query
 from wherry.machinery.errors import BadRequest
+from wherry.machinery.validation import FieldError, forbidden, invalid, refuse
 
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 _LOG_QUERY = ("follow", "previous", "sinceSeconds", "sinceTime", "timestamps", "tailLines", "limitBytes", "stream")
@@ -47,16 +48,27 @@ def container_of(pod: Pod, asked: str) -> str:
 def log_target(pod: Pod, query: Query) -> str:
     """Where the agent serves this log. Raises BadRequest, Invalid."""
     container = container_of(pod, query.first("container"))
-    if query.first("sinceSeconds") and query.first("sinceTime"):
-        raise BadRequest("at most one of `sinceTime` or `sinceSeconds` may be specified")
-    for name in ("tailLines", "sinceSeconds", "limitBytes"):
-        value = query.number(name)
-        least = 0 if name == "tailLines" else 1
-        if value is not None and value < least:
-            raise BadRequest(f"{name}: Invalid value: {value}: must be greater than or equal to {least}")
+    _check_log_options(pod, query)
     asked = [(name, query.first(name)) for name in _LOG_QUERY if query.first(name)]
     meta = pod.metadata
     return f"/containerLogs/{quote(meta.namespace)}/{quote(meta.name)}/{quote(container)}?{urlencode(asked)}"
+
+
+def _check_log_options(pod: Pod, query: Query) -> None:
+    """Raises Invalid for what cannot be asked of a log, BadRequest for what is no number."""
+    errors: list[FieldError] = []
+    if query.first("sinceSeconds") and query.first("sinceTime"):
+        errors.append(forbidden("[]", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
+    for name, least, why in (
+        ("tailLines", 0, "must be greater than or equal to 0"),
+        ("limitBytes", 1, "must be greater than 0"),
+        ("sinceSeconds", 1, "must be greater than 0"),
+    ):
+        value = query.number(name)
+        if value is not None and value < least:
+            errors.append(invalid(name, value, why))
+    if errors:
+        raise refuse("", "PodLogOptions", pod.metadata.name, errors)
 
 
 def exec_target(pod: Pod, query: Query) -> str:

@@ -16,10 +16,10 @@ from msgspec.structs import replace
 from wherry.apiserver import strategy
 from wherry.apiserver.api import Api
 from wherry.apiserver.context import Context, conflict
-from wherry.machinery.errors import NotFound
+from wherry.machinery.errors import Conflict, NotFound
 from wherry.machinery.meta import DeleteOptions, T
 from wherry.machinery.time import seconds, time_at
-from wherry.machinery.validation import forbidden, invalid, not_supported, refuse
+from wherry.machinery.validation import invalid, not_supported, refuse
 from wherry.store.entry import Entry
 from wherry.store.log import Changed
 
@@ -40,11 +40,10 @@ def check_options(options: DeleteOptions) -> None:
     """Raise Invalid when the options contradict themselves."""
     errors = []
     if options.orphan_dependents is not None and options.propagation_policy is not None:
-        errors.append(forbidden("propagationPolicy", "orphanDependents and deletionPropagation cannot be both set"))
+        why = "orphanDependents and deletionPropagation cannot be both set"
+        errors.append(invalid("propagationPolicy", options.propagation_policy, why))
     if options.propagation_policy is not None and options.propagation_policy not in _POLICIES:
         errors.append(not_supported("propagationPolicy", options.propagation_policy, (*_POLICIES, "nil")))
-    if options.grace_period_seconds is not None and options.grace_period_seconds < 0:
-        errors.append(invalid("gracePeriodSeconds", options.grace_period_seconds, "must be greater than or equal to 0"))
     if [d for d in options.dry_run if d != "All"]:
         errors.append(not_supported("dryRun", list(options.dry_run), ("All",)))
     if errors:
@@ -79,13 +78,22 @@ def _check_preconditions(ctx: Context[T], entry: Entry[T], options: DeleteOption
     if wanted is None:
         return
     if wanted.uid is not None and wanted.uid != entry.obj.metadata.uid:
-        raise conflict(ctx.resource, ctx.name, "Precondition failed: UID in precondition: "
-                       f"{wanted.uid}, UID in object meta: {entry.obj.metadata.uid}")  # fmt: skip
-    if wanted.resource_version is not None and wanted.resource_version != str(entry.revision):
-        raise conflict(
-            ctx.resource, ctx.name, "Precondition failed: ResourceVersion in precondition: "
-            f"{wanted.resource_version}, ResourceVersion in object meta: {entry.revision}",
+        raise _failed(
+            ctx, f"the UID in the precondition ({wanted.uid}) does not match the UID in record "
+            f"({entry.obj.metadata.uid}). The object might have been deleted and then recreated",
         )  # fmt: skip
+    if wanted.resource_version is not None and wanted.resource_version != str(entry.revision):
+        raise _failed(
+            ctx, f"the ResourceVersion in the precondition ({wanted.resource_version}) does not match the "
+            f"ResourceVersion in record ({entry.revision}). The object might have been modified",
+        )  # fmt: skip
+
+
+def _failed(ctx: Context[T], why: str) -> Conflict:
+    """409: the object is not the one that was meant. It is named by its kind, as upstream does here alone."""
+    kind = ctx.resource.kind + (f".{ctx.resource.group}" if ctx.resource.group else "")
+    details = {**ctx.details, "kind": ctx.resource.kind}
+    return Conflict(f'Operation cannot be fulfilled on {kind} "{ctx.name}": {why}', details=details)
 
 
 def mark(ctx: Context[T], obj: T, options: DeleteOptions, now: float) -> T | None:
@@ -133,7 +141,8 @@ def _grace(ctx: Context[T], obj: T, options: DeleteOptions) -> int | None:
     """Seconds granted; None for kinds without graceful deletion."""
     if ctx.resource.grace is None:
         return None
-    return ctx.resource.grace(obj, options.grace_period_seconds)
+    asked = options.grace_period_seconds
+    return ctx.resource.grace(obj, 1 if asked is not None and asked < 0 else asked)
 
 
 def _gc_finalizers(obj: T, options: DeleteOptions) -> tuple[str, ...]:
