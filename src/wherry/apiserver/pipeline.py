@@ -92,6 +92,7 @@ async def _spoken(request: Request, info: RequestInfo, answer: Answer) -> Answer
         return failure(error)
 
 
+REASON = "authorization.k8s.io/reason"
 _RUNS = frozenset({"exec", "attach", "portforward", "proxy"})
 
 
@@ -237,12 +238,10 @@ class Pipeline:
                 await flow.wait(klass, width)
             case.width = width
             klass.served[0] += 1
-        if info.is_resource:
-            await self._require(user, with_selected_name(info, request.query), request.query)
-            if info.subresource in _RUNS and runs(info, upgrade="Upgrade" in request.headers):
-                await self._require(user, replace(info, verb="create"), request.query)
-        elif not self._plain.open_to_all(info.path):
-            await self._require(user, info, request.query)
+        await self._authorise(request, info, user)
+        if case.record is not None:
+            why = api.authorizer.why(attributes(user, info))
+            request.annotations |= {} if why is None else {REASON: why}
         return await self.serve(request, info)
 
     async def serve(self, request: Request, info: RequestInfo) -> Answer:
@@ -253,6 +252,15 @@ class Pipeline:
                 return await forward(self._api, remote, request)
             return await dispatch(self._api, request, info)
         return await self._plain.answer(request, info)
+
+    async def _authorise(self, request: Request, info: RequestInfo, user: User) -> None:
+        """Raises Forbidden for what the user may not do."""
+        if info.is_resource:
+            await self._require(user, with_selected_name(info, request.query), request.query)
+            if info.subresource in _RUNS and runs(info, upgrade="Upgrade" in request.headers):
+                await self._require(user, replace(info, verb="create"), request.query)
+        elif not self._plain.open_to_all(info.path):
+            await self._require(user, info, request.query)
 
     async def _become(self, user: User, other: User, case: Case) -> User:
         acting = await become(user, other, attributes(user, case.info), self._refused)

@@ -193,6 +193,14 @@ async def test_reviews(http: Http) -> None:
     assert mine.body["status"]["allowed"] is True
     theirs = await http("POST", f"{reviews}/subjectaccessreviews", {"spec": {**asked, "user": "bob"}})
     assert theirs.body["status"]["allowed"] is False
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
+    subjects = [{"kind": "User", "name": "bob", "apiGroup": "rbac.authorization.k8s.io"}]
+    binding = {"metadata": {"name": "b"}, "roleRef": role, "subjects": subjects}
+    await http("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/demo/rolebindings", binding)
+    now = await http("POST", f"{reviews}/subjectaccessreviews", {"spec": {**asked, "user": "bob"}})
+    assert now.body["status"] == {
+        "allowed": True, "reason": 'RBAC: allowed by RoleBinding "b/demo" of ClusterRole "view" to User "bob"',
+    }  # fmt: skip
     rules = await http("POST", f"{reviews}/selfsubjectrulesreviews", {"spec": {"namespace": "demo"}})
     assert rules.body["status"]["resourceRules"]
     assert (await http("POST", f"{reviews}/selfsubjectaccessreviews", {"spec": {}})).code == 422

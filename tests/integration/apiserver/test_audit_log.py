@@ -70,6 +70,7 @@ async def test_a_change_is_told_before_it_is_answered(tmp_path: Path) -> None:
         assert one["sourceIPs"] == ["127.0.0.1"]
         assert one["objectRef"]["name"] == answer.body["metadata"]["name"]
         assert one["annotations"]["authentication.wherry.io/method"] == "client-certificate"
+        assert one["annotations"]["authorization.k8s.io/reason"] == ""  # a master
         await http("GET", MAPS)
         await http("DELETE", f"{MAPS}/none")
         assert [one["verb"] for one in about(tmp_path, "configmaps")] == ["create", "delete"]

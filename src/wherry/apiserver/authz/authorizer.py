@@ -44,7 +44,7 @@ class Authorizer:
             return ""
         if asked.user.node and self._nodes.allowed(asked):
             return ""
-        return "RBAC: allowed" if self.rbac.allowed(asked) else None
+        return self.rbac.why(asked)
 
     def require(self, user: User, info: RequestInfo) -> None:
         """Raises Forbidden, in upstream's words, unless the rules here let the user."""

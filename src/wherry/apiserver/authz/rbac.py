@@ -19,13 +19,15 @@ from wherry.store.entry import Entry, Event
 from wherry.store.windows import Windows
 
 _REMEMBERED = 20_000
+_UNKNOWN = "nobody has asked yet"
 
 
 class Grant(NamedTuple):
-    """A binding as one of its subjects sees it; namespace "" is the whole cluster."""
+    """A binding as one of its subjects sees it; namespace "" is the whole cluster. `text` names it to people."""
 
     namespace: str
     role: RoleRef
+    text: str = ""
 
 
 class Rbac:
@@ -34,7 +36,7 @@ class Rbac:
     def __init__(self, windows: Windows) -> None:
         self._grants: dict[str, dict[str, Grant]] = {}
         self._rules: dict[tuple[str, str], tuple[PolicyRule, ...]] = {}
-        self._decided: dict[Attributes, bool] = {}
+        self._decided: dict[Attributes, str | None] = {}
         for resource in (ROLE, CLUSTERROLE):
             self._follow(windows, resource, self._role_changed)
         for binding in (ROLEBINDING, CLUSTERROLEBINDING):
@@ -69,17 +71,29 @@ class Rbac:
         if entry is not None:
             for subject in entry.obj.subjects:
                 grants = self._grants.setdefault(subject_key(subject, entry.namespace), {})
-                grants[entry.key] = Grant(entry.namespace, entry.obj.role_ref)
+                grants[entry.key] = Grant(entry.namespace, entry.obj.role_ref, _text(entry.obj, subject))
 
     def allowed(self, asked: Attributes) -> bool:
         """Whether some rule allows it."""
-        known = self._decided.get(asked)
-        if known is None:
-            known = any(allows(rule, asked) for rule in self.rules_for(asked.user, asked.namespace))
+        return self.why(asked) is not None
+
+    def why(self, asked: Attributes) -> str | None:
+        """Which binding allows it, in upstream's words; None where none does."""
+        known = self._decided.get(asked, _UNKNOWN)
+        if known is _UNKNOWN:
+            known = self._why(asked)
             if len(self._decided) >= _REMEMBERED:
                 self._decided.clear()
             self._decided[asked] = known
         return known
+
+    def _why(self, asked: Attributes) -> str | None:
+        for key in _keys(asked.user):
+            for grant in self._grants.get(key, {}).values():
+                rules = self.rules_of(grant.role, grant.namespace) if grant.namespace in ("", asked.namespace) else ()
+                if any(allows(rule, asked) for rule in rules):
+                    return f"RBAC: allowed by {grant.text}"
+        return None
 
     def rules_for(self, user: User, namespace: str) -> Iterator[PolicyRule]:
         """Every rule that holds for a user in a namespace ("": cluster-wide ones only)."""
@@ -95,6 +109,17 @@ class Rbac:
     def known_role(self, role: RoleRef, namespace: str) -> bool:
         """Whether the role exists."""
         return (namespace if role.kind == "Role" else "", role.name) in self._rules
+
+
+def _text(binding: RoleBinding | ClusterRoleBinding, subject: Subject) -> str:
+    name = binding.metadata.name
+    if binding.metadata.namespace:
+        name += f"/{binding.metadata.namespace}"
+    who = subject.name
+    if subject.kind == "ServiceAccount":
+        who += f"/{subject.namespace or binding.metadata.namespace}"
+    role = binding.role_ref
+    return f'{binding.kind} "{name}" of {role.kind} "{role.name}" to {subject.kind} "{who}"'
 
 
 def subject_key(subject: Subject, namespace: str) -> str:
