@@ -27,7 +27,8 @@ def _each(judge: Callable[[Node], Verdict]) -> Callable[[Facts], Verdict]:
         wrong = tuple(f"{name}: {line}" for name, one in found if one.status == "fail" for line in one.evidence)
         if wrong:
             return bad(*short(wrong))
-        return good(*short(f"{name}: {line}" for name, one in found for line in one.evidence))
+        seen = short(f"{name}: {line}" for name, one in found for line in one.evidence)
+        return look(*seen) if any(one.status == "manual" for _, one in found) else good(*seen)
 
     return verdict
 
@@ -47,7 +48,7 @@ def _authority(node: Node) -> Iterator[File]:
 
 def _by_rights(door: Door) -> Verdict:
     if door.bystander is None:
-        return look(f"{door.address}: no account without rights was there to be tried")
+        return look(f"{door.address}: no token of an account without rights was there to be tried")
     seen = f"{door.address} answers {door.bystander} to the token of an account without rights"
     return good(seen) if door.bystander == 403 else bad(seen)
 

@@ -67,9 +67,12 @@ def test_a_namespace_that_lets_it_is_told(id: str) -> None:
 
 def test_on_a_node_of_another_machines_cluster() -> None:
     """What is not there does not apply; nothing fails for it."""
-    findings = judge(CHECKS, replace(GOOD, plane=None, world=None))
+    (agent,) = GOOD.nodes
+    joined = replace(agent, door=replace(agent.door, bystander=None))
+    findings = judge(CHECKS, replace(GOOD, plane=None, world=None, nodes=(joined,)))
     by_status = {one.id: one.status for one in findings}
     assert "fail" not in by_status.values()
+    assert by_status["4.2.2"] == "manual", "a node has no tokens of accounts to try"
     away = {id for id, status in by_status.items() if status == "not applicable"}
     nodes = {"1.1.9", "1.1.10", "1.2.5", "1.3.6", *(id for id in by_status if id.startswith("4."))}
     assert away == set(by_status) - nodes
