@@ -42,7 +42,7 @@ def load_images(cluster: Cluster) -> None:
     folder = KEPT / _mark()
     kept = [folder / f"{name}.tar" for name in NAMES]
     if all(path.exists() for path in kept):
-        cluster.load_image(*kept)
+        cluster.load_image(*kept, timeout=600)
         return
     folder.mkdir(parents=True, exist_ok=True)
     wherry = folder / "wherry"

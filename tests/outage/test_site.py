@@ -6,6 +6,8 @@ The database is on the first node, which stays: where it is lost too, there is n
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -23,38 +25,42 @@ INSIDE = "/spec/template/spec"
 
 
 def test_visitors_of_wordpress_notice_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with Cluster(tmp_path_factory.mktemp("site") / "cluster", nodes=3) as cluster:
+    folder = tmp_path_factory.mktemp("site")
+    with Cluster(folder / "cluster", nodes=3) as cluster:
         wordpress.load_images(cluster)
         first, lost, _ = cluster.node_names
-        folder = wordpress.EXAMPLE
-        cluster.kubectl("apply", "-k", str(folder / "base"))
-        in_namespace(cluster, "apply", "-f", str(folder / "scaled/ingress.yaml"))
-        patch(cluster, "statefulset/database", {f"{INSIDE}/nodeSelector": {"kubernetes.io/hostname": first}})
-        patch(
-            cluster,
-            "deployment/web",
-            {
-                "/spec/replicas": REPLICAS,
-                f"{INSIDE}/volumes/0": {"name": "uploads", "emptyDir": {}},  # the example's holds them together
-                f"{INSIDE}/topologySpreadConstraints": [SPREAD],
-            },
-        )
+        cluster.kubectl("apply", "-k", str(changed(folder / "changed", first)))
+        in_namespace(cluster, "apply", "-f", str(wordpress.EXAMPLE / "scaled/ingress.yaml"))
         for what in ("statefulset/database", "deployment/web"):
-            in_namespace(cluster, "rollout", "status", what, "--timeout=110s")
-        in_namespace(cluster, "wait", "job/install", "--for=condition=complete", "--timeout=110s")
+            in_namespace(cluster, "rollout", "status", what, "--timeout=300s")
+        in_namespace(cluster, "wait", "job/install", "--for=condition=complete", "--timeout=300s")
         course = lose(cluster, Site(wordpress.HOST, wordpress.NAMESPACE, "tier%3Dweb", REPLICAS), lost, clients=1)
         print(f"WordPress: {course.text()}")  # noqa: T201 - figures
         course.check()
 
 
+def changed(folder: Path, database: str) -> Path:
+    """The example with its database on that node, and web servers on all, without the volume that holds them together:
+    a kustomization."""
+    folder.mkdir()
+    web = [
+        {"op": "replace", "path": "/spec/replicas", "value": REPLICAS},
+        {"op": "replace", "path": f"{INSIDE}/volumes/0", "value": {"name": "uploads", "emptyDir": {}}},
+        {"op": "add", "path": f"{INSIDE}/topologySpreadConstraints", "value": [SPREAD]},
+    ]
+    there = [{"op": "add", "path": f"{INSIDE}/nodeSelector", "value": {"kubernetes.io/hostname": database}}]
+    content = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [os.path.relpath(wordpress.EXAMPLE / "base", folder.resolve())],
+        "patches": [
+            {"target": {"kind": "Deployment", "name": "web"}, "patch": json.dumps(web)},
+            {"target": {"kind": "StatefulSet", "name": "database"}, "patch": json.dumps(there)},
+        ],
+    }
+    (folder / "kustomization.yaml").write_text(json.dumps(content))
+    return folder
+
+
 def in_namespace(cluster: Cluster, *words: str) -> None:
-    cluster.kubectl("-n", wordpress.NAMESPACE, *words)
-
-
-def patch(cluster: Cluster, what: str, fields: dict[str, object]) -> None:
-    """What is another way here than in the example."""
-    operations = []
-    for path, value in fields.items():
-        place = path.endswith("volumes/0")
-        operations.append({"op": "replace" if place else "add", "path": path, "value": value})
-    in_namespace(cluster, "patch", what, "--type=json", "-p", json.dumps(operations))
+    cluster.kubectl("-n", wordpress.NAMESPACE, *words, timeout=310)

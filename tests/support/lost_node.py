@@ -26,6 +26,8 @@ from wherry.testing.cluster import Cluster
 ROOT = Path(__file__).parents[2]
 NOTICED, ELSEWHERE = 20.0, 30.0
 """Seconds that are promised."""
+SLOWEST = 12.0
+"""Seconds a request may take that is sent again: 7 for noticing, and then its own on a busy machine."""
 IN_DOUBT = 10.0
 """Seconds after which at the latest a request is answered that must not be sent twice, if with an error."""
 
@@ -123,10 +125,10 @@ class Course:
         must be answered with an error soon. Nothing else may fail."""
         failed = [one for one in self.report.bad if not self._in_doubt(one)]
         assert failed == [], f"{len(failed)} requests to live nodes failed"
-        assert self.report.answered["GET"] > 500
+        assert self.report.answered["GET"] > 100
         assert self.noticed < NOTICED
         assert self.elsewhere < ELSEWHERE
-        assert max(one.took for one in self.report.slowest.values()) < IN_DOUBT
+        assert max(one.took for one in self.report.slowest.values()) < SLOWEST
 
     def _in_doubt(self, one: visitors.Seen) -> bool:
         sent = self.frozen - 1.0 <= one.at <= self.frozen + IN_DOUBT

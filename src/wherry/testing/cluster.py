@@ -26,6 +26,8 @@ from wherry.app.config import Config
 from wherry.testing import place
 
 TIMEOUT = 120.0
+DELETE = 300.0
+"""Large images take a while to delete, too, on a slow disk."""
 
 
 class CommandFailed(AssertionError):
@@ -104,9 +106,9 @@ class Cluster:
         """Change the machine's address, as when a laptop changes networks; call it between `down` and `up`."""
         self.place.move(host)
 
-    def load_image(self, *archives: Path) -> None:
+    def load_image(self, *archives: Path, timeout: float = TIMEOUT) -> None:
         """Load image archives into every node."""
-        self.wherry("image", "load", *map(str, archives))
+        self.wherry("image", "load", *map(str, archives), timeout=timeout)
 
     def wherry(self, *arguments: str, check: bool = True, stdin: str = "", timeout: float = TIMEOUT) -> str:
         """Run the wherry command line inside the cluster's namespace; its standard output."""
@@ -143,7 +145,7 @@ class Cluster:
     def _close(self) -> None:
         try:
             if self._place is not None:
-                self.wherry("delete", "--yes")
+                self.wherry("delete", "--yes", timeout=DELETE)
         finally:
             for path in (self.kubeconfig, self._inside):
                 path.unlink(missing_ok=True)
