@@ -15,7 +15,7 @@ import uvloop
 
 from wherry.aio.clock import Clock, SystemClock
 from wherry.apiserver.authn.requestheader import SharedAuthority
-from wherry.app import ahead, assemble, memory
+from wherry.app import ahead, assemble, memory, store_defaults
 from wherry.app import logging as logs
 from wherry.app.config import Config, ConfigError
 from wherry.store.log import Log, Unavailable
@@ -33,6 +33,7 @@ def main(config: Config, only: frozenset[str], *, verbose: bool) -> None:
         import wherry.controllers.registry  # what else is loaded in a thread, once the API listens
         import wherry.scheduler.loop  # noqa: F401
 
+        store_defaults.mark()
         if not ahead.turn():
             sys.exit("nobody has given the word to begin")
     sys.exit(uvloop.run(serve(config, SystemClock(), only or assemble.PARTS)))

@@ -26,8 +26,9 @@ from wherry.store.windows import prefix_of
 log = logging.getLogger(__name__)
 
 
+@cache
 def mark() -> int:
-    """A number that is another when defaults may be others. Reads about a megabyte."""
+    """A number that is another when defaults may be others. Reads about a megabyte, once."""
     found = hashlib.sha256()
     for folder in api.__path__:
         for path in sorted(Path(folder).rglob("*.py")):
