@@ -61,7 +61,7 @@ def test_the_server_first_upwards_and_last_downwards(two: tuple[Cluster, Machine
         assert versions(rest) == {OLD, NEW}
         load.more(20)
         told = json.loads(new.wherry("upgrade", "-o", "json"))
-        assert (told["changed"], [move["name"] for move in told["moves"]]) == (True, ["agent-second"])
+        assert (told["changed"], [move["name"] for move in told["moves"]]) == (True, ["watchdog", "agent-second"])
         assert versions(rest) == {NEW}
         cluster.python = str(releases.old)
         said = cluster.wherry("upgrade", check=False)

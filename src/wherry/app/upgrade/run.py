@@ -42,7 +42,7 @@ LOAD_SECONDS = 180.0
 CRASHES = 3
 """How often a new process may end before it is given up."""
 PROGRAMS = (
-    "wherry.app.supervise", "wherry.app.server", "wherry.app.agent", "wherry.cli.server", "wherry.cli.agent",
+    "wherry.app.supervise", "wherry.app.watchdog", "wherry.app.server", "wherry.app.agent", "wherry.cli.server", "wherry.cli.agent",
     "wherry.controllers.registry", "wherry.scheduler.loop",
 )  # fmt: skip
 _TROUBLE = (Failed, KeeperError, ApiRefused, ApiUnreachable, OSError)
@@ -164,6 +164,10 @@ def _replace(config: Config, clock: Clock, steps: Steps, keep: Keeper, outcome: 
         if move.name == "server":
             with steps.step("replace the server") as step:
                 _replace_server(config, clock, keep, move, outcome, step)
+        elif not move.name.startswith(up.agent_unit("")):
+            with steps.step(f"replace {move.name}") as step:
+                keep.put(move.after)
+                step.detail = f"{move.was} -> {move.after.release}"
         else:
             with steps.step(f"replace {move.name}") as step:
                 _replace_agent(config, clock, keep, move, outcome, step)
@@ -264,6 +268,6 @@ def put_back(config: Config, clock: Clock, keep: Keeper, journal: Journal) -> No
             begun = clock.now()
             if unit.name == "server":
                 up.wait_for_server(config, clock)
-            else:
+            elif unit.name.startswith(up.agent_unit("")):
                 node = unit.name.removeprefix(up.agent_unit(""))
                 up.wait_for_nodes(config, clock, {node: begun}, node)
