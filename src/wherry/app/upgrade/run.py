@@ -42,8 +42,8 @@ LOAD_SECONDS = 180.0
 CRASHES = 3
 """How often a new process may end before it is given up."""
 PROGRAMS = (
-    "wherry.app.supervise", "wherry.app.watchdog", "wherry.app.server", "wherry.app.agent", "wherry.cli.server", "wherry.cli.agent",
-    "wherry.controllers.registry", "wherry.scheduler.loop",
+    "wherry.app.supervise", "wherry.app.watchdog", "wherry.app.server", "wherry.app.agent", "wherry.cli.server",
+    "wherry.cli.agent", "wherry.controllers.registry", "wherry.scheduler.loop",
 )  # fmt: skip
 _TROUBLE = (Failed, KeeperError, ApiRefused, ApiUnreachable, OSError)
 
