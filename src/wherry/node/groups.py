@@ -1,5 +1,6 @@
 """Where the control groups of this node's pods lie: one level per quality of service, below it one group per pod.
 
+`<root>/..`           where that is not the machine's: the weight of all pods among the machine's other work
 `<root>`              all pods, no more memory than the node promises to them
 `<root>/burstable`    Burstable pods, with the CPU weight of what they ask for together
 `<root>/besteffort`   BestEffort pods, with the least weight there is
@@ -53,6 +54,18 @@ def of_container(config: AgentConfig, pod: Pod, container: str) -> str:
 def everywhere(config: AgentConfig, uid: str) -> tuple[str, ...]:
     """Every path where a pod that is not known any more may have its group."""
     return tuple(f"{config.cgroups}{level}/pod{uid}" for level in ("", *LEVELS.values()))
+
+
+def weights(top: str, cpu: int, memory: int, pods: Iterable[Pod]) -> dict[str, cgroups.Limits]:
+    """What each group above the pods' own has, by path: all pods the weight of `cpu` millicores and `memory` bytes, the
+    levels their weights. A group around all pods competes with the machine's other work: it weighs as they do."""
+    around = top.rpartition("/")[0]
+    return {
+        **({around: cgroups.Limits(shares(cpu))} if around else {}),
+        top: cgroups.Limits(shares(cpu), memory=memory),
+        f"{top}{LEVELS['Burstable']}": cgroups.Limits(burstable_shares(pods)),
+        f"{top}{LEVELS['BestEffort']}": cgroups.Limits(MIN_SHARES),
+    }
 
 
 def burstable_shares(pods: Iterable[Pod]) -> int:

@@ -61,19 +61,14 @@ class Housekeeping:
         if cgroups.driver() == "systemd":
             return
         allocatable = machine.look(self._config).allocatable
-        everything = cgroups.Limits(groups.shares(allocatable["cpu"]), memory=allocatable["memory"])
-        levels = {
-            "": everything,
-            groups.LEVELS["Burstable"]: cgroups.Limits(groups.burstable_shares(pods)),
-            groups.LEVELS["BestEffort"]: cgroups.Limits(groups.MIN_SHARES),
-        }
-        for level, wanted in levels.items():
-            if self._levels.get(level) != wanted:
+        wanted = groups.weights(self._config.cgroups, allocatable["cpu"], allocatable["memory"], pods)
+        for group, limits in wanted.items():
+            if self._levels.get(group) != limits:
                 try:
-                    cgroups.create(f"{self._config.cgroups}{level}", wanted)
+                    cgroups.create(group, limits)
                 except OSError as error:
-                    log.info("control group %s%s: %s", self._config.cgroups, level, error)
-                self._levels[level] = wanted
+                    log.info("control group %s: %s", group, error)
+                self._levels[group] = limits
 
     async def rotate_logs(self, containers: Iterable[Container]) -> None:
         """Begin a new file for every log that has grown too large; keep the newest few."""
