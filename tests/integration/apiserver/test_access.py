@@ -170,7 +170,7 @@ async def test_an_agent_sees_what_its_pods_need(http: Http) -> None:
         assert (await agent("POST", "/api/v1/nodes", {"metadata": {"name": "n1"}})).code == 201
         assert (await agent("POST", "/api/v1/nodes", {"metadata": {"name": "n2"}})).code == 403
         assert (await agent("GET", f"{SECRETS}/mine")).code == 403
-        await http("POST", f"{PODS}/p/binding", {"target": {"name": "n1"}})
+        await http("POST", f"{PODS}/p/binding", {"metadata": {"name": "p"}, "target": {"name": "n1"}})
         assert (await agent("GET", f"{SECRETS}/mine")).code == 200
         assert (await agent("GET", f"{SECRETS}/other")).code == 403
         assert (await agent("GET", SECRETS)).code == 403

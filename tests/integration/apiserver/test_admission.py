@@ -131,7 +131,8 @@ async def test_pods_learn_where_they_are(http: Http) -> None:
     zone = {"topology.kubernetes.io/zone": "z1", "topology.kubernetes.io/region": "r1"}
     await made(http, "/api/v1/nodes", {"metadata": {"name": "n1", "labels": {**zone, "other": "x"}}})
     await made(http, PODS, pod("a"))
-    assert (await http("POST", f"{PODS}/a/binding", {"target": {"kind": "Node", "name": "n1"}})).code == 201
+    binding = {"metadata": {"name": "a"}, "target": {"kind": "Node", "name": "n1"}}
+    assert (await http("POST", f"{PODS}/a/binding", binding)).code == 201
     assert (await http("GET", f"{PODS}/a")).body["metadata"]["labels"] == zone
     assert (await made(http, PODS, pod("b", nodeName="n1")))["metadata"]["labels"] == zone
     assert "labels" not in (await made(http, PODS, pod("c", nodeName="elsewhere")))["metadata"]

@@ -121,6 +121,7 @@ async def test_nothing_but_health_is_for_everybody(world: World) -> None:
             await world.ask(route.method, path, user=("system:node:n2", "system:nodes")),
         )
     assert found.pop(("GET", "/healthz")) == (200, 200, 200, 200)
+    assert found.pop(("GET", "/away")) == (401, 401, 403, 200)  # nodes ask each other who is cut off
     assert {key: codes for key, codes in found.items() if codes != (401, 401, 403, 403)} == {}
     for path in ("/run/demo/p/c", "/debug/pprof/", "/logs/", "/checkpoint/demo/p/c", "/spec", "/nothing"):
         assert await world.ask("GET", path) == 401

@@ -127,7 +127,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             await made.at(stub.port)
             pod: dict[str, Any] = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
             assert (await http("POST", PODS, pod)).code == 201
-            assert (await http("POST", f"{PODS}/p/binding", {"target": {"name": "n1"}})).code == 201
+            binding = {"metadata": {"name": "p"}, "target": {"name": "n1"}}
+            assert (await http("POST", f"{PODS}/p/binding", binding)).code == 201
             yield made
     finally:
         await server.stop()
@@ -232,8 +233,11 @@ def test_other_addresses_are() -> None:
 
 async def test_a_pod_cannot_name_the_servers_neighbours(world: World) -> None:
     """Whatever a node reports as its pod's address."""
-    for address in ("127.0.0.1", "::ffff:127.0.0.1", "169.254.169.254"):
-        await world.http("PATCH", f"{PODS}/p/status", {"status": {"podIP": address, "podIPs": None}}, MERGE)
+    mapped = {"status": {"podIP": "::ffff:127.0.0.1", "podIPs": None}}
+    assert (await world.http("PATCH", f"{PODS}/p/status", mapped, MERGE)).code == 422
+    for address in ("127.0.0.1", "::1", "169.254.169.254"):
+        reported = {"status": {"podIP": address, "podIPs": None}}
+        assert (await world.http("PATCH", f"{PODS}/p/status", reported, MERGE)).code == 200
         answer = await world.http("GET", f"{PODS}/p:{world.http.running.server.port}/proxy/")
         assert (answer.code, answer.message) == (400, f"address not allowed: {address}")
 

@@ -126,9 +126,11 @@ async def test_requests_go_through_under_the_users_name(http: Http, registered: 
         assert seen.client == "front-proxy-client"
         assert seen.all("x-remote-user") == ["kubernetes-admin"]
         assert seen.all("x-remote-group") == ["system:masters", "system:authenticated"]
-        assert not [
+        (serial,) = seen.all("x-remote-extra-authentication.kubernetes.io%2fcredential-id")
+        assert serial.startswith("X509SHA256=")
+        assert [
             k for k, _ in seen.headers if k.lower().replace("_", "-").startswith(("x-remote-extra", "impersonate"))
-        ]
+        ] == ["X-Remote-Extra-authentication.kubernetes.io%2Fcredential-id"]
         assert not seen.all("authorization")
     last = registered.requests()[-1]
     assert last.target == f"{FLUNDERS}/a?pretty=%2Fx"

@@ -33,6 +33,10 @@ def deployment(name: str = "web", **spec: Any) -> dict[str, Any]:
     }
 
 
+def binding(node: str) -> dict[str, Any]:
+    return {"metadata": {"name": "p"}, "target": {"kind": "Node", "name": node}}
+
+
 def pod(name: str = "p", **spec: Any) -> dict[str, Any]:
     return {"metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": "nginx"}], **spec}}
 
@@ -180,16 +184,16 @@ async def test_delete_with_preconditions(http: Http) -> None:
     made = (await http("POST", MAPS, {"metadata": {"name": "a"}})).body
     refused = await http("DELETE", f"{MAPS}/a", {"preconditions": {"uid": "other"}})
     assert refused.code == 409
-    assert "Precondition failed: UID in precondition: other" in refused.message
+    assert "the UID in the precondition (other) does not match the UID in record" in refused.message
     fine = await http("DELETE", f"{MAPS}/a", {"preconditions": {"uid": made["metadata"]["uid"]}})
     assert (fine.code, fine.body["status"]) == (200, "Success")
 
 
 async def test_a_scheduled_pod_goes_gracefully(http: Http) -> None:
     await http("POST", PODS, pod())
-    bound = await http("POST", f"{PODS}/p/binding", {"target": {"kind": "Node", "name": "n"}})
+    bound = await http("POST", f"{PODS}/p/binding", binding("n"))
     assert bound.code == 201
-    twice = await http("POST", f"{PODS}/p/binding", {"target": {"kind": "Node", "name": "m"}})
+    twice = await http("POST", f"{PODS}/p/binding", binding("m"))
     assert twice.code == 409
     first = (await http("DELETE", f"{PODS}/p")).body
     assert first["metadata"]["deletionGracePeriodSeconds"] == 30
@@ -275,7 +279,7 @@ async def test_eviction_respects_a_disruption_budget(http: Http) -> None:
     made = pod()
     made["metadata"]["labels"] = {"app": "x"}
     await http("POST", PODS, made)
-    await http("POST", f"{PODS}/p/binding", {"target": {"name": "n"}})
+    await http("POST", f"{PODS}/p/binding", binding("n"))
     ready = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
     await http("PATCH", f"{PODS}/p/status", ready, MERGE)
     await http("POST", budgets, {"metadata": {"name": "b"}, "spec": {"selector": {"matchLabels": {"app": "x"}}}})
@@ -322,7 +326,7 @@ async def test_doors_of_a_pod(http: Http) -> None:
     assert (await http("POST", "/api/v1/nodes", node)).code == 201
     spec = {"containers": [{"name": "c", "image": "x", "resources": resources}]}
     await http("POST", PODS, {"metadata": {"name": "p"}, "spec": spec})
-    await http("POST", f"{PODS}/p/binding", {"target": {"name": "n"}})
+    await http("POST", f"{PODS}/p/binding", binding("n"))
     strategic = "application/strategic-merge-patch+json"
     debug = {"spec": {"ephemeralContainers": [{"name": "d", "image": "busybox"}]}}
     assert (await http("PATCH", f"{PODS}/p", debug, strategic)).code == 422

@@ -129,7 +129,7 @@ async def test_no_door_leads_past_a_standard(http: Http) -> None:
     wanted = {"spec": {"containers": [{**FINE, **PRIVILEGED}]}}
     for door in ("", "/resize", "/status"):
         await http("PATCH", f"{PODS}/p{door}", wanted, STRATEGIC)
-    await http("POST", f"{PODS}/p/binding", {"target": {"name": "n"}, **wanted})
+    await http("POST", f"{PODS}/p/binding", {"metadata": {"name": "p"}, "target": {"name": "n"}, **wanted})
     container = (await http("GET", f"{PODS}/p")).body["spec"]["containers"][0]
     assert "securityContext" not in container
 
