@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 PORT = 10256
 _WAIT = 10.0
 _MOST_WAITING = 256
+_PATIENCE = 0.1
+"""Seconds that an answer may still take when its server ends."""
 
 
 def _json(status: int, body: object) -> web.Response:
@@ -41,6 +44,24 @@ def _json(status: int, body: object) -> web.Response:
         content_type="application/json",
         headers={"X-Content-Type-Options": "nosniff"},
     )
+
+
+class _Serving(NamedTuple):
+    """A server that is at work."""
+
+    listening: asyncio.Server
+    answering: web.Server
+
+    async def end(self) -> None:
+        """Close it and whoever is connected, also who was accepted in the loop's last turns: once the server is closed,
+        Python 3.11 makes no transport of an accepted connection any more and forgets it."""
+        loop = asyncio.get_running_loop()
+        for one in self.listening.sockets:
+            loop.remove_reader(one.fileno())
+        for _ in range(3):  # accepted, a transport, a handler
+            await asyncio.sleep(0)
+        self.listening.close()
+        await self.answering.shutdown(_PATIENCE)
 
 
 class Health:
@@ -54,7 +75,7 @@ class Health:
         self._address = address
         self._waiting = 0
         self._others: list[Callable[[int], Awaitable[None]]] = []
-        self._servers: dict[int, tuple[Key, asyncio.Server]] = {}
+        self._servers: dict[int, tuple[Key, _Serving]] = {}
         self._dirty = asyncio.Event()
         self._dirty.set()
         caches.of(SERVICE).listen(self._on_service)
@@ -78,14 +99,14 @@ class Health:
                 self._dirty.clear()
                 await self._match()
         finally:
-            for server in (own, *(server for _, server in self._servers.values())):
-                server.close()
+            servers = (own, *(server for _, server in self._servers.values()))
             self._servers.clear()
+            await asyncio.gather(*(server.end() for server in servers))
 
-    async def _listen(self, port: int, handler: Callable[[web.BaseRequest], object]) -> asyncio.Server:
+    async def _listen(self, port: int, handler: Callable[[web.BaseRequest], object]) -> _Serving:
         server = web.Server(handler, access_log=None)  # type: ignore[arg-type]  # handlers are coroutine functions
         loop = asyncio.get_running_loop()
-        return await loop.create_server(server, self._address, port, reuse_address=True)
+        return _Serving(await loop.create_server(server, self._address, port, reuse_address=True), server)
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         now = str(time_at(self._clock.now()))
@@ -121,8 +142,8 @@ class Health:
                 wanted.setdefault(port, key_of(service))
         for port, (key, server) in list(self._servers.items()):
             if wanted.get(port) != key:
-                server.close()
                 del self._servers[port]
+                await server.end()
         for port, key in wanted.items():
             if port not in self._servers:
                 try:
