@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.host.network.test_gateway_traffic import Entry, backends
+from tests.host.network.gateway_entry import Entry, backends
 from wherry.api.types.core import Service, ServicePort, ServiceSpec
 from wherry.api.types.discovery import Endpoint, EndpointPort, EndpointSlice
 from wherry.api.types.networking import Ingress
