@@ -222,7 +222,7 @@ class Fence:
                 return
             self._shared[pod.metadata.namespace, name] = is_shared(claim.spec.access_modes)
         if pod.metadata.uid in self._pods:
-            self.take(pod)
+            self.take(pod, remembered=pod.metadata.uid not in self._told)
 
     # --- time
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -26,7 +27,7 @@ from wherry.machinery.codec import from_dict
 from wherry.machinery.meta import Key
 from wherry.node.agent import Agent
 from wherry.node.config import AgentConfig
-from wherry.node.fence import Fence
+from wherry.node.fence import Fence, Verdict
 from wherry.node.hooks.identity import Identity
 from wherry.node.peers import Place
 from wherry.node.runtime.interface import State
@@ -274,6 +275,23 @@ async def test_a_pod_that_was_replaced_meanwhile_is_not_begun_from_memory(world:
     await asyncio.sleep(30)
     assert len(world.runtime.starts) == 1
     assert await world.api.list(NODE) is not None
+
+
+async def test_to_know_a_claim_is_not_to_have_heard_of_the_pod(world: World) -> None:
+    """The server answers, but the agent's list of pods has not come yet."""
+    claim = from_dict(PersistentVolumeClaim, {"metadata": {"name": "data", "namespace": "default"}})
+    await world.api.create(PERSISTENTVOLUMECLAIM, claim)
+    await world.create(claim="data")
+    one = await world.api.get(POD, Key("default", "p"))
+    (other := world.config.root / "other").mkdir()
+    config = dataclasses.replace(world.config, root=other, run=other)
+    fence = Fence(config, world.api, world.clock.monotonic, nodes=lambda: world.nodes, watchdog=world.watchdog)
+    fence.take(one, remembered=True)
+    fence.answered(fence.promise(), world.clock.monotonic())
+    await asyncio.sleep(10)
+    assert fence.verdict(one) is Verdict.HOLD
+    fence.take(one)
+    assert fence.verdict(one) is Verdict.GO
 
 
 async def test_what_the_watchdog_cannot_be_told_is_not_begun_while_a_promise_stands(world: World) -> None:
