@@ -6,6 +6,7 @@ import http.client
 import http.server
 import json
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -60,13 +61,23 @@ class Echo(http.server.BaseHTTPRequestHandler):
         """Nothing."""
 
 
+class Echoing(http.server.ThreadingHTTPServer):
+    """A proxy that breaks off a kept connection is no error of it."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Tell of everything else."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
 @pytest.fixture(scope="module")
 def backends() -> Iterator[dict[str, int]]:
     """Servers by name, with their ports."""
     servers = {}
     for name in NAMES:
-        servers[name] = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-        servers[name].daemon_threads = True
+        servers[name] = Echoing(("127.0.0.1", 0), Echo)
         servers[name].server_name = name
         threading.Thread(target=servers[name].serve_forever, daemon=True).start()
     yield {name: server.server_port for name, server in servers.items()}

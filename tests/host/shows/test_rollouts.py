@@ -39,7 +39,7 @@ def test_no_request_fails_while_pods_are_replaced(cluster: Cluster, namespace: s
         kubectl("scale", "deployment/web", "--replicas=4")
         rolled_out()
         load.more(100)
-        kubectl("wait", "pods", "--for=condition=Ready", "-l", "app=web", "--timeout=30s")
+        kubectl("wait", "deployment/web", "--for=jsonpath={.status.readyReplicas}=4", "--timeout=30s")
     assert load.failures == []
     served = set(load.answers)
     assert len(served) >= 3 + 3 + 3 + 3 + 3, served
