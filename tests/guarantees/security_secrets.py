@@ -20,7 +20,7 @@ ROWS = (
                     fault(
                         "what a token is bound to need not be there",
                         TOKENS_PY,
-                        "            if matters and not _stands(api, api.find(resource, namespace, ref.name), "
+                        "            if matters and not _stands(objects, objects.find(resource, namespace, ref.name), "
                         "ref.uid):",
                         "            if False:",
                     ),
@@ -32,7 +32,7 @@ ROWS = (
                     fault(
                         "an account need not be there",
                         TOKENS_PY,
-                        "        if not _stands(api, api.find(SERVICEACCOUNT, namespace, name), "
+                        "        if not _stands(objects, objects.find(SERVICEACCOUNT, namespace, name), "
                         "bound.serviceaccount.uid):",
                         "        if False:",
                     ),

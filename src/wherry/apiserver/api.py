@@ -9,14 +9,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
 from wherry.aio.clock import Clock
 from wherry.api.types.apps import ControllerRevision
 from wherry.apiserver import strategy, unreadable
-from wherry.apiserver.admission.event_rate_limit import Buckets
+from wherry.apiserver.admission.event_buckets import Buckets
 from wherry.apiserver.admission.podsecurity.policy import Settings as PodSecurity
 from wherry.apiserver.context import Context, not_found
 from wherry.apiserver.served import Served
@@ -33,9 +33,8 @@ from wherry.store.window import Window
 from wherry.store.windows import Windows
 
 if TYPE_CHECKING:
-    from wherry.apiserver.admission.chain import Chain
+    from wherry.apiserver.admission.in_flight import InFlight
     from wherry.apiserver.admission.policies.table import PolicyTables
-    from wherry.apiserver.admission.quota import InFlight
     from wherry.apiserver.aggregation.remotes import Remotes
     from wherry.apiserver.allocators import Allocators
     from wherry.apiserver.audit.auditor import Auditor
@@ -50,6 +49,19 @@ if TYPE_CHECKING:
     from wherry.apiserver.webhooks.table import Tables
 
 
+O = TypeVar("O")  # noqa: E741 - an object of whatever kind
+
+
+class Admission(Protocol):
+    """Who is asked about a write before it is one."""
+
+    async def mutate(self, api: Api, ctx: Context[Any], obj: O, old: O | None) -> O:
+        """The object as it is to be. Raises APIError when somebody refuses. `obj` is None for deletes."""
+
+    async def validate(self, api: Api, ctx: Context[Any], obj: O | None, old: O | None) -> None:
+        """Raises APIError when somebody refuses. `obj` is None for deletes."""
+
+
 @dataclass(slots=True)
 class Api:
     """The parts of a running API server."""
@@ -58,7 +70,7 @@ class Api:
     served: Served
     clock: Clock
     random: Random
-    admission: Chain
+    admission: Admission
     authorizer: Authorizer
     tokens: Tokens
     authenticator: Authenticator

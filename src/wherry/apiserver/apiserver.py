@@ -32,12 +32,12 @@ from wherry.api.metrics.usage import COMPUTED
 from wherry.api.registry import RESOURCES
 from wherry.api.types.core import Node
 from wherry.apiserver.admission.chain import Chain
-from wherry.apiserver.admission.event_rate_limit import DEFAULT, Buckets, Limit
+from wherry.apiserver.admission.event_buckets import DEFAULT, Buckets, Limit
+from wherry.apiserver.admission.in_flight import InFlight
 from wherry.apiserver.admission.plugins import ADMISSION
 from wherry.apiserver.admission.podsecurity.policy import Settings as PodSecurity
 from wherry.apiserver.admission.policies.table import PolicyTable, PolicyTables, load_mutating, load_validating
 from wherry.apiserver.admission.policies.typechecking import keep_type_checked
-from wherry.apiserver.admission.quota import InFlight
 from wherry.apiserver.aggregation.availability import Availability
 from wherry.apiserver.aggregation.registration import keep_registered
 from wherry.apiserver.aggregation.remotes import FrontProxy, Remotes
@@ -187,6 +187,7 @@ class ApiServer:
                 windows.of(resource)
         rbac = Rbac(windows)
         agents = Agents(self._node, self._agent_context)
+        tokens = Tokens([path.read_bytes() for path in config.token_keys], config.issuers, config.audiences)
         self._api = Api(
             windows=windows,
             served=Served((*RESOURCES, *COMPUTED)),
@@ -194,9 +195,12 @@ class ApiServer:
             random=random.SystemRandom(),
             admission=Chain(ADMISSION),
             authorizer=Authorizer(rbac, NodeRights(windows, rbac), config.webhooks_before, config.webhooks_after),
-            tokens=Tokens([path.read_bytes() for path in config.token_keys], config.issuers, config.audiences),
+            tokens=tokens,
             authenticator=Authenticator(
-                config.client_ca, Bearers((BootstrapTokens(), *config.bearers)), config.proxies, config.anonymous
+                config.client_ca,
+                Bearers(tokens, (BootstrapTokens(), *config.bearers)),
+                config.proxies,
+                config.anonymous,
             ),
             allocators=Allocators(windows, config.service_cidr, config.node_ports),
             agents=agents,
@@ -209,7 +213,7 @@ class ApiServer:
                 PolicyTable(windows, MUTATINGADMISSIONPOLICY, MUTATINGADMISSIONPOLICYBINDING, load_mutating),
                 PolicyTable(windows, VALIDATINGADMISSIONPOLICY, VALIDATINGADMISSIONPOLICYBINDING, load_validating),
             ),
-            quotas=InFlight(),
+            quotas=InFlight(windows, self._clock),
             pod_security=config.pod_security,
             remotes=Remotes(windows, config.front_proxy),
             version={**VERSION, "gitVersion": config.version},

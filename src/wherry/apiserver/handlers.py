@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 
 from wherry.api.metrics.usage import GROUP as METRICS
-from wherry.apiserver import output, unreadable
+from wherry.apiserver import output
 from wherry.apiserver.api import Api
 from wherry.apiserver.context import Context, bad_option, context_of, no_such_verb
 from wherry.apiserver.decode import decode_object, to_json, untyped
+from wherry.apiserver.delete_unread import delete_unread
 from wherry.apiserver.http import Answer, Query, Request, Response
 from wherry.apiserver.metering.handlers import measured, measured_one
 from wherry.apiserver.negotiate import MEDIA, Wanted, negotiate
@@ -281,7 +282,7 @@ async def delete_one(api: Api, request: Request, info: RequestInfo, resource: Re
     options = await delete_options(request)
     ctx = context_of(request, info, resource)
     ctx.dry_run = bool(options.dry_run)
-    if options.ignore_store_read_error_with_cluster_breaking_potential and await unreadable.delete(api, ctx, info):
+    if options.ignore_store_read_error_with_cluster_breaking_potential and await delete_unread(api, ctx, info):
         return _status_of(ctx, "")
     done = await delete(api, ctx, options)
     if done.gone and resource.plural not in RETURN_DELETED:

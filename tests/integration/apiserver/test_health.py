@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.apiserver.conftest import Http
-from wherry.apiserver.admission.event_rate_limit import Buckets, Limit
+from wherry.apiserver.admission.event_buckets import Buckets, Limit
 
 pytestmark = pytest.mark.looptime(False)
 

@@ -7,9 +7,8 @@ together. https://kubernetes.io/docs/concepts/policy/resource-quotas/
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from wherry.api.core.pod import POD
 from wherry.api.core.quota_usage import in_scope, use_of
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from wherry.apiserver.api import Api
 
 Usage = dict[str, int | Fraction]
-_KEPT_SECONDS: Final = 60.0
-"""How long a write may be under way, when nobody tells that it has failed."""
 
 
 def usage_of(resource: Resource[Any], obj: Object) -> Usage:
@@ -35,61 +32,10 @@ def usage_of(resource: Resource[Any], obj: Object) -> Usage:
     return {name: amount(quantity) for name, quantity in use_of(resource, obj)}
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """An object that has passed and is not to be seen yet. `revision`: of what it replaces, 0 for nothing."""
-
-    resource: Resource[Any]
-    key: str
-    obj: Object
-    revision: int
-    until: float
-    ctx: Context[Any]
-    """Its request; once there is nothing left to undo, it has been written or given up."""
-
-
-class InFlight:
-    """What is on its way to the log, by namespace; only in namespaces with quotas."""
-
-    def __init__(self) -> None:
-        self._pending: dict[str, list[Pending]] = {}
-
-    def of(self, api: Api, resource: Resource[Any], namespace: str) -> Iterable[Pending]:
-        """Of one kind, what is still not to be seen."""
-        pending = self._pending.get(namespace)
-        if not pending:
-            return ()
-        now = api.clock.monotonic()
-        pending[:] = [one for one in pending if one.ctx.undo and one.until > now and not _arrived(api, one)]
-        if not pending:
-            del self._pending[namespace]
-        return [one for one in pending if one.resource is resource]
-
-    def add(self, api: Api, ctx: Context[Any], obj: Object, revision: int) -> None:
-        """Count it until it is to be seen, or until the request fails."""
-        namespace = ctx.namespace
-        key = api.window(ctx.resource).key(namespace, obj.metadata.name)
-        one = Pending(ctx.resource, key, obj, revision, api.clock.monotonic() + _KEPT_SECONDS, ctx)
-        self._pending.setdefault(namespace, []).append(one)
-        ctx.undo.append(lambda: self._forget(namespace, one))
-
-    def _forget(self, namespace: str, one: Pending) -> None:
-        pending = self._pending.get(namespace, [])
-        if one in pending:
-            pending.remove(one)
-        if not pending:
-            self._pending.pop(namespace, None)
-
-
-def _arrived(api: Api, one: Pending) -> bool:
-    entry = api.window(one.resource).get(one.key)
-    return entry is not None and entry.revision > one.revision
-
-
 def _used(api: Api, ctx: Context[Any], quota: ResourceQuota, names: Iterable[str]) -> Usage:
     """What the objects of the request's kind use of these resources, those on their way included."""
     found: Usage = dict.fromkeys(names, 0)
-    pending = {one.key: one.obj for one in api.quotas.of(api, ctx.resource, ctx.namespace)}
+    pending = {one.key: one.obj for one in api.quotas.of(ctx.resource, ctx.namespace)}
     present = {entry.key: entry.obj for entry in api.window(ctx.resource).list(ctx.namespace).items}
     for obj in {**present, **pending}.values():
         if in_scope(quota, obj):
@@ -108,7 +54,7 @@ def _validate(api: Api, ctx: Context[Any], obj: Any, old: Any) -> None:
     for quota in quotas:
         if in_scope(quota, obj):
             _check(api, ctx, quota, obj, old)
-    api.quotas.add(api, ctx, obj, int(old.metadata.resource_version or 0) if old is not None else 0)
+    api.quotas.add(ctx, obj, int(old.metadata.resource_version or 0) if old is not None else 0)
 
 
 def _check(api: Api, ctx: Context[Any], quota: ResourceQuota, obj: Any, old: Any) -> None:

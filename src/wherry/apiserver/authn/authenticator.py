@@ -9,21 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
 from wherry.apiserver.authn.bearer import Bearers
+from wherry.apiserver.authn.objects import Objects
 from wherry.apiserver.authn.removed_nodes import SESSION, removed
 from wherry.apiserver.authn.requestheader import RequestHeader, issued_by, user_of
 from wherry.apiserver.authn.user import ANONYMOUS, AUTHENTICATED, CREDENTIAL, User
 from wherry.apiserver.http import Request
 from wherry.machinery.errors import Unauthorized
-
-if TYPE_CHECKING:
-    from wherry.apiserver.api import Api
 
 CLUSTER_INFO = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
 """What a machine reads before it can trust anybody: the API's address and CA, signed with each bootstrap token."""
@@ -76,23 +73,23 @@ class Authenticator:
     """`client_ca`, and that of `proxies`, are read anew when their files change."""
 
     client_ca: Path
-    bearers: Bearers = field(default_factory=Bearers)
+    bearers: Bearers
     proxies: tuple[RequestHeader, ...] = ()
     anonymous: Anonymous = field(default_factory=Anonymous)
     _read: dict[Path, tuple[int, tuple[x509.Certificate, ...]]] = field(default_factory=dict)
 
-    async def authenticate(self, api: Api, request: Request) -> User:
+    async def authenticate(self, objects: Objects, request: Request) -> User:
         """Who asks. Raises Unauthorized."""
         found = self._certificate(request)
         if found is not None:
-            if found.until <= api.clock.now():
+            if found.until <= objects.clock.now():
                 raise Unauthorized("Unauthorized")
             if found.proxy is not None:
                 spoken_for = user_of(found.proxy, request.headers)
                 if spoken_for is not None:
                     return spoken_for
             elif found.user is not None:
-                if found.node and removed(api, found.node, found.since):
+                if found.node and removed(objects, found.node, found.since):
                     raise Unauthorized("Unauthorized")
                 return found.user
         header = request.headers.get("Authorization", "")
@@ -100,7 +97,7 @@ class Authenticator:
             scheme, _, token = header.partition(" ")
             if scheme.lower() != "bearer" or not token.strip():
                 raise Unauthorized("Unauthorized")
-            return (await self.bearers.known(api, token.strip())).user
+            return (await self.bearers.known(objects, token.strip())).user
         if self.anonymous.admits(request.path):
             return ANONYMOUS
         raise Unauthorized("Unauthorized")

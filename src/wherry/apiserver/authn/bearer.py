@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from wherry.apiserver.authn.objects import Objects
+from wherry.apiserver.authn.tokens import Tokens
 from wherry.apiserver.authn.user import Known
 from wherry.machinery.errors import Unauthorized
-
-if TYPE_CHECKING:
-    from wherry.apiserver.api import Api
 
 LONGEST = 16 * 1024
 
@@ -22,8 +21,11 @@ LONGEST = 16 * 1024
 class Source(Protocol):
     """A way of knowing tokens."""
 
-    async def known(self, api: Api, token: str, audiences: Sequence[str]) -> Known | None:
-        """Who it is; None: this source has nothing to say about such a token. Raises Unauthorized: it is no good."""
+    async def known(self, objects: Objects, token: str, audiences: Sequence[str], own: Sequence[str]) -> Known | None:
+        """Who it is, and for which of `audiences`; `own`: this server's. None: this source knows nothing of it.
+
+        Raises Unauthorized: it is no good.
+        """
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -33,19 +35,20 @@ class Source(Protocol):
 class Bearers:
     """All sources."""
 
+    tokens: Tokens
     others: tuple[Source, ...] = ()
 
-    async def known(self, api: Api, token: str, audiences: Sequence[str] = ()) -> Known:
+    async def known(self, objects: Objects, token: str, audiences: Sequence[str] = ()) -> Known:
         """Who a token stands for; `audiences` () means this server's own. Raises Unauthorized."""
         if len(token) > LONGEST:
             raise Unauthorized("Unauthorized")
-        wanted = audiences or api.tokens.audiences
-        found = api.tokens.known(api, token, wanted)
+        wanted = audiences or self.tokens.audiences
+        found = self.tokens.known(objects, token, wanted)
         if found is not None:
             return found
         for source in self.others:
             try:
-                found = await source.known(api, token, wanted)
+                found = await source.known(objects, token, wanted, self.tokens.audiences)
             except Unauthorized:
                 continue
             if found is not None:

@@ -7,33 +7,30 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from wherry.api.core.bootstrap_token import EXTRA_GROUP, GROUP, NAMESPACE, PREFIX, TOKEN, TYPE, end_of
 from wherry.api.core.secret import SECRET
+from wherry.apiserver.authn.objects import Objects
 from wherry.apiserver.authn.user import AUTHENTICATED, Known, User
 from wherry.machinery.errors import Unauthorized
-
-if TYPE_CHECKING:
-    from wherry.apiserver.api import Api
 
 
 class BootstrapTokens:
     """A `bearer.Source`."""
 
-    async def known(self, api: Api, token: str, audiences: Sequence[str]) -> Known | None:
+    async def known(self, objects: Objects, token: str, audiences: Sequence[str], own: Sequence[str]) -> Known | None:
         """Who it is; None: it does not look like one. Raises Unauthorized."""
         found = TOKEN.fullmatch(token)
         if found is None:
             return None
-        entry = api.find(SECRET, NAMESPACE, PREFIX + found[1])
-        shared = tuple(a for a in audiences if a in api.tokens.audiences)
+        entry = objects.find(SECRET, NAMESPACE, PREFIX + found[1])
+        shared = tuple(a for a in audiences if a in own)
         if entry is None or not shared or entry.obj.metadata.deletion_timestamp is not None:
             raise Unauthorized("Unauthorized")
         secret = entry.obj
         if secret.type != TYPE:
             raise Unauthorized("Unauthorized")
-        user = user_of(secret.data, found[1], found[2], api.clock.now())
+        user = user_of(secret.data, found[1], found[2], objects.clock.now())
         if user is None:
             raise Unauthorized("Unauthorized")
         return Known(user, shared)

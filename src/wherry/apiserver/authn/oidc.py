@@ -21,6 +21,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from wherry.apiserver.authn.configuration import JWT, Expressions, Mapped
+from wherry.apiserver.authn.objects import Objects
 from wherry.apiserver.authn.requestheader import with_authenticated
 from wherry.apiserver.authn.tokens import issuer_of
 from wherry.apiserver.authn.user import Known, User
@@ -29,7 +30,6 @@ from wherry.machinery.cel.errors import CelError
 from wherry.machinery.errors import Unauthorized
 
 if TYPE_CHECKING:
-    from wherry.apiserver.api import Api
     from wherry.machinery.cel.program import Program
 
 log = logging.getLogger(__name__)
@@ -63,20 +63,20 @@ class Oidc:
         self._session: aiohttp.ClientSession | None = None
         self._remembered: dict[bytes, tuple[float, User]] = {}
 
-    async def known(self, api: Api, token: str, audiences: Sequence[str]) -> Known | None:
+    async def known(self, objects: Objects, token: str, audiences: Sequence[str], own: Sequence[str]) -> Known | None:
         """Who it is; None: of another issuer. Raises Unauthorized."""
         if issuer_of(token) != self._config.issuer.url:
             return None
-        shared = tuple(a for a in audiences if a in api.tokens.audiences)
+        shared = tuple(a for a in audiences if a in own)
         if not shared:
             raise Unauthorized("Unauthorized")
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-        now = api.clock.now()
+        now = objects.clock.now()
         before = self._remembered.get(digest)
         if before is not None and before[0] > now:
             return Known(before[1], shared)
         try:
-            claims = await self._verified(api, token)
+            claims = await self._verified(objects, token)
             end = self._in_time(claims, now)
             user = self.user_of(claims)
         except (Refused, CelError) as error:
@@ -146,10 +146,10 @@ class Oidc:
 
     # --- Keys ---
 
-    async def _verified(self, api: Api, token: str) -> Mapping[str, Any]:
+    async def _verified(self, objects: Objects, token: str) -> Mapping[str, Any]:
         """The claims of a token whose signature is good. Raises Refused."""
         for fresh in (False, True):
-            keys = await self._key_set(api, fresh=fresh)
+            keys = await self._key_set(objects, fresh=fresh)
             if keys is None:
                 continue
             try:
@@ -158,9 +158,9 @@ class Oidc:
                 continue
         raise Refused("no published key has signed it")
 
-    async def _key_set(self, api: Api, *, fresh: bool) -> KeySet | None:
+    async def _key_set(self, objects: Objects, *, fresh: bool) -> KeySet | None:
         async with self._fetching:
-            now = api.clock.monotonic()
+            now = objects.clock.monotonic()
             if (self._keys is None or fresh) and now - self._fetched >= REFRESH:
                 self._fetched = now
                 try:

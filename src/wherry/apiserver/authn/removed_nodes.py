@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wherry.api.core.configmap import CONFIGMAP
 from wherry.api.types.core import ConfigMap
+from wherry.apiserver.authn.objects import Objects
 from wherry.machinery.time import seconds
 from wherry.store.entry import Event
-
-if TYPE_CHECKING:
-    from wherry.apiserver.api import Api
 
 NAMESPACE, NAME = "kube-system", "wherry-removed-nodes"
 SESSION = "wherry.certificate"
@@ -28,9 +26,9 @@ Cut = Callable[[Callable[[Session], bool]], None]
 """Cuts the connections whose session it is true of."""
 
 
-def removed(api: Api, node: str, since: float) -> bool:
+def removed(objects: Objects, node: str, since: float) -> bool:
     """Whether a node's certificate that begins at `since` (epoch seconds) was taken back."""
-    entry = api.find(CONFIGMAP, NAMESPACE, NAME)
+    entry = objects.find(CONFIGMAP, NAMESPACE, NAME)
     text = "" if entry is None else entry.obj.data.get(node, "")
     if not text:
         return False
@@ -40,7 +38,7 @@ def removed(api: Api, node: str, since: float) -> bool:
         return True
 
 
-async def keep_out(api: Api, cut: Cut) -> None:
+async def keep_out(objects: Objects, cut: Cut) -> None:
     """Cut the open connections of nodes as they are removed, until cancelled: watches would go on for half an hour."""
     changed, ended = asyncio.Event(), asyncio.Event()
 
@@ -55,9 +53,9 @@ async def keep_out(api: Api, cut: Cut) -> None:
 
     def gone(session: Session) -> bool:
         found = session.get(SESSION)
-        return found is not None and bool(found.node) and removed(api, found.node, found.since)
+        return found is not None and bool(found.node) and removed(objects, found.node, found.since)
 
-    window = api.windows.of(CONFIGMAP)
+    window = objects.windows.of(CONFIGMAP)
     watch = window.watch(window.revision, told, namespace=NAMESPACE, ended=end)
     try:
         while not ended.is_set():

@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives import serialization
@@ -27,14 +27,12 @@ from wherry.api.core.node import NODE
 from wherry.api.core.pod import POD
 from wherry.api.core.secret import SECRET
 from wherry.api.core.serviceaccount import SERVICEACCOUNT
+from wherry.apiserver.authn.objects import Objects
 from wherry.apiserver.authn.user import CREDENTIAL, Known, User, service_account_user
 from wherry.machinery.errors import Unauthorized
 from wherry.machinery.resource import Resource
 from wherry.machinery.time import seconds
 from wherry.store.entry import Entry
-
-if TYPE_CHECKING:
-    from wherry.apiserver.api import Api
 
 LEGACY_ISSUER = "kubernetes/serviceaccount"
 LEGACY_INVALID = "kubernetes.io/legacy-token-invalid-since"
@@ -173,7 +171,7 @@ class Tokens:
         key = self._keys[0]
         return jwt.encode({"alg": str(key.alg), "kid": key.kid}, claims, key, algorithms=[str(key.alg)])
 
-    def known(self, api: Api, token: str, audiences: Sequence[str]) -> Known | None:
+    def known(self, objects: Objects, token: str, audiences: Sequence[str]) -> Known | None:
         """Who a token stands for, and for which of `audiences`; None: nobody here issued it. Raises Unauthorized."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         claims = self._verified.get(digest)
@@ -184,15 +182,15 @@ class Tokens:
             if len(self._verified) >= _CACHED:
                 self._verified.pop(next(iter(self._verified)))
             self._verified[digest] = claims
-        now = api.clock.now()
+        now = objects.clock.now()
         if claims.nbf > now + 5 or (claims.exp and claims.exp <= now):
             raise Unauthorized("Unauthorized")
         if claims.iss == LEGACY_ISSUER:
             shared = tuple(a for a in audiences if a in self.audiences)
-            user = self._legacy(api, claims, token)
+            user = self._legacy(objects, claims, token)
         else:
             shared = tuple(a for a in audiences if a in claims.audiences)
-            user = self._alive(api, claims)
+            user = self._alive(objects, claims)
         if not shared:
             raise Unauthorized("Unauthorized")
         return Known(user, shared)
@@ -207,11 +205,11 @@ class Tokens:
             raise Unauthorized("Unauthorized")
         return claims
 
-    def _alive(self, api: Api, claims: Claims) -> User:
+    def _alive(self, objects: Objects, claims: Claims) -> User:
         """The user, if everything the token is bound to still exists."""
         bound = claims.bound
         namespace, name = bound.namespace, bound.serviceaccount.name
-        if not _stands(api, api.find(SERVICEACCOUNT, namespace, name), bound.serviceaccount.uid):
+        if not _stands(objects, objects.find(SERVICEACCOUNT, namespace, name), bound.serviceaccount.uid):
             raise Unauthorized("Unauthorized")
         extra: dict[str, tuple[str, ...]] = {}
         if claims.jti:
@@ -226,20 +224,20 @@ class Tokens:
                 continue
             # a node that is gone invalidates only tokens bound to it alone
             matters = resource is not NODE or bound.pod is None
-            if matters and not _stands(api, api.find(resource, namespace, ref.name), ref.uid):
+            if matters and not _stands(objects, objects.find(resource, namespace, ref.name), ref.uid):
                 raise Unauthorized("Unauthorized")
             if word:
                 extra[f"authentication.kubernetes.io/{word}-name"] = (ref.name,)
                 extra[f"authentication.kubernetes.io/{word}-uid"] = (ref.uid,)
-        if bound.warnafter and bound.warnafter < api.clock.now():
+        if bound.warnafter and bound.warnafter < objects.clock.now():
             self.stale += 1
         return service_account_user(namespace, name, bound.serviceaccount.uid, extra)
 
-    def _legacy(self, api: Api, claims: Claims, token: str) -> User:
+    def _legacy(self, objects: Objects, claims: Claims, token: str) -> User:
         """The user of a token of the old kind, if its Secret still holds it."""
-        secret = api.find(SECRET, claims.namespace, claims.secret)
-        account = api.find(SERVICEACCOUNT, claims.namespace, claims.account)
-        if secret is None or not _stands(api, account, claims.account_uid):
+        secret = objects.find(SECRET, claims.namespace, claims.secret)
+        account = objects.find(SERVICEACCOUNT, claims.namespace, claims.account)
+        if secret is None or not _stands(objects, account, claims.account_uid):
             raise Unauthorized("Unauthorized")
         meta = secret.obj.metadata
         if meta.deletion_timestamp is not None or LEGACY_INVALID in meta.labels:
@@ -250,11 +248,11 @@ class Tokens:
         return service_account_user(claims.namespace, claims.account, claims.account_uid, {})
 
 
-def _stands(api: Api, found: Entry[Any] | None, uid: str) -> bool:
+def _stands(objects: Objects, found: Entry[Any] | None, uid: str) -> bool:
     """Whether this very object is there, and not long since being deleted."""
     if found is None or (uid and found.uid != uid):
         return False
     if b'"deletionTimestamp"' not in found.data:
         return True
     deleted = found.obj.metadata.deletion_timestamp
-    return deleted is None or api.clock.now() < seconds(deleted) + DELETED_LEEWAY
+    return deleted is None or objects.clock.now() < seconds(deleted) + DELETED_LEEWAY

@@ -9,18 +9,16 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from wherry.api.types.authentication import TokenReviewStatus
+from wherry.apiserver.authn.objects import Objects
 from wherry.apiserver.authn.requestheader import with_authenticated
 from wherry.apiserver.authn.user import Known, User
 from wherry.apiserver.reviewers import Reviewer, Unreachable
 from wherry.machinery.errors import Unauthorized
-
-if TYPE_CHECKING:
-    from wherry.apiserver.api import Api
 
 log = logging.getLogger(__name__)
 _REMEMBERED = 1024
@@ -34,10 +32,10 @@ class WebhookTokens:
     seconds: float = 120.0
     _remembered: dict[bytes, tuple[float, Known]] = field(default_factory=dict)
 
-    async def known(self, api: Api, token: str, audiences: Sequence[str]) -> Known | None:
+    async def known(self, objects: Objects, token: str, audiences: Sequence[str], own: Sequence[str]) -> Known | None:
         """Who it is. Raises Unauthorized."""
         digest = hashlib.sha256("\0".join((token, *audiences)).encode("utf-8", "surrogateescape")).digest()
-        now = api.clock.monotonic()
+        now = objects.clock.monotonic()
         before = self._remembered.get(digest)
         if before is not None and before[0] > now:
             return before[1]
@@ -48,7 +46,7 @@ class WebhookTokens:
             "spec": {"token": token, "audiences": list(audiences)},
         }
         try:
-            found = known_of(await self.reviewer.ask(review), api.tokens.audiences, audiences)
+            found = known_of(await self.reviewer.ask(review), own, audiences)
         except Unreachable as error:
             log.warning("no token could be reviewed: %s", error)
             raise Unauthorized("Unauthorized") from None
