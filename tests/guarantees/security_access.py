@@ -110,8 +110,19 @@ ROWS = (
                     ),
                 ),
             ),
+            Proof(
+                "tests/integration/app/test_accounts.py::test_a_policy_that_lets_only_the_garbage_collector_delete",
+                (
+                    fault(
+                        "controllers act as one user",
+                        "app/assemble.py",
+                        "loaded, queues.know, partial(_acting, api))",
+                        "loaded, queues.know)",
+                    ),
+                ),
+            ),
         ),
-        missing="controllers act as one user (1.3.3); what only a person can judge",
+        missing="controllers in the server's process are not asked for rights; what only a person can judge",
     ),
     Row(
         "4.2.pod-security",

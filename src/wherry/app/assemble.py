@@ -20,7 +20,7 @@ from wherry.aio.supervise import keep_running
 from wherry.apiserver.aggregation.remotes import FrontProxy
 from wherry.apiserver.apiserver import ApiServer, ApiServerConfig
 from wherry.apiserver.authn.requestheader import RequestHeader
-from wherry.apiserver.authn.user import MASTERS, User, known
+from wherry.apiserver.authn.user import MASTERS, User, known, service_account_user
 from wherry.apiserver.http import nothing
 from wherry.apiserver.tracing import Tell
 from wherry.app import (
@@ -52,6 +52,9 @@ if TYPE_CHECKING:
     from wherry.scheduler.loop import Scheduler
 
 CONTROLLER_MANAGER = "system:kube-controller-manager"
+"""Who fills the controllers' caches; each acts as an account of its own."""
+MANAGER = "kube-controller-manager"
+"""The owner of the fields that any of them sets."""
 SCHEDULER = "system:kube-scheduler"
 PARTS = frozenset({"api", "controllers", "scheduler"})
 
@@ -93,10 +96,9 @@ async def control_plane(config: Config, clock: Clock, only: frozenset[str]) -> C
     info = partial(cluster_info.publish, config, api.client(_user("wherry")), pki.ca.files.certificate)
     jobs.append(("cluster info", info))
     if "controllers" in only:
-        client = api.client(known(CONTROLLER_MANAGER))
         queues = QueueMetrics()
         api.measures.collect(queues.families)
-        jobs.append(("controllers", partial(_controllers, config, pki, client, clock, queues)))
+        jobs.append(("controllers", partial(_controllers, config, pki, api, clock, queues)))
     if "scheduler" in only:
         scheduler = api.client(known(SCHEDULER))
         jobs.append(("scheduler", partial(_scheduler, scheduler, clock)))
@@ -158,7 +160,7 @@ def supervised(plane: ControlPlane, clock: Clock) -> list[Coroutine[Any, Any, No
     return [keep_running(name, job, clock) for name, job in plane.jobs]
 
 
-async def _controllers(config: Config, pki: Pki, client: Client, clock: Clock, queues: QueueMetrics) -> None:
+async def _controllers(config: Config, pki: Pki, api: ApiServer, clock: Clock, queues: QueueMetrics) -> None:
     """Imported in a thread, after the API listens: it is back sooner, and answers meanwhile."""
 
     def load() -> tuple[AnyController, ...]:
@@ -177,7 +179,15 @@ async def _controllers(config: Config, pki: Pki, client: Client, clock: Clock, q
             )
         )
 
-    await run_controllers(client, clock, await asyncio.to_thread(load), queues.know)
+    loaded = await asyncio.to_thread(load)
+    client = api.client(known(CONTROLLER_MANAGER))
+    await run_controllers(client, clock, loaded, queues.know, partial(_acting, api))
+
+
+def _acting(api: ApiServer, controller: str) -> Client:
+    from wherry.controllers.accounts import NAMESPACE, account_of
+
+    return api.client(service_account_user(NAMESPACE, account_of(controller), "", {}), MANAGER)
 
 
 def _acme(config: Config, pki: Pki, clock: Clock) -> Acme | None:

@@ -11,18 +11,24 @@ from __future__ import annotations
 
 from wherry.api.networking.site_certificates import ANSWERS
 from wherry.api.types.rbac import ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject
+from wherry.controllers.accounts import NAMESPACE, account_of
 from wherry.machinery.meta import ObjectMeta
 
 RBAC = "rbac.authorization.k8s.io"
-AGENTS, CONTROLLERS = "system:nodes", "system:kube-controller-manager"
+AGENTS = "system:nodes"
 
 
-def _bound(name: str, role: str, subject: str, kind: str = "Group") -> ClusterRoleBinding:
-    return ClusterRoleBinding(
-        metadata=ObjectMeta(name=name),
-        role_ref=RoleRef(api_group=RBAC, kind="ClusterRole", name=role),
-        subjects=(Subject(api_group=RBAC, kind=kind, name=subject),),
-    )
+def _bound(name: str, role: str, group: str) -> ClusterRoleBinding:
+    return _to(name, role, Subject(api_group=RBAC, kind="Group", name=group))
+
+
+def _to(name: str, role: str, subject: Subject) -> ClusterRoleBinding:
+    ref = RoleRef(api_group=RBAC, kind="ClusterRole", name=role)
+    return ClusterRoleBinding(metadata=ObjectMeta(name=name), role_ref=ref, subjects=(subject,))
+
+
+def _account(controller: str) -> Subject:
+    return Subject(kind="ServiceAccount", name=account_of(controller), namespace=NAMESPACE)
 
 
 NODE_PROXIER = _bound("wherry:node-proxier", "system:node-proxier", AGENTS)
@@ -46,14 +52,6 @@ NODE_NETWORK = ClusterRole(
 
 NODE_NETWORK_BINDING = _bound("wherry:node-network", "wherry:node-network", AGENTS)
 
-SIGNER = _bound(
-    "wherry:certificate-controller",
-    "system:controller:certificate-controller",
-    CONTROLLERS,
-    "User",
-)
-"""wherry's controllers are one user; upstream's certificate controller has an account of its own."""
-
 BUNDLES = ClusterRole(
     metadata=ObjectMeta(name="wherry:trust-bundles"),
     rules=(
@@ -65,9 +63,9 @@ BUNDLES = ClusterRole(
         ),
     ),
 )
-"""Whose certificates wherry's controllers publish for pods."""
+"""Whose certificates are published for pods."""
 
-BUNDLES_BINDING = _bound("wherry:trust-bundles", "wherry:trust-bundles", CONTROLLERS, "User")
+BUNDLES_BINDING = _to("wherry:trust-bundle-publisher", "wherry:trust-bundles", _account("clustertrustbundle"))
 
 ANSWERER = ClusterRole(
     metadata=ObjectMeta(name="wherry:acme-answers"),
@@ -114,13 +112,10 @@ APPROVE_SERVING = ClusterRole(
         ),
     ),
 )
-"""wherry's controllers approve agents' own serving certificates; upstream leaves that to people."""
+"""Agents' own serving certificates are approved by a controller; upstream leaves that to people."""
 
-APPROVE_SERVING_BINDING = _bound(
-    "wherry:approve-serving-certificates",
-    "wherry:approve-serving-certificates",
-    CONTROLLERS,
-    "User",
+APPROVE_SERVING_BINDING = _to(
+    "wherry:serving-certificate-approver", "wherry:approve-serving-certificates", _account("csrapproving")
 )
 
 

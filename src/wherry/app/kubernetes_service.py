@@ -37,7 +37,6 @@ from wherry.app.grants import (
     NODE_NETWORK,
     NODE_NETWORK_BINDING,
     NODE_PROXIER,
-    SIGNER,
 )
 from wherry.app.published import ensure, match
 from wherry.client.interface import Client
@@ -57,7 +56,6 @@ async def publish(config: Config, client: Client) -> None:
     while True:
         try:
             await ensure(client, CLUSTERROLEBINDING, NODE_PROXIER)
-            await ensure(client, CLUSTERROLEBINDING, SIGNER)
             await ensure(client, CLUSTERROLE, BUNDLES)
             await ensure(client, CLUSTERROLEBINDING, BUNDLES_BINDING)
             await ensure(client, CLUSTERROLE, ANSWERER)

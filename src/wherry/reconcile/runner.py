@@ -186,14 +186,18 @@ def _owner(primary: Resource[Any], view: object, obj: Object) -> Iterable[Key]:
 
 async def run_controllers(
     client: Client, clock: Clock, controllers: Sequence[AnyController],
-    tell: Callable[[Sequence[tuple[str, KeyQueue]]], None] | None = None,
+    tell: Callable[[Sequence[tuple[str, KeyQueue]]], None] | None = None, act: Callable[[str], Client] | None = None,
 ) -> None:  # fmt: skip
-    """Run all of them until cancelled, with one cache per resource between them; `tell` gets their queues by name."""
+    """Run all of them until cancelled, with one cache per resource between them, which `client` fills. `tell` gets
+    their queues by name; `act` gives each, by its name, the client that it acts through (default: `client`)."""
     resources = dict.fromkeys(resource for controller in controllers for resource in resources_of(controller))
     if any(controller.customs is not None for controller in controllers):
         resources[CUSTOMRESOURCEDEFINITION] = None
     caches, pace = Caches(resources), Pace(clock)
-    runners = [Runner(controller, client, clock, caches, pace) for controller in controllers]
+    runners = [
+        Runner(controller, client if act is None else act(controller.name), clock, caches, pace)
+        for controller in controllers
+    ]
     if tell is not None:
         tell([(runner.controller.name, runner.queue) for runner in runners])
     async with asyncio.TaskGroup() as group:

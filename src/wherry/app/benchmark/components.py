@@ -77,7 +77,7 @@ CHECKS: tuple[Check, ...] = (
           person=True),
     Check("1.3.2", "The controllers serve no profiles", of_plane(debugging), f"run the installed version: {UP}"),
     Check("1.3.3", "Each controller has an account of its own", of_plane(_identities),
-          "none yet: controllers and API server are one process, which could take any rights"),
+          f"run the installed version: {UP}"),
     Check("1.3.4", "Tokens are signed with a private key of their own", of_plane(_token_key), f"{UP} makes sa.key"),
     Check("1.3.5", "Pods are told the cluster's CA", of_world(_authorities),
           "delete the ConfigMap: the controller makes it again"),

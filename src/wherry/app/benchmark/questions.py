@@ -187,9 +187,12 @@ def body_seconds() -> float:
 
 def identities() -> tuple[str, ...]:
     """As whom the controllers act."""
-    from wherry.app.assemble import CONTROLLER_MANAGER
+    from wherry.controllers.accounts import NAMESPACE, account_of
+    from wherry.controllers.registry import controllers
+    from wherry.controllers.settings import Settings
 
-    return (CONTROLLER_MANAGER,)
+    names = {account_of(one.name) for one in controllers(Settings())}
+    return tuple(f"system:serviceaccount:{NAMESPACE}:{name}" for name in sorted(names))
 
 
 def access(config: Config, clock: Clock) -> tuple[str, ...]:
