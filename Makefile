@@ -44,8 +44,8 @@ host-test: setup host ## as root: real containers, namespaces, packet rules
 
 test: $(if $(ROOT_USER),host) check $(if $(ROOT_USER),host-test) ## check, and as root the host tests
 
-guarantees: setup $(if $(ROOT_USER),host) ## every promise's test under every fault that it must see (ROW= narrows it; 10 minutes)
-	@python -m tests.guarantees $(ROW) --jobs $(or $(JOBS),$$(nproc))
+guarantees: setup $(if $(ROOT_USER),host) ## every promise's test under every fault that it must see (ROW= narrows it; RECORD=file: go on where it was)
+	@python -m tests.guarantees $(ROW) --jobs $(or $(JOBS),$$(nproc)) $(if $(RECORD),--record $(RECORD))
 
 histories: setup ## a hundred stories of random traffic, kill -9 and failing disks, every answer judged (WHERRY_HISTORIES=)
 	WHERRY_HISTORIES=$${WHERRY_HISTORIES:-100} pytest -q tests/integration/app/test_histories.py

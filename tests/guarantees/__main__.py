@@ -2,6 +2,7 @@
 
 First all tests are run as the product is, and must pass; then each with one fault at a time, in an environment of its
 own, and must fail. Host tests are run only by root. Prints a table; exit status 1 unless every fault was seen.
+With --record, an interrupted run goes on where it was, if neither product nor tests have changed since.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from tests.guarantees.record import Line, Name, Record, state
 from tests.guarantees.row import ROOT, Fault, Row
 from tests.guarantees.rows import ROWS
 from tests.guarantees.seeding import environment
@@ -34,6 +37,11 @@ class Try(msgspec.Struct, frozen=True):
     fault: Fault | None
     environ: tuple[tuple[str, str], ...] = ()
     host: bool = False
+
+    @property
+    def name(self) -> Name:
+        """What a record knows it by."""
+        return self.tests, None if self.fault is None else self.fault.name, self.environ
 
 
 def tries(rows: Sequence[Row]) -> Iterator[Try]:
@@ -58,8 +66,9 @@ def attempt(one: Try, limit: float) -> Verdict:
     with environment(one.fault) as folder, tempfile.TemporaryDirectory() as scratch:
         result, output = Path(scratch, "result"), Path(scratch, "output")
         argv = [str(folder / "bin" / "python"), "-m", "tests.guarantees.session", str(result), *one.tests]
-        env = {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": scratch, "PYTHONDONTWRITEBYTECODE": "1"}
-        env |= {**dict(one.environ), "PATH": f"{folder / 'bin'}:{env['PATH']}"}
+        env = {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": scratch, **dict(one.environ)}
+        env["PATH"] = f"{folder / 'bin'}:{env['PATH']}"
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # else each try compiles all libraries anew
         with (
             output.open("wb") as file,
             subprocess.Popen(argv, cwd=ROOT, env=env, stdout=file, stderr=file, start_new_session=True) as child,
@@ -82,18 +91,16 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at a time")
     parser.add_argument("--limit", type=float, default=180.0, help="seconds for one test under one fault")
     parser.add_argument("--no-host", action="store_true", help="leave out the tests that need root")
+    parser.add_argument("--host-only", action="store_true", help="leave out the tests that need no root")
+    parser.add_argument("--faults-only", action="store_true", help="the tests without a fault have passed elsewhere")
+    parser.add_argument("--record", type=Path, help="a file of what was found: what is in it is not run again")
     arguments = parser.parse_args()
     chosen = [row for row in ROWS if not arguments.rows or row.id.startswith(tuple(arguments.rows))]
-    wanted = [*sound(chosen), *tries(chosen)]
-    host = [one for one in wanted if one.host]
-    if host and (arguments.no_host or os.geteuid() != 0):
-        print(f"left out: {len(host)} that need root", file=sys.stderr)
-        host = []
-    with ThreadPoolExecutor(max(arguments.jobs, 1)) as many, ThreadPoolExecutor(1) as single:
-        verdicts = [
-            *many.map(lambda one: report(one, arguments.limit), (one for one in wanted if not one.host)),
-            *single.map(lambda one: report(one, 4 * arguments.limit), host),
-        ]
+    wanted = [*(() if arguments.faults_only else sound(chosen)), *tries(chosen)]
+    left = host_left_out(arguments.no_host, wanted)
+    wanted = [one for one in wanted if not (one.host and left) and (one.host or not arguments.host_only)]
+    record = Record(arguments.record, state() if arguments.record else "")
+    verdicts = run(wanted, record, arguments.jobs, arguments.limit)
     failed = sum(verdict.word not in ("seen", "passed") for verdict in verdicts)
     faults = sum(one.fault is not None for one in wanted)
     tests = {test for one in wanted for test in one.tests}
@@ -101,17 +108,49 @@ def main() -> int:
     return int(failed > 0 or not verdicts)
 
 
-def report(one: Try, limit: float) -> Verdict:
-    """Run it, and print a line."""
+def host_left_out(asked: bool, wanted: Sequence[Try]) -> bool:
+    """Must tests that need root be left out? Says so."""
+    host = sum(one.host for one in wanted)
+    left = host > 0 and (asked or os.geteuid() != 0)
+    if left:
+        print(f"left out: {host} that need root", file=sys.stderr)
+    return left
+
+
+def run(wanted: Sequence[Try], record: Record, jobs: int, limit: float) -> list[Verdict]:
+    """What the record does not know, the quickest first; those that touch the machine one at a time, after the rest."""
+    known = [verdict for one in wanted if (verdict := record.known(one.name)) is not None]
+    open_ = sorted((one for one in wanted if record.known(one.name) is None), key=lambda one: record.took(one.name))
+    if known:
+        print(f"{len(known)} known already, on {record.now}", flush=True)
+    begun = iter(range(1, len(open_) + 1))
+
+    def each(limit: float) -> Callable[[Try], Verdict]:
+        return lambda one: report(one, limit, record, f"{next(begun)}/{len(open_)}")
+
+    with ThreadPoolExecutor(max(jobs, 1)) as many, ThreadPoolExecutor(1) as single:
+        return [
+            *known,
+            *many.map(each(limit), (one for one in open_ if not one.host)),
+            *single.map(each(4 * limit), (one for one in open_ if one.host)),
+        ]
+
+
+def report(one: Try, limit: float, record: Record, number: str) -> Verdict:
+    """Run it, keep what it found and print a line."""
     begun = time.monotonic()
     verdict = attempt(one, limit if one.fault is not None else 20 * limit)
     took = time.monotonic() - begun
-    name = one.fault.name if one.fault is not None else f"{len(one.tests)} tests pass"
-    print(f"{verdict.word:8} {took:5.1f} s  {one.row:28} {name}", flush=True)
-    if one.fault is not None:
-        print(f"{'':19}{one.tests[0]}", flush=True)
+    ended = datetime.now(UTC)
+    tests, fault, environ = one.name
+    stamp = ended.isoformat(timespec="seconds")
+    record.keep(Line(record.now, stamp, one.row, tests, fault, environ, verdict.word, verdict.reason, round(took, 1)))
+    name = fault or f"{len(tests)} tests pass"
+    print(f"{ended:%H:%M:%S} {number:>7} {verdict.word:8} {took:5.1f} s  {one.row:28} {name}", flush=True)
+    if fault is not None:
+        print(f"{'':36}{tests[0]}", flush=True)
     if verdict.reason:
-        print(f"{'':19}{verdict.reason}", flush=True)
+        print(f"{'':36}{verdict.reason}", flush=True)
     return verdict
 
 

@@ -80,7 +80,9 @@ def main() -> int:
     assert Path(sys.prefix) in Path(wherry.__file__).parents, f"not the seeded copy: {wherry.__file__}"
     recorder = Recorder()
     try:
-        pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests], plugins=[recorder])
+        pytest.main(
+            ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:schemathesis", *tests], plugins=[recorder]
+        )
     finally:  # it raises when a test that failed has left something open
         outcome = Outcome(recorder.passed, tuple(recorder.failed), recorder.broken)
         Path(result).write_bytes(msgspec.json.encode(outcome))
