@@ -56,7 +56,7 @@ def test_the_configuration() -> None:
     written = render(Shape(Path("/e")), desk.size, shown.servers, shown.ruled)
     frontend = written[written.index("frontend entry") : written.index("backend http-0")]
     assert frontend == (FOLDER / "site.cfg").read_text()
-    assert shown.maps[SITES] == {"80|plain.test": "1"}
+    assert shown.maps[SITES] == {"80|plain.test": "6"}
     assert shown.maps[EXACT] == {"80|plain.test/x": "http-0"}
     assert shown.maps[PREFIXES] == {"80|plain.test/y/": "http-0"}
 

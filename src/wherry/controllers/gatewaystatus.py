@@ -10,7 +10,9 @@ from wherry.machinery.meta import Condition, Object, key_of
 from wherry.machinery.resource import Resource
 from wherry.reconcile.actions import Action, Emit, Patch
 
-GOOD = {"Conflicted": "False", "PartiallyInvalid": "False"}
+CONFLICTED = "wherry.dev/Conflicted"
+"""Our own condition of a route that does not get all that it asks for: upstream has none for routes that are valid."""
+GOOD = {"Conflicted": "False", "PartiallyInvalid": "False", CONFLICTED: "False"}
 """What a condition says when all is well, where that is not True."""
 
 

@@ -5,7 +5,7 @@ Objects of custom kinds come as JSON; what has been read of one is kept until th
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from typing import Generic
 
 from wherry.api.core.namespace import NAMESPACE
@@ -13,15 +13,22 @@ from wherry.api.core.node import NODE
 from wherry.api.core.secret import SECRET
 from wherry.api.core.service import SERVICE
 from wherry.api.gateway.backends import mirrored
+from wherry.api.gateway.hostnames import intersection
 from wherry.api.gateway.kinds import GATEWAY, GATEWAYCLASS, HTTPROUTE, REFERENCEGRANT, HTTPRoute, K, read
 from wherry.api.gateway.ports import taken
+from wherry.api.gateway.precedence import claimed, covering, own_hosts, rivalled
 from wherry.api.gateway.world import World, by_namespace, certificates
 from wherry.api.networking.certificate_pair import CertificateError
 from wherry.api.networking.certificate_pair import read as read_pair
-from wherry.api.types.core import Secret
+from wherry.api.networking.ingress import INGRESS
+from wherry.api.networking.ingress_claims import Held, backends_of, claims, held
+from wherry.api.networking.ingressclass import INGRESSCLASS
+from wherry.api.networking.ingressclass import served as served_by_us
+from wherry.api.types.core import Secret, Service
+from wherry.api.types.networking import Ingress
 from wherry.machinery.meta import Key, Object, key_of
 from wherry.machinery.resource import Resource
-from wherry.reconcile.view import View
+from wherry.reconcile.view import Index, View
 
 
 class Reader(Generic[K]):
@@ -110,7 +117,63 @@ def _unreadable(secret: Secret) -> str:
 PAIRS = Pairs()
 
 
+# --- who may be in a route's way ---
+
+
+BY_CLAIM = Index(HTTPROUTE, lambda obj: claimed(ROUTES.typed(obj)))
+BY_HOST = Index(HTTPROUTE, lambda obj: own_hosts(ROUTES.typed(obj)))
+INGRESSES = Index(INGRESS, lambda ingress: {place.host for place, _ in claims(ingress, [])})
+TO_SERVICE = Index(INGRESS, lambda ingress: {str(key) for key in backends_of(ingress)})
+
+
+def hosts(view: View, route: HTTPRoute) -> set[str]:
+    """All under which requests for a route may arrive: its own names, as the listeners narrow them."""
+    found: set[str] = set()
+    for ref in route.spec.parent_refs:
+        gateway = GATEWAYS.get(view, Key(ref.namespace or route.metadata.namespace, ref.name))
+        for listener in gateway.spec.listeners if gateway is not None else ():
+            found.update(intersection(listener.hostname, route.spec.hostnames))
+    return found
+
+
+def rivals(view: View, route: HTTPRoute) -> dict[Key, HTTPRoute]:
+    """Other routes that may claim the same, and all at hosts that Ingresses have too."""
+    at = hosts(view, route)
+    found = [one for text in rivalled(route, at) for one in view.indexed(BY_CLAIM, text)]
+    for host in at:
+        if view.indexed(INGRESSES, host):
+            found += [one for name in covering(host) for one in view.indexed(BY_HOST, name)]
+    return {key_of(one): ROUTES.typed(one) for one in found if key_of(one) != key_of(route)}
+
+
+def ingresses(view: View, route: HTTPRoute, services: Mapping[Key, Service]) -> dict[str, Held]:
+    """What Ingresses of ours have of the hosts of a route."""
+    found = {key_of(one): one for host in hosts(view, route) for one in view.indexed(INGRESSES, host)}
+    if not found:
+        return {}
+    classes = {one.metadata.name: one for one in view.list(INGRESSCLASS)}
+    return held((one for one in found.values() if served_by_us(one, classes)), services)
+
+
 # --- who is to be looked at again ---
+
+
+def routes_beside(view: View, obj: Object) -> Iterator[Key]:
+    """The routes that an HTTPRoute may be in the way of."""
+    yield from rivals(view, ROUTES.typed(obj))
+
+
+def routes_at_hosts(view: View, ingress: Ingress) -> Iterator[Key]:
+    """The routes at hosts of an Ingress."""
+    for host in {place.host for place, _ in claims(ingress, [])}:
+        for name in covering(host):
+            yield from (key_of(one) for one in view.indexed(BY_HOST, name))
+
+
+def routes_at_ingresses(view: View, obj: Object) -> Iterator[Key]:
+    """The routes at hosts of the Ingresses that lead to a Service."""
+    for ingress in view.indexed(TO_SERVICE, str(key_of(obj))):
+        yield from routes_at_hosts(view, ingress)
 
 
 def all_gateways(view: View, obj: Object) -> Iterator[Key]:

@@ -18,14 +18,16 @@ from wherry.aio.clock import SystemClock
 from wherry.api.gateway.addresses import NOTE, OWN
 from wherry.api.gateway.kinds import Gateway, GatewayClass, GatewayClassSpec, HTTPRoute
 from wherry.api.gateway.world import CONTROLLER, World
+from wherry.api.networking.ingress_claims import Place
 from wherry.api.types.core import Service, ServicePort, ServiceSpec
+from wherry.api.types.networking import Ingress
 from wherry.host import files, users
 from wherry.host.haproxy import Haproxy
 from wherry.host.selfsigned import self_signed
 from wherry.machinery.codec import from_dict
 from wherry.machinery.meta import Key, ObjectMeta, OwnerReference
 from wherry.network.ingress import mirrors
-from wherry.network.ingress.backends import Backend, Endpoint, Place
+from wherry.network.ingress.backends import Backend, Endpoint
 from wherry.network.ingress.config import Shape, render
 from wherry.network.ingress.gateways import asked
 from wherry.network.ingress.maps import FILES, NO_RULES, Desk, Wanted, commands, text
@@ -103,6 +105,8 @@ class Entry:
         self.shown = Wanted({name: {} for name in FILES}, {}, NO_RULES)
         self.began = 0
         self.ingress: dict[Place, Backend] = {}
+        self.owners: dict[Place, Ingress] = {}
+        self.problems: dict[Key, list[str]] = {}
 
     async def show(self, *routes: Json, listeners: list[Json] | None = None) -> None:
         """Gateway `g` on the nodes' addresses; `own` on 127.0.0.2, with the same listeners."""
@@ -139,11 +143,12 @@ class Entry:
             }
             | {Key("d", "own-o"): address},
         )
-        found, picture = asked(world), Picture(routes=self.ingress)
+        found, picture = asked(world), Picture(routes=self.ingress, owners=self.owners)
         for backend in (*found.backends, *self.ingress.values()):
             name = backend.service.name
             picture.endpoints[backend] = (Endpoint("127.0.0.1", self.ports[name]),) if name in self.ports else ()
         found.add_to(picture)
+        self.problems = picture.problems
         wanted = self.desk.wanted(picture, {})
         if not self.began or wanted.ruled != self.shown.ruled or self.desk.grown:
             await self.begin(wanted)

@@ -12,9 +12,11 @@ import pytest
 from tests.host.network.gateway_entry import OWN_ADDRESS, SEEN, Entry, Json, backends, entry, path, port, route, rule
 from wherry.api.gateway.kinds import HTTPRoute
 from wherry.api.gateway.support import unsupported
+from wherry.api.networking.ingress_claims import Place
+from wherry.api.types.networking import Ingress
 from wherry.machinery.codec import from_dict
-from wherry.machinery.meta import Key
-from wherry.network.ingress.backends import Backend, Options, Place
+from wherry.machinery.meta import Key, ObjectMeta
+from wherry.network.ingress.backends import Backend, Options
 
 __all__ = ("backends", "entry")
 pytestmark = [pytest.mark.host, pytest.mark.looptime(False)]
@@ -267,6 +269,44 @@ async def test_an_ingress_keeps_what_it_has(entry: Entry) -> None:
         ("/rest", "x.test"): "three",
     }
     assert {asked: entry.who(*asked) for asked in expected} == expected
+
+
+async def test_who_had_the_host_first_is_asked_first(entry: Entry) -> None:
+    """A younger Ingress takes nothing that a route has; it is told, and gets what the route does not answer."""
+    ingress = Backend(Key("d", "one"), "80", Options())
+    places = [
+        Place("a.test", "prefix", "/x/"), Place("a.test", "exact", "/y"), Place("*.w.test", "prefix", "/"),
+        Place("*.z.w.test", "prefix", "/"), Place("", "prefix", "/"), Place("b.test", "prefix", "/"),
+    ]  # fmt: skip
+    entry.ingress = dict.fromkeys(places, ingress)
+
+    def owned(second: int) -> None:
+        meta = ObjectMeta(name="i", namespace="d", creation_timestamp=f"2026-01-01T00:00:{second:02}Z")
+        entry.owners = dict.fromkeys(places, Ingress(metadata=meta))
+
+    header = {**path("/x"), "headers": [{"name": "A", "value": "1"}]}
+    routes = (
+        route("r", rule("two", path("/x"), header), age=5, hostnames=["a.test"]),
+        route("p", rule("two", path("/x")), age=5, hostnames=["b.test"]),
+        route("w", rule("two"), age=5, hostnames=["*.w.test"]),
+        route("any", rule("two"), age=5),
+    )
+    asked = [
+        ("/x/1", "a.test"), ("/y", "a.test"), ("/x", "b.test"), ("/y", "b.test"),
+        ("/", "v.w.test"), ("/", "u.v.w.test"), ("/", "v.z.w.test"), ("/", "q.test"),
+    ]  # fmt: skip
+    owned(9)
+    await entry.show(*routes)
+    assert [entry.who(*one) for one in asked] == ["two", "one", "two", "one", "two", "two", "one", "two"]
+    at = f"on port {entry.shape.http}, who had the host first"
+    expected = {"a.test/x/": "r", "*.w.test/": "w", "*/": "any"}
+    assert sorted(entry.problems[Key("d", "i")]) == sorted(
+        f"{what} is served by the HTTPRoute d/{who} {at}" for what, who in expected.items()
+    )
+    owned(1)
+    await entry.show(*routes)
+    assert [entry.who(*one) for one in asked] == ["one", "one", "one", "one", "one", "two", "one", "one"]
+    assert entry.problems == {}
 
 
 async def test_a_gateway_with_an_address_of_its_own(entry: Entry) -> None:

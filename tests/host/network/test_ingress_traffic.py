@@ -164,7 +164,7 @@ async def test_what_cannot_be_is_told_and_the_rest_is_served(site: Site) -> None
         Key("d", "a"): [
             "wherry.dev/timeout-seconds is 'soon', not a number of seconds up to 86400", "there is no Service 'missing'"
         ],
-        Key("d", "b"): ["a.test/ is served by d/one:80 already"],
+        Key("d", "b"): ["a.test/ is served by d/one:80 already: the Ingress d/a is older"],
     }  # fmt: skip
     assert [await asyncio.to_thread(site.who, path, "a.test") for path in ("/", "/m", "/b")] == ["one", "one", "two"]
 

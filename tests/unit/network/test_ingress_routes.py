@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.network.objects import endpoint, service, slice_of
+from wherry.api.networking.ingress_claims import Place
 from wherry.api.networking.ingressclass import CONTROLLER, DEFAULT_ANNOTATION, served
 from wherry.api.types.networking import (
     HTTPIngressPath,
@@ -25,7 +26,7 @@ from wherry.api.types.networking import (
 from wherry.machinery.meta import Key, ObjectMeta
 from wherry.machinery.time import time_at
 from wherry.network.ingress.answers import read
-from wherry.network.ingress.backends import PLAIN, Backend, Endpoint, Options, Place
+from wherry.network.ingress.backends import PLAIN, Backend, Endpoint, Options
 from wherry.network.ingress.maps import FILES, NO_RULES, Desk, Size, Wanted, commands
 from wherry.network.ingress.routes import Picture, Readings, picture
 
@@ -88,7 +89,7 @@ def test_the_older_claim_stands() -> None:
     younger = ingress("a", ("a.test", "/", "Prefix"), age=9, annotations=notes)
     found = look(younger, ingress("b", ("a.test", "/", "Prefix"), age=1))
     assert found.routes == {Place("a.test", "prefix", "/"): WEB}
-    assert found.problems == {Key("d", "a"): ["a.test/ is served by d/web:80 already"]}
+    assert found.problems == {Key("d", "a"): ["a.test/ is served by d/web:80 already: the Ingress d/b is older"]}
     assert look(younger).routes[Place("a.test", "prefix", "/")].options == Options(timeout=5, body=2048)
 
 

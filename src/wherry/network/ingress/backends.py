@@ -1,4 +1,4 @@
-"""Backends: what a request can be sent to, how it is treated on its way, which hosts and paths are claimed for it."""
+"""Backends: what a request can be sent to, and how it is treated on its way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Literal, NamedTuple
 
 from wherry.machinery.meta import Key
 
-Match = Literal["exact", "prefix"]
 Protocol = Literal["http", "https", "proxy", "h2c"]
 
 
@@ -43,11 +42,3 @@ class Backend(NamedTuple):
     def name(self) -> str:
         """What people are shown."""
         return f"{self.service}:{self.port}"
-
-
-class Place(NamedTuple):
-    """What is claimed: a host ("" is any), how the path is compared, and the path."""
-
-    host: str
-    match: Match
-    path: str

@@ -170,7 +170,7 @@ def _lookups(shape: Shape, ruled: Ruled) -> Iterator[str]:
     """The host as it is, then with its first label as a wildcard, then any; each exactly, then by prefix.
 
     A host that somebody has named is not looked for under a wildcard or under none. A Gateway's site comes before where
-    its host is more exact, else after. At a Gateway's own address nobody else is asked.
+    its host is more exact or it had the same one first, else after. At a Gateway's own address nobody else is asked.
     """
     prefixes, hosts = shape.map(PREFIXES), shape.map(HOSTS)
     missing = "!{ var(txn.backend) -m found }"
@@ -188,9 +188,9 @@ def _lookups(shape: Shape, ruled: Ruled) -> Iterator[str]:
     else:
         yield from siteconfig.addresses(ruled.doors)
         yield from siteconfig.choose_site(ruled.sites, str(shape.map(SITES)), own=own)
-        yield "    http-request set-var(txn.mine) int(1)"
-        yield "    http-request set-var(txn.mine) int(2) if covered"
-        yield "    http-request set-var(txn.mine) int(3) if named"
+        yield "    http-request set-var(txn.mine) int(2)"
+        yield "    http-request set-var(txn.mine) int(4) if covered"
+        yield "    http-request set-var(txn.mine) int(6) if named"
         yield "    http-request set-var(txn.ahead) var(txn.mine),sub(txn.exact)"
         yield "    acl behind var(txn.ahead) -m int lt 0"
         yield from _known(shape, f"{ingress} !behind")

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from wherry.api.gateway.attachment import Place, parents
+from wherry.api.gateway.attachment import parents
 from wherry.api.gateway.backends import Led, lead, mirrored
-from wherry.api.gateway.hostnames import covers, rank
 from wherry.api.gateway.kinds import (
     BackendRef,
     CORSFilter,
@@ -26,8 +25,10 @@ from wherry.api.gateway.kinds import (
     RouteRule,
 )
 from wherry.api.gateway.listeners import Judged, Judgement, all_of, judge
+from wherry.api.gateway.precedence import headers, nearest, order, parameters
 from wherry.api.gateway.support import milliseconds, unsupported
 from wherry.api.gateway.world import World, age
+from wherry.api.networking.ingress_claims import Held
 from wherry.api.types.core import Service
 from wherry.machinery.meta import Key, key_of
 from wherry.network.ingress.backends import Backend, Options
@@ -46,7 +47,6 @@ from wherry.network.ingress.sites import (
     Target,
 )
 
-_ORDER = {"Exact": 0, "RegularExpression": 1, "PathPrefix": 2}
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -69,7 +69,9 @@ class Asked:
 
     def add_to(self, picture: Picture) -> None:
         """Add it to what Ingresses ask."""
-        picture.sites, picture.doors = self.sites, self.doors
+        held = picture.held({site.host for site in self.sites if site.rules and not site.door.address})
+        picture.sites = tuple(_beside(site, held, picture) for site in self.sites) if held else self.sites
+        picture.doors = self.doors
         for host, secret in self.secrets.items():
             picture.secrets.setdefault(host, secret)
 
@@ -80,8 +82,21 @@ class Asked:
             yield from site.backends
 
 
-Sorted = tuple[tuple[object, ...], Rule]
-"""A rule with what sorts it."""
+def _beside(site: Site, held: Mapping[str, Held], picture: Picture) -> Site:
+    """A site beside Ingresses: it is asked first where its oldest route had the host before the oldest of them."""
+    there = None if site.door.address else held.get(site.host)
+    if there is None or not site.rules or site.since >= there.since:
+        return site
+    for place, owner in there.places.items():
+        route = site.taker(place)
+        if route is not None:
+            whom = f"the HTTPRoute {route} on port {site.door.port}, who had the host first"
+            picture.blame(owner, f"{place.shown} is served by {whom}")
+    return replace(site, before=True)
+
+
+Sorted = tuple[tuple[object, ...], Rule, HTTPRoute]
+"""A rule with what sorts it, and whose it is."""
 At = tuple[Door, str]
 """Where a site is: a port and a host."""
 
@@ -136,7 +151,9 @@ class Known:
                 site = known[1]
             else:
                 found = sorted(chain.from_iterable(parts), key=operator.itemgetter(0))
-                site = Site(*at, tuple(rule for _, rule in found))
+                since = next((part[0][2].metadata.creation_timestamp or "" for part in parts if part), "")
+                owners = tuple(key_of(route) for _, _, route in found)
+                site = Site(*at, tuple(rule for _, rule, _ in found), owners=owners, since=since)
             self._sites[at] = (parts, site)
             yield site
 
@@ -166,7 +183,7 @@ def _piece(world: World, judgement: Judgement, route: HTTPRoute) -> Piece:
     for parent in parents(world, judgement, route):
         for place in parent.places:
             if place.judged.served:
-                hosts = _nearest(place, judgement[parent.gateway])
+                hosts = nearest(place, judgement[parent.gateway])
                 served |= dict.fromkeys((_door(place.judged), host) for host in hosts)
     refs = (ref for rule in route.spec.rules for ref in (*rule.backend_refs, *mirrored(rule)))
     keys = {Key(ref.namespace or route.metadata.namespace, ref.name) for ref in refs}
@@ -175,15 +192,6 @@ def _piece(world: World, judgement: Judgement, route: HTTPRoute) -> Piece:
         tuple((key, world.services.get(key)) for key in keys),
         {(door, host): tuple(_rules(world, route, door)) for door, host in served},
     )
-
-
-def _nearest(place: Place, listeners: Iterable[Judged]) -> Iterator[str]:
-    """The hosts of a place that no other listener there has more exactly: a request is for one listener alone."""
-    door, own = _door(place.judged), rank(place.judged.listener.hostname)
-    names = [one.listener.hostname.lower() for one in listeners if one.served and _door(one) == door]
-    for host in place.hosts:
-        if not any(covers(name, host) and rank(name) > own for name in names):
-            yield host
 
 
 def _door(judged: Judged) -> Door:
@@ -209,15 +217,7 @@ def _rules(world: World, route: HTTPRoute, door: Door) -> Iterator[Sorted]:
                 next((_sharing(one.cors) for one in rule.filters if one.cors), None),
                 mirrors if redirect is None else (),
             )
-            yield (*precedence(match), age(route), number, place), made
-
-
-def precedence(match: RouteMatch) -> tuple[object, ...]:
-    """Sorts matches: the more exact path first, then a method, then more headers, then more parameters."""
-    path = match.path.value.rstrip("/") if match.path.type == "PathPrefix" else match.path.value
-    return (
-        _ORDER[match.path.type], -len(path), not match.method, -len(match.headers), -len(match.query_params)
-    )  # fmt: skip
+            yield (*order(match), age(route), number, place), made, route
 
 
 def _conditions(match: RouteMatch) -> Iterator[Condition]:
@@ -231,9 +231,9 @@ def _conditions(match: RouteMatch) -> Iterator[Condition]:
             yield Condition("prefix", match.path.value.rstrip("/") + "/")
     if match.method:
         yield Condition("method", match.method)
-    for header in {one.name.lower(): one for one in reversed(match.headers)}.values():
+    for header in headers(match):
         yield Condition("header-regex" if header.type == "RegularExpression" else "header", header.value, header.name)
-    for query in {one.name: one for one in reversed(match.query_params)}.values():
+    for query in parameters(match):
         yield Condition("query-regex" if query.type == "RegularExpression" else "query", query.value, query.name)
 
 

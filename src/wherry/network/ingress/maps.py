@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from wherry.network.ingress.backends import Backend, Endpoint, Place, Protocol
+from wherry.api.networking.ingress_claims import Place
+from wherry.network.ingress.backends import Backend, Endpoint, Protocol
 from wherry.network.ingress.routes import Picture
 from wherry.network.ingress.sites import Door, Site
 
@@ -123,7 +124,7 @@ class Desk:
                 sites.append(site)
                 names |= {one: self._given[one] for one in site.backends}
             elif not site.named:
-                sites.append(Site(site.door, site.host))
+                sites.append(Site(site.door, site.host, before=site.before))
         return Ruled(picture.doors, tuple(sites), names)
 
     def _named(self, backend: Backend) -> str:
@@ -170,7 +171,7 @@ class Desk:
                 maps[BODIES][name] = str(options.body)
         for site in picture.sites:
             if site.named:
-                maps[SITES][site.name] = "1"
+                maps[SITES][site.name] = str(site.exact)
             for place, backend in (site.plain or {}).items():
                 maps[EXACT if place.match == "exact" else PREFIXES][_key(place)] = self._given[backend]
         return maps

@@ -11,20 +11,19 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from wherry.api.networking.ingress_claims import HOST, Held, Place, claims, port_of
 from wherry.api.networking.site_certificates import WISH, WISHES, age, secret_of
 from wherry.api.types.core import Service
 from wherry.api.types.discovery import EndpointSlice
-from wherry.api.types.networking import Ingress, IngressBackend, ServiceBackendPort
+from wherry.api.types.networking import Ingress, IngressBackend
 from wherry.machinery.meta import Key, key_of
-from wherry.network.ingress.backends import PLAIN, Backend, Endpoint, Match, Options, Place
+from wherry.network.ingress.backends import PLAIN, Backend, Endpoint, Options
 from wherry.network.ingress.sites import Door, Site
 from wherry.network.services import address, port_number, ready
 
 PREFIX = "wherry.dev/"
 """Annotations of ours: hold-seconds, timeout-seconds, body-limit, redirect-to-https, backend-protocol, certificate."""
 
-_HOST = re.compile(r"(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?", re.ASCII)
-_PATH = re.compile(r"/[\x21\x23-\x26\x28-\x5b\x5d-\x7e]*", re.ASCII)  # printable, no space, quote or backslash
 _SIZE = re.compile(r"([0-9]{1,12})([kmg]?)", re.ASCII)
 _HOLD_MOST, _TIMEOUT_MOST = 600, 86_400
 
@@ -44,12 +43,25 @@ class Picture:
     """What Gateways serve, more exact hosts of a port first."""
     doors: frozenset[Door] = frozenset()
     """The ports of Gateways."""
+    owners: dict[Place, Ingress] = field(default_factory=dict)
+    """Whose each route of an Ingress is, those of older ones first."""
     problems: dict[Key, list[str]] = field(default_factory=dict)
     """Of each Ingress, what of it cannot be done, and why."""
 
-    def blame(self, ingress: Ingress, why: str) -> None:
+    def held(self, hosts: Collection[str]) -> dict[str, Held]:
+        """What Ingresses have of these hosts."""
+        found: dict[str, Held] = {}
+        if not hosts:
+            return found
+        for place, owner in self.owners.items():
+            if place.host in hosts:
+                there = found.setdefault(place.host, Held(owner.metadata.creation_timestamp or "", {}))
+                there.places[place] = key_of(owner)
+        return found
+
+    def blame(self, ingress: Key, why: str) -> None:
         """Note a problem once."""
-        known = self.problems.setdefault(key_of(ingress), [])
+        known = self.problems.setdefault(ingress, [])
         if why not in known:
             known.append(why)
 
@@ -68,8 +80,8 @@ def asking(ingress: Ingress) -> Asking:
     """Read one."""
     problems: list[str] = []
     options = _options(ingress, problems)
-    claims = tuple(_claims(ingress, problems))
-    return Asking(PLAIN if options == PLAIN else options, claims, tuple(_secure(ingress, problems)), tuple(problems))
+    claimed = tuple(claims(ingress, problems))
+    return Asking(PLAIN if options == PLAIN else options, claimed, tuple(_secure(ingress, problems)), tuple(problems))
 
 
 class Readings:
@@ -105,21 +117,23 @@ def picture(
     for ingress in sorted(ingresses, key=age):
         asked = read(ingress)
         for why in asked.problems:
-            found.blame(ingress, why)
+            found.blame(key_of(ingress), why)
         for place, wanted in asked.claims:
             way = (ingress.metadata.namespace, wanted, asked.options)
             backend = known.get(way) or _backend(ingress, wanted, services, asked.options, found)
             if backend is None:
                 continue
             known[way] = backend
+            owner = found.owners.setdefault(place, ingress)
             if found.routes.setdefault(place, backend) != backend:
-                found.blame(ingress, f"{place.host or '*'}{place.path} is served by {found.routes[place].name} already")
+                why = "this Ingress says so first" if owner is ingress else f"the Ingress {key_of(owner)} is older"
+                found.blame(key_of(ingress), f"{place.shown} is served by {found.routes[place].name} already: {why}")
                 continue
             find_endpoints(found, backend, services, slices)
         for host, secret in asked.tls:
             found.secured.add(host)
             if secret is not None and found.secrets.setdefault(host, secret) != secret:
-                found.blame(ingress, f"the certificate for {host} comes from {found.secrets[host]} already")
+                found.blame(key_of(ingress), f"the certificate for {host} comes from {found.secrets[host]} already")
     return found
 
 
@@ -135,50 +149,23 @@ def find_endpoints(
         found.homes |= chosen
 
 
-def _claims(ingress: Ingress, problems: list[str]) -> Iterator[tuple[Place, IngressBackend]]:
-    for rule in ingress.spec.rules:
-        host = rule.host.lower()
-        if host and _HOST.fullmatch(host) is None:
-            problems.append(f"the host {rule.host!r} is not a DNS name")
-            continue
-        for path in rule.http.paths if rule.http is not None else ():
-            text = path.path or "/"
-            if _PATH.fullmatch(text) is None:
-                problems.append(f"the path {path.path!r} holds what cannot be in a path")
-                continue
-            match: Match = "exact" if path.path_type == "Exact" else "prefix"
-            yield Place(host, match, text if match == "exact" else text.rstrip("/") + "/"), path.backend
-        if rule.http is None and ingress.spec.default_backend is not None:
-            yield Place(host, "prefix", "/"), ingress.spec.default_backend
-    if ingress.spec.default_backend is not None:
-        yield Place("", "prefix", "/"), ingress.spec.default_backend
-
-
 def _backend(
     ingress: Ingress, wanted: IngressBackend, services: Mapping[Key, Service], options: Options, found: Picture
 ) -> Backend | None:
     if wanted.service is None:
-        found.blame(ingress, "backends that are not Services are not supported")
+        found.blame(key_of(ingress), "backends that are not Services are not supported")
         return None
     key = Key(ingress.metadata.namespace, wanted.service.name)
     service = services.get(key)
     if service is None:
-        found.blame(ingress, f"there is no Service {key.name!r}")
+        found.blame(key_of(ingress), f"there is no Service {key.name!r}")
         return None
-    port = _port(service, wanted.service.port)
+    port = port_of(service, wanted.service.port)
     if port is None:
         asked = wanted.service.port.name or wanted.service.port.number
-        found.blame(ingress, f"the Service {key.name!r} has no port {asked!r}")
+        found.blame(key_of(ingress), f"the Service {key.name!r} has no port {asked!r}")
         return None
     return Backend(key, port, options)
-
-
-def _port(service: Service, wanted: ServiceBackendPort) -> str | None:
-    """The number of the Service's port, as text."""
-    for port in service.spec.ports:
-        if (wanted.name and port.name == wanted.name) or (not wanted.name and port.port == wanted.number):
-            return str(port.port)
-    return None
 
 
 def _endpoints(
@@ -203,7 +190,7 @@ def _secure(ingress: Ingress, problems: list[str]) -> Iterator[tuple[str, Key | 
     for entry in ingress.spec.tls:
         hosts = entry.hosts or tuple(rule.host for rule in ingress.spec.rules if rule.host)
         for host in map(str.lower, hosts):
-            if _HOST.fullmatch(host) is None:
+            if HOST.fullmatch(host) is None:
                 problems.append(f"the TLS host {host!r} is not a DNS name")
                 continue
             name = secret_of(ingress, entry)

@@ -1,8 +1,8 @@
 """Sites in HAProxy's words: the lines of its frontend that choose a site's rule and do what it says. Pure.
 
 All words of users go through `wording`. A rule, once chosen, is known by its number (`txn.rule`), a target by its own.
-Ingress goes first where its host is as exact as the site's, so that nothing that is served already is taken over; it
-takes what a site does not answer.
+Where an Ingress has a host that is as exact as the site's, who had it first is asked first, so that nothing that is
+served already is taken over; the other takes what that does not answer.
 https://docs.haproxy.org/2.6/configuration.html
 """
 
@@ -29,7 +29,7 @@ def addresses(doors: Iterable[Door]) -> Iterator[str]:
 
 
 def choose_site(sites: Iterable[Site], table: str, *, own: bool) -> Iterator[str]:
-    """`txn.site`, the name of the site, and `txn.exact`, how exact its host is: 3 a name, 2 a wildcard, 1 any.
+    """`txn.site`, the name of the site, and `txn.exact`, how exact its host is (`Site.exact`).
 
     `table`: the map of sites with a name for their host. `own`: whether there is the acl.
     """
@@ -39,7 +39,7 @@ def choose_site(sites: Iterable[Site], table: str, *, own: bool) -> Iterator[str
         yield "    http-request set-var(txn.port) dst_port if own"
         yield "    http-request set-var(txn.at) dst,concat(:,txn.port,),concat(|,txn.host,) if own"
     yield f"    http-request set-var(txn.site) var(txn.at) if {{ var(txn.at),map_str({table}) -m found }}"
-    yield f"    http-request set-var(txn.exact) int(3) if {_FOUND}"
+    yield f"    http-request set-var(txn.exact) var(txn.at),map_str_int({table}) if {_FOUND}"
     for site in sites:
         if site.named:
             continue
@@ -48,11 +48,14 @@ def choose_site(sites: Iterable[Site], table: str, *, own: bool) -> Iterator[str
             where += f" {{ dst {site.door.address} }}" if site.door.address else " !own"
         name = word(site.name)
         if not site.host:
-            yield f"    http-request set-var(txn.exact) int(1) if !{_FOUND} {where}"
+            yield f"    http-request set-var(txn.exact) int({site.exact}) if !{_FOUND} {where}"
             yield f"    http-request set-var(txn.site) str({name}) if !{_FOUND} {where}"
             continue
         ending = f"{{ var(txn.host) -m end -- {word(site.host[1:])} }}"
-        yield f"    http-request set-var(txn.exact) int(2) if !{_FOUND} {where} {ending}"
+        yield f"    http-request set-var(txn.exact) int(4) if !{_FOUND} {where} {ending}"
+        if site.before:  # before the Ingress of this very wildcard
+            same = f"{{ var(txn.wild) -m str -- {word(site.host)} }}"
+            yield f"    http-request set-var(txn.exact) int({site.exact}) if !{_FOUND} {where} {same}"
         yield f"    http-request set-var(txn.site) str({name}) if !{_FOUND} {where} {ending}"
 
 
