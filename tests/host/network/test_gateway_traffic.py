@@ -16,6 +16,7 @@ from wherry.api.networking.ingress_claims import Place
 from wherry.api.types.networking import Ingress
 from wherry.machinery.codec import from_dict
 from wherry.machinery.meta import Key, ObjectMeta
+from wherry.machinery.time import Time
 from wherry.network.ingress.backends import Backend, Options
 
 __all__ = ("backends", "entry")
@@ -281,7 +282,7 @@ async def test_who_had_the_host_first_is_asked_first(entry: Entry) -> None:
     entry.ingress = dict.fromkeys(places, ingress)
 
     def owned(second: int) -> None:
-        meta = ObjectMeta(name="i", namespace="d", creation_timestamp=f"2026-01-01T00:00:{second:02}Z")
+        meta = ObjectMeta(name="i", namespace="d", creation_timestamp=Time(f"2026-01-01T00:00:{second:02}Z"))
         entry.owners = dict.fromkeys(places, Ingress(metadata=meta))
 
     header = {**path("/x"), "headers": [{"name": "A", "value": "1"}]}
