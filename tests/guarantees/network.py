@@ -91,6 +91,10 @@ ROWS = (
             ),
             Proof(
                 f"{_SHOWS}::test_a_first_act_is_judged_already",
+                (fault("the sender is not asked", _RULES, "hook forward priority -6", "hook output priority -6"),),
+            ),
+            Proof(
+                f"{_SHOWS}::test_a_first_act_waits_while_the_api_is_away",
                 (fault("containers do not wait", "app/guard.py", "        if scope.ips:", "        if False:"),),
             ),
         ),

@@ -153,8 +153,8 @@ def arrivals(scene: Scene, *addresses: str) -> Iterator[Arrivals]:
 
 
 def starter(name: str, target: str, **labels: str) -> Json:
-    """A pod whose first act is to connect."""
-    made = pod(name, restartPolicy="Never")
+    """A pod whose first act is to connect; it needs nothing else of the API."""
+    made = pod(name, restartPolicy="Never", automountServiceAccountToken=False)
     made["metadata"]["labels"] = labels
     made["spec"]["containers"][0]["command"] = ["/bin/nc", "-w", "1", target, "8080", "-e", "/bin/true"]
     return made
@@ -202,6 +202,25 @@ def test_a_first_act_is_judged_already(scene: Scene) -> None:
         found = count.counts()
     sys.stdout.write(f"{done} starts in {time.monotonic() - began:.0f} s; first packets that arrived: {found}\n")
     assert found == {peers["open"]: 0, peers["shut"]: 0, peers["control"]: 2 * number}
+
+
+def test_a_first_act_waits_while_the_api_is_away(scene: Scene) -> None:
+    """The pods' addresses reach no watch, and no policy can be asked for: their containers are not begun before."""
+    (peer,) = scene.start(server("open")).values()
+    scene.create(policy("silent", {"may": "not"}, policyTypes=["Egress"]))
+    names = [f"{scene.namespace}/s{number}" for number in range(8)]
+    with arrivals(scene, peer) as count, Follower(scene.rest, scene.pods) as seen:
+        scene.create(*(starter(name.rpartition("/")[2], peer, may="not") for name in names))
+        seen.wait(lambda now: all(now.get(name, {}).get("spec", {}).get("nodeName") for name in names), 30, "bound")
+        api = scene.cluster.pid("server")
+        os.kill(api, signal.SIGSTOP)
+        try:
+            time.sleep(4)
+        finally:
+            os.kill(api, signal.SIGCONT)
+        seen.wait(lambda now: all(ended(now[name]) for name in names), 60, "all ended")
+        assert [name for name in names if seen.objects[name]["status"]["phase"] == "Succeeded"] == []
+        assert count.counts() == {peer: 0}
 
 
 @contextlib.contextmanager
