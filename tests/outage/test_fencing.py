@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.image import SERVE, TOOLS
-from tests.support.manifests import Json, deployment, processes, ready
+from tests.support.manifests import Json, deployment, processes, ready, statefulset
 from tests.support.rest import Follower, Rest
 from wherry.testing.cluster import Cluster
 
@@ -33,23 +32,6 @@ def three(tmp_path_factory: pytest.TempPathFactory, tools: Path) -> Iterator[Clu
         it.kubectl("rollout", "status", "statefulset/db", "--timeout=60s")
         it.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
         yield it
-
-
-def statefulset(name: str, replicas: int) -> Json:
-    pods = deployment(name)["spec"]
-    spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway",
-              "labelSelector": pods["selector"]}  # fmt: skip
-    container = {"name": "db", "image": TOOLS, "command": SERVE}
-    spec = {"containers": [container], "terminationGracePeriodSeconds": 1, "topologySpreadConstraints": [spread]}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "StatefulSet",
-        "metadata": {"name": name},
-        "spec": {
-            "replicas": replicas, "serviceName": name, "selector": pods["selector"], "podManagementPolicy": "Parallel",
-            "template": {**pods["template"], "spec": spec},
-        },
-    }  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

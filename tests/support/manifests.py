@@ -26,6 +26,24 @@ def deployment(name: str, *, replicas: int = 1, version: str = "1", **pod: Any) 
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
 
 
+def statefulset(name: str, replicas: int) -> Json:
+    """A StatefulSet of the HTTP server, spread over the nodes, its pods made and ended at once."""
+    pods = deployment(name)["spec"]
+    spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway",
+              "labelSelector": pods["selector"]}  # fmt: skip
+    container = {"name": "db", "image": TOOLS, "command": SERVE}
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 1, "topologySpreadConstraints": [spread]}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas, "serviceName": name, "selector": pods["selector"], "podManagementPolicy": "Parallel",
+            "template": {**pods["template"], "spec": spec},
+        },
+    }  # fmt: skip
+
+
 def service(name: str, *, port: int = 80, node_port: int = 0) -> Json:
     """A Service in front of `deployment(name)`."""
     ports: Json = {"port": port, "targetPort": 8080, **({"nodePort": node_port} if node_port else {})}

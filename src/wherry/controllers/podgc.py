@@ -1,13 +1,16 @@
 """Pod garbage: pods that nobody else can finish.
 
-Wakes on: the end of Nodes; Pods that are deleted before they were placed; otherwise every 20 seconds.
+Wakes on: the end of Nodes, and their being said to be off; Pods that are deleted before they were placed, or on a node
+          that is off; otherwise every 20 seconds.
 Writes:   Pod/status (Failed, DisruptionTarget), Pod (delete without grace).
 Upstream: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-garbage-collection
 
 - Pods bound to a node that does not exist, after QUARANTINE and after the API itself has said so;
 - deleted pods that were never placed;
-- deleted pods on a lost node with the taint node.kubernetes.io/out-of-service;
+- deleted pods on a lost node with the taint node.kubernetes.io/out-of-service: a person says that it is off;
 - the oldest finished pods beyond THRESHOLD.
+
+Nobody else will say how such a pod ended: it is marked Failed first, for those who wait for that (Jobs).
 """
 
 from __future__ import annotations
@@ -54,7 +57,7 @@ def controller(settings: Settings) -> AsyncController:
                 await _end(ctx, pod, "PodGC: node no longer exists")
         return AGAIN
 
-    watches = (Watch(NODE, _all, _never), Watch(POD, _if_unplaced))
+    watches = (Watch(NODE, _all, _off), Watch(POD, _if_abandoned, _deleted))
     return AsyncController("podgc", reconcile, watches=watches, component="pod-garbage-collector", concurrency=1)
 
 
@@ -64,9 +67,13 @@ def _is_abandoned(view: View, pod: Pod) -> bool:
     if not pod.spec.node_name:
         return not pod.metadata.finalizers
     node = view.get(NODE, Key("", pod.spec.node_name))
-    if node is None or conditions.is_true(node.status.conditions, "Ready"):
-        return False
-    return any(taint.key == OUT_OF_SERVICE for taint in node.spec.taints)
+    return node is not None and _is_off(node)
+
+
+def _is_off(node: Node) -> bool:
+    """Whether a person has said so of a node that is lost."""
+    lost = not conditions.is_true(node.status.conditions, "Ready")
+    return lost and any(taint.key == OUT_OF_SERVICE for taint in node.spec.taints)
 
 
 def _excess(pods: Sequence[Pod]) -> Sequence[Pod]:
@@ -96,9 +103,12 @@ async def _exists(ctx: Context, name: str) -> bool:
 
 
 async def _end(ctx: Context, pod: Pod, why: str) -> None:
-    if why and not is_terminal(pod):
-        target = PodCondition(type="DisruptionTarget", status="True", reason="DeletionByPodGC", message=why)
-        found = conditions.put(pod.status.conditions, target, time_at(ctx.view.now))
+    """Delete it at once; `why`: what its condition DisruptionTarget says, "" for none."""
+    if not is_terminal(pod):
+        found = pod.status.conditions
+        if why:
+            target = PodCondition(type="DisruptionTarget", status="True", reason="DeletionByPodGC", message=why)
+            found = conditions.put(found, target, time_at(ctx.view.now))
         status = replace(pod.status, phase="Failed", conditions=found)
         await ctx.api.replace(POD, replace(pod, status=status), "status")
     await ctx.api.delete(POD, key_of(pod), uid=pod.metadata.uid, grace=0)
@@ -108,10 +118,17 @@ def _all(view: View, node: Node) -> Iterator[Key]:
     yield ALL
 
 
-def _never(old: Node, new: Node) -> bool:
-    return False
+def _off(old: Node, new: Node) -> bool:
+    return _is_off(new) and not _is_off(old)
 
 
-def _if_unplaced(view: View, pod: Pod) -> Iterator[Key]:
-    if pod.metadata.deletion_timestamp is not None and not pod.spec.node_name:
+def _if_abandoned(view: View, pod: Pod) -> Iterator[Key]:
+    if _is_abandoned(view, pod):
         yield ALL
+
+
+def _deleted(old: Pod, new: Pod) -> bool:
+    before, after = old.metadata, new.metadata
+    if after.deletion_timestamp is None:
+        return False
+    return before.deletion_timestamp is None or before.finalizers != after.finalizers

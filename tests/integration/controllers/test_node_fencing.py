@@ -18,8 +18,9 @@ from wherry.api.core.node import NODE
 from wherry.api.core.persistentvolumeclaim import PERSISTENTVOLUMECLAIM
 from wherry.api.core.pod import POD
 from wherry.api.types.coordination import Lease, LeaseSpec
-from wherry.api.types.core import Node, NodeCondition, NodeStatus, PersistentVolumeClaim, Pod
+from wherry.api.types.core import Node, NodeCondition, NodeStatus, PersistentVolumeClaim, Pod, Taint
 from wherry.controllers import nodelifecycle, podgc, tainteviction
+from wherry.controllers.nodes import OUT_OF_SERVICE
 from wherry.controllers.settings import Settings
 from wherry.machinery import conditions
 from wherry.machinery.codec import from_dict
@@ -62,7 +63,9 @@ class World:
                 await self.cluster.set(LEASE, Lease(metadata=meta, spec=LeaseSpec(renew_time=now)))
             await asyncio.sleep(10)
 
-    async def pod(self, name: str, owner: str = "", claim: str = "", toleration: int = 300) -> None:
+    async def pod(
+        self, name: str, owner: str = "", claim: str = "", toleration: int = 300, finalizer: str = ""
+    ) -> None:
         """A running pod on n1."""
         owners = [{"apiVersion": "v1", "kind": owner, "name": "o", "uid": "1", "controller": True}] if owner else []
         volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": claim}}] if claim else []
@@ -72,7 +75,12 @@ class World:
             for what in ("not-ready", "unreachable")
         ]  # fmt: skip
         body: dict[str, Any] = {
-            "metadata": {"name": name, "namespace": "default", "ownerReferences": owners},
+            "metadata": {
+                "name": name,
+                "namespace": "default",
+                "ownerReferences": owners,
+                "finalizers": [finalizer] if finalizer else [],
+            },
             "spec": {"nodeName": "n1", "containers": [], "volumes": volumes, "tolerations": tolerations},
             "status": {"phase": "Running"},
         }
@@ -96,6 +104,13 @@ class World:
     async def fenced(self, name: str = "n1") -> bool:
         node = await self.cluster.get(NODE, Key("", name))
         return conditions.is_true(node.status.conditions, fencing.CONDITION)
+
+    async def off(self, name: str, *, off: bool = True) -> None:
+        """A person says that a node is out of service, or takes it back."""
+        node = await self.cluster.get(NODE, Key("", name))
+        taints = tuple(taint for taint in node.spec.taints if taint.key != OUT_OF_SERVICE)
+        said = (Taint(key=OUT_OF_SERVICE, effect="NoExecute"),) if off else ()
+        await self.cluster.set(NODE, replace(node, spec=replace(node.spec, taints=(*taints, *said))))
 
     async def come_back(self, name: str) -> None:
         """Its agent reports again."""
@@ -186,6 +201,41 @@ async def test_one_of_two_nodes_is_never_fenced() -> None:
         await asyncio.sleep(1000)
         assert not await world.fenced()
         assert await world.state("set") == "ending"
+
+
+@pytest.mark.parametrize("after", [30, 400])
+async def test_a_person_says_that_a_lost_node_is_off(after: float) -> None:
+    """Before its pods are asked to go, or after; what holds them for a controller is marked Failed.
+
+    (Seeded faults: only every 20 seconds; not marked Failed.)
+    """
+    async with nodes("n1", "n2") as world:
+        await world.pod("set", "StatefulSet")
+        await world.pod("held", "Job", finalizer="batch.kubernetes.io/job-tracking")
+        await world.off("n1")
+        await asyncio.sleep(60)
+        assert await world.states("set", "held") == ["ending", "ending"], "a node that lives ends them itself"
+        await world.pod("other", "StatefulSet")
+        await world.off("n1", off=False)
+        world.alive.discard("n1")
+        await asyncio.sleep(after)
+        assert "gone" not in await world.states("set", "held", "other")
+        await world.off("n1")
+        await asyncio.sleep(1)
+        assert await world.states("set", "held", "other") == ["gone", "ending", "gone"]
+        assert (await world.cluster.get(POD, Key("default", "held"))).status.phase == "Failed"
+
+
+async def test_a_lost_node_that_is_removed_lets_its_pods_go() -> None:
+    async with nodes("n1", "n2") as world:
+        await world.pod("set", "StatefulSet")
+        world.alive.discard("n1")
+        await asyncio.sleep(30)
+        await world.cluster.delete(NODE, Key("", "n1"))
+        await asyncio.sleep(podgc.QUARANTINE - 1)
+        assert await world.state("set") == "there", "it may be registering again"
+        await asyncio.sleep(podgc.AGAIN + 2)
+        assert await world.state("set") == "gone"
 
 
 @pytest.mark.parametrize("ahead", [3600.0, -3600.0])
