@@ -94,10 +94,15 @@ def _left(seconds: float) -> str:
 @command.command()
 @root_option
 @click.argument("tokens", nargs=-1, required=True)
-def delete(root: Path, tokens: tuple[str, ...]) -> None:
+@output_option
+def delete(root: Path, tokens: tuple[str, ...], output: str) -> None:
     """Delete tokens, by id or whole: nobody joins with them any more."""
     from wherry.app import tokens as known
 
     need_root()
-    for name in known.delete(existing_server(root), tokens):
+    gone = known.delete(existing_server(root), tokens)
+    if output != "text":
+        data({"deleted": list(gone)}, output)
+        return
+    for name in gone:
         click.echo(f"Token {name} is gone.")

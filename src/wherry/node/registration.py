@@ -2,7 +2,8 @@
 
 Writes Node (metadata labels once, status on change and every `status_every` seconds) and Lease
 kube-node-lease/<name> every `heartbeat` seconds. A node that was there before keeps what others set on it; its Ready
-condition does not change because the agent restarted.
+condition does not change because the agent restarted. A Node that somebody deletes is made again: its Lease, which
+belongs to it, goes with it, and that is noticed at the next heartbeat.
 https://kubernetes.io/docs/concepts/architecture/nodes/
 """
 
@@ -171,11 +172,13 @@ class Registration:
             try:
                 if self._node is None:
                     self._node = await self._register()
+                    self._renew_now.set()  # its Lease may wait for it
                 await self._report(self._node)
                 self.registered.set()
                 pause = self._config.heartbeat if self._sent_ready() else 0.5
             except NotFound:
-                self._node = None  # somebody deleted it: make it again
+                self._make_again()
+                pause = RENEW_AGAIN
             except (APIError, OSError, TimeoutError) as error:
                 log.debug("node status waits: %s", error)
                 pause = min(pause * 2, self._config.heartbeat)
@@ -183,6 +186,10 @@ class Registration:
                 async with asyncio.timeout(pause):
                     await self._now.wait()
             self._now.clear()
+
+    def _make_again(self) -> None:
+        """Somebody deleted the Node, or may have."""
+        self._node, self._sent_at = None, float("-inf")
 
     def _sent_ready(self) -> bool:
         found = self._sent.get("conditions", ())
@@ -252,6 +259,9 @@ class Registration:
                 again, renewed = RENEW_AGAIN, self._clock.monotonic()
             except (APIError, OSError, TimeoutError) as error:
                 log.debug("lease waits: %s", error)
+                if lease is not None and isinstance(error, NotFound):
+                    self._make_again()
+                    self._now.set()
                 lease, pause, again = None, again, min(again * 2, heartbeat / 2)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
@@ -278,11 +288,10 @@ class Registration:
         try:
             return await self._client.patch(LEASE, key, {**meta, "spec": to_dict(spec)})
         except NotFound:
-            owner = self._node
-            owners: tuple[OwnerReference, ...] = ()
-            if owner is not None:
-                named = owner.metadata
-                owners = (OwnerReference(api_version="v1", kind="Node", name=named.name, uid=named.uid),)
+            if self._node is None:
+                raise  # in a moment it has an owner, with which it goes
+            named = self._node.metadata
+            owners = (OwnerReference(api_version="v1", kind="Node", name=named.name, uid=named.uid),)
             notes = {fencing.ANNOTATION: promise} if promise is not None else {}
             own = ObjectMeta(name=key.name, namespace=key.namespace, owner_references=owners, annotations=notes)
             return await self._client.create(LEASE, Lease(metadata=own, spec=spec))

@@ -357,3 +357,18 @@ async def test_the_node_registers_and_beats(world: World) -> None:
     beats = [one for one in world.api.writes if one[1] == "Lease"]
     assert 6 <= len(beats) <= 8
     assert len([one for one in world.api.writes if one[1] == "Node"]) <= 4
+
+
+async def test_a_node_that_is_deleted_is_made_again(world: World) -> None:
+    """(Seeded fault: only its next whole report, after minutes, notices.)"""
+    lease = Key("kube-node-lease", "n1")
+    await asyncio.sleep(60)
+    old = await world.api.get(NODE, Key("", "n1"))
+    assert (await world.api.get(LEASE, lease)).metadata.owner_references[0].uid == old.metadata.uid
+    await world.api.delete(NODE, Key("", "n1"))
+    await world.api.delete(LEASE, lease)  # by the garbage collector, as its owner is gone
+    await asyncio.sleep(12)
+    new = await world.api.get(NODE, Key("", "n1"))
+    assert new.metadata.uid != old.metadata.uid
+    assert {one.type: one.status for one in new.status.conditions}["Ready"] == "True"
+    assert (await world.api.get(LEASE, lease)).metadata.owner_references[0].uid == new.metadata.uid
