@@ -18,7 +18,7 @@ from wherry.app import discovery, keeper, runtimes
 from wherry.app.config import Config, ConfigError
 from wherry.app.discovery import Invitation
 from wherry.app.enrol import enrol
-from wherry.app.rest import ApiRefused, Rest
+from wherry.app.rest import ApiRefused, ApiUnreachable, Rest
 from wherry.app.steps import Failed, Steps
 from wherry.app.up import agent_unit, check_machine, check_version, units, wait_for_nodes
 from wherry.app.upgrade import journal
@@ -30,7 +30,9 @@ _PAPERS = ("ca.crt", "client.pem", "server.pem")
 def join(config: Config, invited: Invitation, clock: Clock, steps: Steps) -> Config:
     """Join as `config.hostname`; the configuration that is kept. Raises Failed, ConfigError."""
     if configuration.node_name(config.hostname) != config.hostname:
-        raise ConfigError(f"--name {config.hostname!r} is no node name; use lower-case letters, digits and -")
+        raise ConfigError(
+            f"--name {config.hostname!r} is no node name; use lower-case letters, digits, - and ., 63 of them at most"
+        )
     config = _as_before(replace(config, join=invited.address))
     if _is_node(config, clock):
         check_machine(config, clock, steps)
@@ -86,7 +88,7 @@ def _as_before(config: Config) -> Config:
 
 
 def _is_node(config: Config, clock: Clock) -> bool:
-    """Whether this machine has a certificate that the cluster takes. Raises ApiUnreachable."""
+    """Whether this machine has a certificate that the cluster takes. Raises Failed where nobody answers."""
     held = enrolment.held(config.node_pair(config.hostname, "client").certificate)
     if held is None or held.end <= clock.now():
         return False
@@ -94,6 +96,8 @@ def _is_node(config: Config, clock: Clock) -> bool:
         Rest(config).get(f"/api/v1/nodes/{config.hostname}")
     except ApiRefused as error:
         return error.status != 401
+    except ApiUnreachable as error:
+        raise Failed(str(error), "see whether the server runs and its port can be reached from here") from error
     return True
 
 

@@ -96,11 +96,25 @@ def status(config: Config, clock: Clock) -> Status:
         )
         pods = tuple(pod_state(item) for item in rest.items("/api/v1/pods"))
     except ApiRefused as error:
-        return Status(processes, f"not ready: {error}", (), (), upgrading)
+        return Status(processes, _refused(config, error), (), (), upgrading)
     except ApiUnreachable as error:
-        words = last_words(config.logs / "server.log")
-        return Status(processes, f"{error}; the server last said: {words}", (), (), upgrading)
+        return Status(processes, f"{error}; {_where_to_look(config)}", (), (), upgrading)
     return Status(processes, "ok", nodes + absent, pods, upgrading)
+
+
+def _refused(config: Config, error: ApiRefused) -> str:
+    if config.join and error.status == 401:
+        return (
+            f"the cluster at {config.join} does not let node {config.hostname} in: it was removed there, or its "
+            "certificate has ended; run `wherry join` again, or `wherry delete`"
+        )
+    return f"not ready: {error}"
+
+
+def _where_to_look(config: Config) -> str:
+    if config.join:
+        return "see whether the server runs and its port can be reached from here"
+    return f"the server last said: {last_words(config.logs / 'server.log')}"
 
 
 def process_states(config: Config) -> tuple[ProcessState, ...]:

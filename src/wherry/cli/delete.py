@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from wherry.aio.clock import SystemClock
 from wherry.cli.options import need_root, root_option
 from wherry.cli.output import data, no_step, output_option, show_step
+
+if TYPE_CHECKING:
+    from wherry.app.config import Config
 
 
 @click.command()
@@ -28,10 +32,24 @@ def command(root: Path, yes: bool, output: str) -> None:
         click.echo(f"There is no cluster at {root}; nothing to delete.")
         return
     if not yes and output == "text":
-        click.confirm(f"Delete the cluster at {root} with all its data?", abort=True, err=True)
+        click.confirm(f"Delete {_what(config)} at {root} with all its data?", abort=True, err=True)
     steps = Steps(SystemClock(), show_step if output == "text" else no_step)
     delete(config, steps, os.environ)
     if output == "text":
-        click.echo("The cluster is gone; this machine is as it was.")
+        click.echo(_farewell(config))
     else:
         data({"changed": True, "steps": [step.as_dict() for step in steps.taken]}, output)
+
+
+def _what(config: Config) -> str:
+    return f"what makes this machine node {config.hostname} of {config.join}" if config.join else "the cluster"
+
+
+def _farewell(config: Config) -> str:
+    if not config.join:
+        return "The cluster is gone; this machine is as it was."
+    name = config.hostname
+    return (
+        f"This machine is as it was. The cluster still lists node {name}, unless it has been removed: "
+        f"`wherry node remove {name} --force` on the server's machine."
+    )

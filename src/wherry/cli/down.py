@@ -22,10 +22,11 @@ def command(root: Path, grace: int, output: str) -> None:
 
     need_root()
     steps = Steps(SystemClock(), show_step if output == "text" else no_step)
-    changed = down(existing(root), steps, grace)
+    config = existing(root)
+    changed = down(config, steps, grace)
     if output == "text":
-        click.echo(
-            "The cluster is down; its objects and data are kept." if changed else "It was down already.", err=True
-        )
+        what = f"This machine's node {config.hostname}" if config.join else "The cluster"
+        kept = "its data here" if config.join else "its objects and data"
+        click.echo(f"{what} is down; {kept} are kept." if changed else "It was down already.", err=True)
     else:
         data({"changed": changed, "steps": [step.as_dict() for step in steps.taken]}, output)

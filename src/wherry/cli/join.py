@@ -31,7 +31,7 @@ def command(address: str, root: Path, token: str, pin: str, name: str | None, ou
     clock = SystemClock()
     steps = Steps(clock, show_step if output == "text" else no_step)
     begun = clock.monotonic()
-    hostname = name or configuration.node_name(socket.gethostname())
+    hostname = configuration.node_name(socket.gethostname()) if name is None else name
     config = join(Config(root=str(root.absolute()), hostname=hostname), invitation(address, token, pin), clock, steps)
     changed = any(step.changed for step in steps.taken)
     seconds = clock.monotonic() - begun
