@@ -8,6 +8,7 @@ changes nothing and needs no token; a node that was removed, or whose certificat
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec.structs import asdict, replace
@@ -20,10 +21,11 @@ from wherry.app.discovery import Invitation
 from wherry.app.enrol import enrol
 from wherry.app.rest import ApiRefused, ApiUnreachable, Rest
 from wherry.app.steps import Failed, Steps
-from wherry.app.up import agent_unit, check_machine, check_version, units, wait_for_nodes
+from wherry.app.up import agent_unit, check_machine, check_version, stranger, units, wait_for_nodes
 from wherry.app.upgrade import journal
 from wherry.host import enrolment, files
 
+REFUSED = 2.0
 _PAPERS = ("ca.crt", "client.pem", "server.pem")
 
 
@@ -67,9 +69,30 @@ def start(config: Config, clock: Clock, steps: Steps) -> Config:
     with steps.step("wait for the Ready node") as step:
         step.changed = bool(started)
         since = {node.name: begun} if agent_unit(node.name) in started else {}
-        step.detail = ", ".join(wait_for_nodes(config, clock, since))
+        step.detail = ", ".join(wait_for_nodes(config, clock, since, watch=_known(config, clock)))
     journal.end(config)
     return config
+
+
+def _known(config: Config, clock: Clock) -> Callable[[], None]:
+    """What raises Failed, called again and again, once the cluster has refused this machine for REFUSED seconds."""
+    rest, began = Rest(config), float("inf")
+
+    def look() -> None:
+        nonlocal began
+        try:
+            rest.get(f"/api/v1/nodes/{config.hostname}")
+        except ApiRefused as error:
+            if error.status == 401:
+                began = min(began, clock.monotonic())
+                if clock.monotonic() - began >= REFUSED:
+                    raise stranger(config) from error
+                return
+        except ApiUnreachable:
+            pass
+        began = float("inf")
+
+    return look
 
 
 def _as_before(config: Config) -> Config:

@@ -10,7 +10,7 @@ from wherry.aio.clock import Clock
 from wherry.app import keeper
 from wherry.app.config import Config
 from wherry.app.rest import ApiRefused, ApiUnreachable, Rest
-from wherry.app.up import last_words, units
+from wherry.app.up import last_words, stranger, units
 from wherry.app.upgrade import journal
 
 LOW = 1 << 30
@@ -104,10 +104,7 @@ def status(config: Config, clock: Clock) -> Status:
 
 def _refused(config: Config, error: ApiRefused) -> str:
     if config.join and error.status == 401:
-        return (
-            f"the cluster at {config.join} does not let node {config.hostname} in: it was removed there, or its "
-            "certificate has ended; run `wherry join` again, or `wherry delete`"
-        )
+        return str(stranger(config))
     return f"not ready: {error}"
 
 

@@ -272,6 +272,15 @@ def wait_for_nodes(
         pause(POLL)
 
 
+def stranger(config: Config) -> Failed:
+    """The cluster does not know this joined machine any more."""
+    return Failed(
+        f"the cluster at {config.join} does not let node {config.hostname} in: it was removed there, or its "
+        "certificate has ended",
+        "run `wherry join` again, or `wherry delete`",
+    )
+
+
 def node_states(rest: Rest, since: Mapping[str, float]) -> dict[str, str]:
     """Node name -> "" when Ready, else why not. An API that does not answer knows no nodes."""
     try:

@@ -36,7 +36,7 @@ from wherry.client.events import Recorder
 from wherry.client.interface import Client
 from wherry.machinery import conditions
 from wherry.machinery.codec import to_dict
-from wherry.machinery.errors import AlreadyExists, APIError, NotFound
+from wherry.machinery.errors import AlreadyExists, APIError, NotFound, Unauthorized
 from wherry.machinery.meta import Key, ObjectMeta, OwnerReference
 from wherry.machinery.time import MicroTime, Time, micro_time_at, time_at
 from wherry.node import machine
@@ -129,6 +129,7 @@ class Registration:
         self._sent_at = float("-inf")
         self._version = Version("containerd", "unknown")
         self._node: Node | None = None
+        self._refused = False
         self.registered = asyncio.Event()
         self._now = asyncio.Event()
         self._renew_now = asyncio.Event()
@@ -175,12 +176,13 @@ class Registration:
                     self._renew_now.set()  # its Lease may wait for it
                 await self._report(self._node)
                 self.registered.set()
+                self._refused = False
                 pause = self._config.heartbeat if self._sent_ready() else 0.5
             except NotFound:
                 self._make_again()
                 pause = RENEW_AGAIN
             except (APIError, OSError, TimeoutError) as error:
-                log.debug("node status waits: %s", error)
+                self._waits(error)
                 pause = min(pause * 2, self._config.heartbeat)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
@@ -190,6 +192,12 @@ class Registration:
     def _make_again(self) -> None:
         """Somebody deleted the Node, or may have."""
         self._node, self._sent_at = None, float("-inf")
+
+    def _waits(self, error: Exception) -> None:
+        log.debug("node status waits: %s", error)
+        if isinstance(error, Unauthorized) and not self._refused:
+            self._refused = True
+            log.warning("the API does not let node %s in: it was removed, or its certificate ended", self._config.name)
 
     def _sent_ready(self) -> bool:
         found = self._sent.get("conditions", ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -126,3 +127,17 @@ async def test_unknown_server_certificate_is_refused(server: Running, tmp_path: 
     with pytest.raises(ServiceUnavailable, match="certificate"):
         await client.list(CONFIGMAP)
     await client.close()
+
+
+async def test_who_is_not_known_says_so_once(server: Running, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """(Seeded fault: a line for every try, eleven a second on a node that was removed.)"""
+    good = from_kubeconfig(server.kubeconfig())
+    token = tmp_path / "token"
+    token.write_text("nobody")
+    client = HTTPClient(Access(good.server, good.ca, token=token), SystemClock())
+    with caplog.at_level(logging.INFO, "wherry.client.http"):
+        events = client.watch(CONFIGMAP, Select(namespace="default"))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(events), 2)
+        await client.close()
+    assert [one.message for one in caplog.records] == ["watch of configmaps: Unauthorized; again in 0.05 s"]
