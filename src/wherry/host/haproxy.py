@@ -37,6 +37,10 @@ class HaproxyError(Exception):
     """HAProxy did not start, or refused what it was told; the text is its own."""
 
 
+class Unanswered(HaproxyError):
+    """It does not answer at all."""
+
+
 def installed() -> bool:
     """Whether there is a program to run."""
     return shutil.which(PROGRAM) is not None
@@ -133,10 +137,11 @@ class Haproxy:
             if complaint:
                 raise HaproxyError(complaint)
 
-    async def payload(self, command: str, text: str) -> None:
-        """A runtime command with a payload of several lines. Raises HaproxyError when it is refused."""
+    async def payload(self, command: str, text: str = "") -> None:
+        """A runtime command that says when all is well, perhaps with a payload of several lines. Raises HaproxyError
+        when it is refused."""
         lines = "\n".join(line for line in text.splitlines() if line.strip())
-        answer = await self.ask(f"{command} <<\n{lines}\n")
+        answer = await self.ask(f"{command} <<\n{lines}\n" if lines else command)
         if not _SUCCESS.match(answer.strip().splitlines()[-1] if answer.strip() else ""):
             raise HaproxyError(answer.strip())
 
@@ -158,7 +163,7 @@ class Haproxy:
                 finally:
                     writer.close()
         except (OSError, TimeoutError) as error:
-            raise HaproxyError(f"haproxy does not answer: {str(error) or 'timed out'}") from None
+            raise Unanswered(f"haproxy does not answer: {str(error) or 'timed out'}") from None
 
 
 def _complains(line: str) -> bool:

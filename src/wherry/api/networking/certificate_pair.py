@@ -10,9 +10,19 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from wherry.api.types.core import Secret
+
+_RSA_LEAST, _CURVE_LEAST = 2048, 224
 
 
 class CertificateError(Exception):
@@ -21,10 +31,9 @@ class CertificateError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A certificate with its chain and key, as PEM; `until` in epoch seconds."""
+    """A certificate with its chain and key, as PEM: nothing else that the Secret may hold."""
 
     pem: str
-    until: float
 
 
 def read(secret: Secret) -> Pair:
@@ -41,8 +50,23 @@ def read(secret: Secret) -> Pair:
     encoded = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if encoded != chain[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo):
         raise CertificateError("tls.key is not the key of the certificate in tls.crt")
-    text = "\n".join(part.decode("ascii", "replace").strip() for part in (certificate, key)) + "\n"
-    return Pair(text, chain[0].not_valid_after_utc.timestamp())
+    if why := next(filter(None, map(_weakness, chain)), ""):
+        raise CertificateError(why)
+    parts = [one.public_bytes(Encoding.PEM) for one in chain]
+    parts.append(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return Pair(b"".join(parts).decode())
+
+
+def _weakness(certificate: x509.Certificate) -> str:
+    """What OpenSSL refuses at its security level 2: less than 112 bits. "" where it is well."""
+    key, made = certificate.public_key(), certificate.signature_hash_algorithm
+    if isinstance(key, (rsa.RSAPublicKey, dsa.DSAPublicKey)) and key.key_size < _RSA_LEAST:
+        return f"tls.crt has a key of {key.key_size} bits, which is too weak to be served: {_RSA_LEAST} at least"
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.key_size < _CURVE_LEAST:
+        return f"tls.crt has a key on the curve {key.curve.name}, which is too weak to be served"
+    if isinstance(made, (hashes.MD5, hashes.SHA1)) and certificate.issuer != certificate.subject:
+        return f"tls.crt is signed with {made.name}, which is too weak to be served"
+    return ""
 
 
 def _field(data: Mapping[str, bytes], name: str) -> bytes:

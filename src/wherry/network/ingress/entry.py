@@ -130,6 +130,7 @@ class Entry:
                 await self._own.synced((INGRESS, INGRESSCLASS))
                 await self._caches.synced((SERVICE, ENDPOINTSLICE))
                 await self._gateways.ready.wait()
+                await asyncio.to_thread(self._secrets.recall)
                 await self._keep()
         finally:
             self._hold.close()
@@ -224,11 +225,14 @@ class Entry:
 
     async def _begin(self, wanted: Wanted) -> None:
         """Start HAProxy, or give the running one a configuration with everything in it."""
-        await asyncio.to_thread(self._write, wanted)
-        if self._haproxy.running():
-            await self._haproxy.reload()
-        else:
-            await self._start()
+        while True:
+            await asyncio.to_thread(self._write, wanted)
+            try:
+                await (self._haproxy.reload() if self._haproxy.running() else self._start())
+                break
+            except HaproxyError as error:
+                if not self._secrets.refused(str(error)):  # one certificate must not keep all others from being served
+                    raise
         self._begun.set()
         self._desk.grown = False
         self._doors.taken(door.port for door in wanted.ruled.doors if not door.address)

@@ -1,14 +1,15 @@
 """Secrets: follows the Secrets that hold sites' certificates, and gives them to HAProxy while it runs.
 
 Each Secret is watched by its name, which is all that an agent may read of them. A new certificate is served to the next
-connection; one that does not parse is told in `problems`, and what was served before stays.
+connection; one that does not parse, or that HAProxy refuses, is told in `problems`, and what was served before
+stays: also by an agent that starts again, which knows it from the files.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from wherry.api.networking.site_certificates import secrets_of
 from wherry.api.types.networking import Ingress
 from wherry.client.interface import Client, Select
 from wherry.host import files
-from wherry.host.haproxy import Haproxy
+from wherry.host.haproxy import Haproxy, HaproxyError, Unanswered
 from wherry.host.selfsigned import self_signed
 from wherry.machinery.meta import Key
 from wherry.network.ingress.certificates import entry, file_name, listing
@@ -43,6 +44,11 @@ class _Served:
     pems: dict[str, str] = field(default_factory=dict)
     default: str = ""
 
+    def has(self, other: _Served) -> bool:
+        """Whether it serves just the same."""
+        same = self.files == other.files and self.default == other.default
+        return same and all(self.pems.get(file) == other.pems[file] for file in other.files.values())
+
 
 class Secrets:
     """Certificates of one node's entry. `changed()` is called when there is something new to `show`."""
@@ -55,6 +61,8 @@ class Secrets:
         self._fresh: set[Key] = set()  # missing since a moment
         self._followers: dict[Key, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
+        self._recalled: dict[tuple[str, str], Pair] = {}  # by host and file, what was served before this agent
+        self._taken: dict[str, str] = {}  # by file, what HAProxy has taken at last
         self._written = _Served()  # in the files
         self._shown = _Served()  # by HAProxy
 
@@ -68,6 +76,15 @@ class Secrets:
             self._group = None
             self._followers.clear()
 
+    def recall(self) -> None:
+        """Read what the files say is served, so that nobody who starts again takes it away. Blocks."""
+        listed = self._shape.certificates.read_text().splitlines() if self._shape.certificates.exists() else []
+        for file, _, host in (line.partition(" ") for line in listed):
+            path = self._shape.folder / Path(file).name
+            if host and path.exists():
+                self._recalled[host, path.name] = Pair(path.read_text())
+                self._taken[str(path)] = path.read_text()
+
     def want(self, secrets: Mapping[str, Key]) -> None:
         """From now on these, by host."""
         self._wanted = dict(secrets)
@@ -79,8 +96,14 @@ class Secrets:
         for key in keys - self._followers.keys():
             if self._group is not None:
                 self._missing(key)
+                hosts = (host for host, wanted in secrets.items() if wanted == key)
+                known = (self._recalled.get((host, file_name(key))) for host in hosts)
+                if pair := next(filter(None, known), None):
+                    self._pairs[key] = pair
                 follow = keep_running(f"certificate {key}", lambda key=key: self._follow(key), self._clock)  # type: ignore[misc]  # bound now
                 self._followers[key] = self._group.create_task(follow)
+        if self._group is not None:
+            self._recalled.clear()
 
     def _missing(self, key: Key) -> None:
         def over() -> None:
@@ -119,6 +142,19 @@ class Secrets:
         default = next((file for host, file in sorted(found.items()) if host.startswith("+")), str(folder / DEFAULT))
         return _Served(found, {str(folder / file_name(key)): pair.pem for key, pair in pairs.items()}, default)
 
+    def refused(self, said: str) -> bool:
+        """Leave out those whose files HAProxy names in a complaint, for the ones before; whether there are any."""
+        named = [key for key in self._pairs if file_name(key) in said]
+        for key in named:
+            before = self._taken.get(str(self._shape.folder / file_name(key)))
+            if before is None or before == self._pairs[key].pem:
+                del self._pairs[key]
+            else:
+                self._pairs[key] = Pair(before)
+            self._wrong[key] = f"the Secret {key.name!r} is not served: HAProxy refuses its certificate"
+            self._fresh.discard(key)
+        return bool(named)
+
     def write(self) -> None:
         """Everything to files, for a HAProxy that begins. Blocks; what arrives meanwhile is not among it."""
         served, default = self._served(), self._shape.folder / DEFAULT
@@ -132,12 +168,12 @@ class Secrets:
     def begun(self) -> None:
         """HAProxy has read the files: what was written, not what has arrived since."""
         self._shown = self._written
+        self._taken = dict(self._written.pems)
 
     async def show(self, haproxy: Haproxy) -> None:
         """Give the running HAProxy what is new. Raises HaproxyError."""
         wanted, shown = self._served(), self._shown
-        same = wanted.files == shown.files and wanted.default == shown.default
-        if same and all(shown.pems.get(file) == wanted.pems[file] for file in wanted.files.values()):
+        if all(one.has(wanted) for one in (shown, self._written)):
             return
         await asyncio.to_thread(self.write)
         if wanted.default != shown.default or any(wanted.files.get(h) != file for h, file in shown.files.items()):
@@ -145,17 +181,40 @@ class Secrets:
             await haproxy.reload()
             self.begun()
             return
-        loaded = dict(shown.pems)
+        told = self._shown = _Served(dict(shown.files), dict(shown.pems), shown.default)
         for file in dict.fromkeys(wanted.files.values()):
-            if loaded.get(file) == wanted.pems[file]:
-                continue
-            if file not in loaded:
-                await haproxy.ask(f"new ssl cert {file}")
-            await haproxy.payload(f"set ssl cert {file}", wanted.pems[file])
-            await haproxy.ask(f"commit ssl cert {file}")
-            loaded[file] = wanted.pems[file]
-        names = self._shape.certificates
+            if told.pems.get(file) != wanted.pems[file]:
+                load = self._load(haproxy, file, wanted.pems[file], new=file not in told.pems)
+                if not await self._takes(haproxy, file, load):
+                    return
+                told.pems[file] = wanted.pems[file]
         for host, file in wanted.files.items():
-            if host not in shown.files:
-                await haproxy.payload(f"add ssl crt-list {names}", entry(file, host))
-        self._shown = _Served(wanted.files, loaded, wanted.default)
+            if host not in told.files:
+                add = haproxy.payload(f"add ssl crt-list {self._shape.certificates}", entry(file, host))
+                if not await self._takes(haproxy, file, add):
+                    told.pems.pop(file)
+                    return
+                told.files[host] = file
+        self._taken = dict(told.pems)
+
+    async def _load(self, haproxy: Haproxy, file: str, pem: str, *, new: bool) -> None:
+        """Raises HaproxyError."""
+        if new:
+            await haproxy.ask(f"new ssl cert {file}")
+        await haproxy.payload(f"set ssl cert {file}", pem)
+        await haproxy.payload(f"commit ssl cert {file}")
+
+    async def _takes(self, haproxy: Haproxy, file: str, telling: Awaitable[None]) -> bool:
+        """Whether HAProxy takes a certificate; if not, go on without it, or with the one before."""
+        try:
+            await telling
+        except Unanswered:
+            raise
+        except HaproxyError as error:
+            log.warning("the certificate in %s is refused: %s", file, error)
+            await haproxy.ask(f"abort ssl cert {file}")
+            await haproxy.ask(f"del ssl cert {file}")  # refused where it is in use
+            self.refused(file)
+            self._changed()
+            return False
+        return True
