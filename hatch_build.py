@@ -21,13 +21,21 @@ EXTENSIONS = {
     "mapType": "x-kubernetes-map-type",
     "mergeKey": "x-kubernetes-patch-merge-key",
     "strategy": "x-kubernetes-patch-strategy",
+    "unions": "x-kubernetes-unions",
+    "default3": "x-v3-default",
+    "oneOf": "x-v3-one-of",
 }
 
 
 def schema(fact: dict[str, Any], described: dict[str, Any]) -> dict[str, Any]:
-    """One OpenAPI v2 schema from its facts and the described schema beside them."""
+    """One OpenAPI v2 schema from its facts and the described schema beside them.
+
+    What begins with `x-v3-` is for version 3 of the document alone.
+    """
     out: dict[str, Any] = {}
-    if text := described.get("description"):
+    listed = "\n".join(["Possible enum values:", *(f' - `"{value}"`' for value in fact.get("enum", ()))])
+    listed = listed if "enum" in fact else ""
+    if text := "\n\n".join(part for part in (described.get("description", ""), listed) if part):
         out["description"] = text
     for key in ("type", "format", "default", "enum", "required"):
         if fact.get(key) not in (None, []):

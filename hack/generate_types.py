@@ -32,6 +32,7 @@ SCALARS = {
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": ("int | str", ""),
 }
 ALWAYS = {"str": "empty_text", "int": "zero", "bool": "no", "float": "zero_float", "Quantity": "zero_quantity"}
+ZEROS = {"str": '""', "int": "0", "bool": "False", "float": "0.0"}
 # Served beside the GA versions, since nothing newer exists or clients ask for both.
 VERSIONS = {"v1", "v2"}
 EXTRA = [
@@ -60,6 +61,11 @@ def camel(name: str) -> str:
     """What msgspec's rename="camel" makes of a field name."""
     first, *rest = name.split("_")
     return first + "".join(part.title() for part in rest)
+
+
+def written(fact: dict[str, Any]) -> bool:
+    """Whether Go writes a struct, a time or a quantity though it is empty: its omitempty knows no empty structs."""
+    return not fact.get("pointer") and not fact.get("omitzero")
 
 
 class Module:
@@ -111,13 +117,11 @@ class Module:
         """Whether the named type is a struct of ours."""
         return self.reference(ref) not in ("Any", "int | str", "Time", "MicroTime", "Quantity")
 
-    def field(self, json_name: str, fact: dict[str, Any], *, shown: bool = False) -> str:
-        """One field's line. `shown`: a struct is written even when there is nothing in it."""
+    def field(self, json_name: str, fact: dict[str, Any]) -> str:
+        """One field's line."""
         name, kind = snake(json_name), self.python_type(fact)
         rename = camel(name) != json_name
         default, factory = self.default(kind, fact)
-        if shown and default == f"{kind}()":
-            default, factory = "", kind
         if factory or rename:
             parts = [f"default_factory={factory}" if factory else f"default={default}"]
             parts += [f'name="{json_name}"'] if rename else []
@@ -132,26 +136,24 @@ class Module:
 
     def absent(self, kind: str, fact: dict[str, Any]) -> bool:
         """Whether absence differs from the zero value (a Go pointer, or a time)."""
-        if kind in ("Time", "MicroTime", "Any", "int | str", "bytes") or (
-            kind == "Quantity" and not fact.get("always")
-        ):
+        if kind in ("Time", "MicroTime", "Any", "int | str", "bytes") or (kind == "Quantity" and not written(fact)):
             return True
         return bool(fact.get("pointer")) and not kind.startswith(("tuple[", "Mapping["))
 
     def default(self, kind: str, fact: dict[str, Any]) -> tuple[str, str]:
         """(default, "") or ("", default factory)."""
         if self.absent(kind, fact):
-            return "None", ""
+            dated = kind in ("Time", "MicroTime") and written(fact)
+            return ("", self.use("wherry.machinery.meta", "no_time")) if dated else ("None", "")
         if kind.startswith("tuple["):
             return ("", self.use("wherry.machinery.meta", "no_items")) if fact.get("always") else ("()", "")
         if kind.startswith("Mapping["):
             return "", "dict"
-        if kind in ALWAYS:
-            if fact.get("always"):
-                return "", self.use("wherry.machinery.meta", ALWAYS[kind])
-            zero = {"str": '""', "int": "0", "bool": "False", "float": "0.0"}[kind]
-            return zero, ""
-        return f"{kind}()", ""
+        if kind in ALWAYS and (fact.get("always") or kind == "Quantity"):
+            return "", self.use("wherry.machinery.meta", ALWAYS[kind])
+        if kind in ALWAYS or not written(fact):
+            return ZEROS.get(kind, f"{kind}()"), ""
+        return "", f"{self.use('wherry.machinery.meta', 'shown')}({kind})"
 
     def struct(self, definition: str) -> str:
         """One class."""
@@ -168,12 +170,7 @@ class Module:
                 fields.pop(given, None)
         else:
             base = "Model"
-        # Clients count on a status in whatever has one; elsewhere empty structs, which Go writes too, would only cost.
-        shown = short.endswith("Status") and definition.removesuffix("Status") in self.kinds
-        lines += [
-            self.field(name, sub, shown=shown or (name == "status" and definition in self.kinds))
-            for name, sub in fields.items()
-        ]
+        lines += [self.field(name, sub) for name, sub in fields.items()]
         body = "\n".join(lines)
         return f'class {short}({base}, frozen=True):\n    """{definition}"""\n\n{body}\n'
 

@@ -1,8 +1,9 @@
 """Collect the facts of the Kubernetes API from its Go modules (needs Go; `make update-facts`).
 
-From the OpenAPI document: types, groups, list types, merge keys. From the Go declarations: which fields are pointers,
-which are always written, and protobuf field numbers. From the discovery documents: plurals, verbs, short names. Only
-facts are kept, no descriptions. The version is `VERSION`; the staging modules follow it as 0.x.
+From the OpenAPI documents: types, groups, list types, merge keys, what version 3 alone publishes (`default3`, `oneOf`).
+From the Go declarations: which fields are pointers, which are always written, enumerations, and protobuf field numbers.
+From the discovery documents: plurals, verbs, short names. Only facts are kept, no
+descriptions. The version is `VERSION`; the staging modules follow it as 0.x.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,10 @@ OUT = Path(__file__).parent / "schema" / "facts.json"
 
 _STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"^\t(?:(\w+)\s+)?([\w.*\[\]]+(?:\{\})?)\s*`([^`]*)`", re.MULTILINE)
+_ENUM_LINE = re.compile(
+    r'^func schema_\w*?_([a-z0-9]+_v\d[a-z0-9]*_\w+)\(|^\t{5}"(\w+)": \{|^(\t+)Enum: +\[\]interface\{\}\{(.*)\},',
+    re.MULTILINE,
+)
 _TAG = re.compile(r'(\w+):"([^"]*)"')
 
 
@@ -56,7 +62,7 @@ def go_structs(folder: Path) -> dict[str, list[tuple[str, str, dict[str, str]]]]
 
 
 def go_fields(structs: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:
-    """JSON name -> {pointer, always, proto} with embedded structs spelled out."""
+    """JSON name -> {pointer, always, omitzero, proto} with embedded structs spelled out."""
     out: dict[str, dict[str, Any]] = {}
     for go_name, go_type, tags in structs.get(name, ()):
         json_name, *options = tags.get("json", "").split(",")
@@ -71,6 +77,8 @@ def go_fields(structs: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:
             fact["pointer"] = True
         if not {"omitempty", "omitzero"} & set(options):
             fact["always"] = True
+        if "omitzero" in options:
+            fact["omitzero"] = True
         if "protobuf" in tags:
             wire, number, *_ = tags["protobuf"].split(",")
             fact["proto"] = [wire, int(number)]
@@ -106,6 +114,7 @@ def schema_fact(schema: dict[str, Any]) -> dict[str, Any]:
         ("mapType", "x-kubernetes-map-type"),
         ("mergeKey", "x-kubernetes-patch-merge-key"),
         ("strategy", "x-kubernetes-patch-strategy"),
+        ("unions", "x-kubernetes-unions"),
     ):
         if theirs in schema:
             out[ours] = schema[theirs]
@@ -113,6 +122,45 @@ def schema_fact(schema: dict[str, Any]) -> dict[str, Any]:
         out["items"] = schema_fact(schema["items"])
     if isinstance(schema.get("additionalProperties"), dict):
         out["values"] = schema_fact(schema["additionalProperties"])
+    return out
+
+
+def enums(generated: Path, names: Iterable[str]) -> dict[tuple[str, str, bool], list[str]]:
+    """(definition, field, whether of its items) -> the values it may have, from the generated Go definitions.
+
+    The documents of the repository leave them out, a server publishes them.
+    """
+    full = {"_".join(name.split(".")[-3:]): name for name in names}
+    out: dict[tuple[str, str, bool], list[str]] = {}
+    definition, field = "", ""
+    for match in _ENUM_LINE.finditer(generated.read_text()):
+        if match[1]:
+            definition, field = full.get(match[1], ""), ""
+        elif match[2]:
+            field = match[2]
+        elif definition:
+            out[definition, field, len(match[3]) > 7] = json.loads(f"[{match[4]}]")
+    return out
+
+
+def third(fact: dict[str, Any], schema: dict[str, Any]) -> None:
+    """Add to a fact what version 3 of the document says and version 2 does not."""
+    if "default" in schema and "default" not in fact:
+        fact["default3"] = schema["default"]
+    if "oneOf" in schema:
+        fact["oneOf"] = schema["oneOf"]
+    for inner, theirs in (("items", "items"), ("values", "additionalProperties")):
+        if inner in fact and isinstance(schema.get(theirs), dict):
+            third(fact[inner], schema[theirs])
+    for name, field in fact.get("fields", {}).items():
+        third(field, schema["properties"].get(name, {}))
+
+
+def published(base: Path) -> dict[str, Any]:
+    """Definition name -> its schema in version 3 of the document."""
+    out: dict[str, Any] = {}
+    for file in sorted((base / "v3").glob("*.json")):
+        out |= json.loads(file.read_text()).get("components", {}).get("schemas", {})
     return out
 
 
@@ -133,8 +181,16 @@ def types(roots: dict[str, Path]) -> dict[str, Any]:
             }
             fact["required"] = schema.get("required", [])
         if gvks := schema.get("x-kubernetes-group-version-kind"):
-            fact["kinds"] = [[g["group"], g["version"], g["kind"]] for g in gvks][:3]
+            fact["kinds"] = [[g["group"], g["version"], g["kind"]] for g in gvks]
         out[name] = fact
+    spec = roots["k8s.io/kubernetes"] / "api/openapi-spec"
+    for name, schema in published(spec).items():
+        if name in out:
+            third(out[name], schema)
+    generated = roots["k8s.io/kubernetes"] / "pkg/generated/openapi/zz_generated.openapi.go"
+    for (name, field, of_items), values in enums(generated, out).items():
+        fact = out[name]["fields"][field]
+        (fact.get("items", fact.get("values")) if of_items else fact)["enum"] = values
     return out
 
 

@@ -143,7 +143,7 @@ class Discovery:
         return {"version": version, "resources": resources, "freshness": "Current"}
 
 
-def _verbs_of(resource: Resource[Any], name: str) -> tuple[str, str, str, tuple[str, ...]]:
+def spoken_by(resource: Resource[Any], name: str) -> tuple[str, str, str, tuple[str, ...]]:
     """(group, version, kind, verbs) of a subresource."""
     facts = _SUBRESOURCES.get((resource.group, resource.version, resource.plural), {}).get(name)
     if facts is not None:
@@ -177,7 +177,7 @@ def _storage_hash(resource: Resource[Any]) -> str:
 
 
 def _plain_sub(resource: Resource[Any], name: str) -> dict[str, Any]:
-    group, version, kind, verbs = _verbs_of(resource, name)
+    group, version, kind, verbs = spoken_by(resource, name)
     out: dict[str, Any] = {
         "name": f"{resource.plural}/{name}",
         "singularName": "",
@@ -204,7 +204,7 @@ def _aggregated(resource: Resource[Any]) -> dict[str, Any]:
         out["categories"] = list(resource.categories)
     subresources = []
     for name in sorted(resource.subresources):
-        group, version, kind, verbs = _verbs_of(resource, name)
+        group, version, kind, verbs = spoken_by(resource, name)
         subresources.append(
             {
                 "subresource": name,

@@ -17,15 +17,15 @@ from wherry.apiserver import openapi_protobuf
 from wherry.apiserver.aggregation.documents import merge_openapi2
 from wherry.apiserver.aggregation.remotes import Remotes
 from wherry.apiserver.crd.publish import definitions_of
+from wherry.apiserver.discovery import spoken_by
 from wherry.apiserver.http import JSON, Request, Response
+from wherry.apiserver.openapi_schemas import REF, REF3, names_of, reachable, second, third
 from wherry.apiserver.served import Served
 from wherry.machinery import codec
 from wherry.machinery.errors import NotAcceptable, NotFound
 from wherry.machinery.resource import Resource
 
 _KEPT = 4
-_REF = "#/definitions/"
-_REF3 = "#/components/schemas/"
 _PATCHES = (
     "application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
@@ -39,6 +39,12 @@ _LIST_PARAMETERS = (
     ("sendInitialEvents", "boolean"), ("timeoutSeconds", "integer"), ("watch", "boolean"),
 )  # fmt: skip
 _ACTIONS = {"get": "get", "list": "get", "create": "post", "update": "put", "patch": "patch", "delete": "delete"}
+
+
+_META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+_DISCOVERY = f"{_META}APIResourceList"
+_BESIDE = {f"{_META}{name}" for name in ("DeleteOptions", "Patch", "Status", "WatchEvent")} | {_DISCOVERY}
+"""What requests name besides the kinds themselves."""
 
 
 class OpenApi:
@@ -136,22 +142,12 @@ class OpenApi:
         parts = place.split("/")
         group, version = ("", parts[1]) if len(parts) == 2 else (parts[1], parts[2])
         wanted = [r for r in resources if (r.group, r.version) == (group, version)]
-        return codec.encode(_v3(wanted, known, self._version))
+        return codec.encode(_v3(wanted, known, self._version, (group, version)))
 
 
 def _place(resource: Resource[Any]) -> str:
     """Where a kind's document is."""
     return f"apis/{resource.group}/{resource.version}" if resource.group else f"api/{resource.version}"
-
-
-def _names(known: Mapping[str, Any]) -> dict[tuple[str, str, str], str]:
-    """(group, version, kind) -> definition."""
-    out: dict[tuple[str, str, str], str] = {}
-    for name, schema in known.items():
-        kinds = schema.get("x-kubernetes-group-version-kind", ())
-        if len(kinds) == 1:
-            out[kinds[0]["group"], kinds[0]["version"], kinds[0]["kind"]] = name
-    return out
 
 
 def _custom(resources: Iterable[Resource[Any]], known: dict[str, Any], *, third: bool) -> None:
@@ -161,6 +157,14 @@ def _custom(resources: Iterable[Resource[Any]], known: dict[str, Any], *, third:
             known.update(definitions_of(resource, third=third))
 
 
+def _roots(resource: Resource[Any], names: Mapping[tuple[str, str, str], str]) -> set[str]:
+    """The definitions that requests about a kind name: its own, its list's and its subresources'."""
+    listed = f"{resource.kind}List" if resource.custom is None else resource.custom.list_kind
+    wanted = [(resource.group, resource.version, resource.kind), (resource.group, resource.version, listed)]
+    wanted += [spoken_by(resource, name)[:3] for name in resource.subresources]
+    return {names[kind] for kind in wanted if kind in names}
+
+
 def _gvk(resource: Resource[Any]) -> dict[str, str]:
     return {"group": resource.group, "version": resource.version, "kind": resource.kind}
 
@@ -168,10 +172,12 @@ def _gvk(resource: Resource[Any]) -> dict[str, str]:
 def _v2(resources: Iterable[Resource[Any]], known: dict[str, Any], version: str) -> dict[str, Any]:
     resources = tuple(resources)
     _custom(resources, known, third=False)
-    names = _names(known)
+    names = names_of(known)
+    roots = set(_BESIDE)
     paths: dict[str, Any] = {}
     for resource in resources:
         ref = names.get((resource.group, resource.version, resource.kind))
+        roots |= _roots(resource, names)
         for path, actions in _paths(resource):
             paths[path] = {
                 method: _operation2(resource, action, ref) for action, method in _ACTIONS.items() if action in actions
@@ -180,28 +186,27 @@ def _v2(resources: Iterable[Resource[Any]], known: dict[str, Any], version: str)
         "swagger": "2.0",
         "info": {"title": "Kubernetes", "version": version},
         "paths": paths,
-        "definitions": known,
+        "definitions": {name: second(known[name]) for name in sorted(reachable(roots, known))},
     }
 
 
-def _v3(resources: Iterable[Resource[Any]], known: dict[str, Any], version: str) -> dict[str, Any]:
+def _v3(
+    resources: Iterable[Resource[Any]], known: dict[str, Any], version: str, place: tuple[str, str]
+) -> dict[str, Any]:
     resources = tuple(resources)
     _custom(resources, known, third=True)
-    names = _names(known)
+    names = names_of(known)
     paths: dict[str, Any] = {}
-    roots: list[str] = []
+    roots: set[str] = {_DISCOVERY}
     for resource in resources:
         ref = names.get((resource.group, resource.version, resource.kind))
-        roots += [ref] if ref else []
-        kind = f"{resource.kind}List" if resource.custom is None else resource.custom.list_kind
-        listed = names.get((resource.group, resource.version, kind))
-        roots += [listed] if listed else []
+        roots |= _roots(resource, names)
+        roots |= _BESIDE if "list" in resource.verbs else set()
         for path, actions in _paths(resource):
             paths[path] = {
                 method: _operation3(resource, action, ref) for action, method in _ACTIONS.items() if action in actions
             }
-    roots.append("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions")
-    schemas = {name: _third(known[name]) for name in sorted(_reachable(roots, known))}
+    schemas = {name: third(known[name], *place) for name in sorted(reachable(roots, known))}
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": version},
@@ -243,7 +248,7 @@ def _shared(resource: Resource[Any], action: str) -> dict[str, Any]:
 
 
 def _operation2(resource: Resource[Any], action: str, ref: str | None) -> dict[str, Any]:
-    schema = {"$ref": f"{_REF}{ref}"} if ref else {"type": "object"}
+    schema = {"$ref": f"{REF}{ref}"} if ref else {"type": "object"}
     parameters: list[dict[str, Any]] = [
         {"name": name, "in": "query", "type": kind, "uniqueItems": True} for name, kind in _parameters(action)
     ]
@@ -259,7 +264,7 @@ def _operation2(resource: Resource[Any], action: str, ref: str | None) -> dict[s
 
 
 def _operation3(resource: Resource[Any], action: str, ref: str | None) -> dict[str, Any]:
-    schema = {"$ref": f"{_REF3}{ref}"} if ref else {"type": "object"}
+    schema = {"$ref": f"{REF3}{ref}"} if ref else {"type": "object"}
     out: dict[str, Any] = {
         **_shared(resource, action),
         "parameters": [
@@ -280,41 +285,3 @@ def _operation3(resource: Resource[Any], action: str, ref: str | None) -> dict[s
 def _patches(resource: Resource[Any]) -> tuple[str, ...]:
     """The patches that a kind takes; kubectl looks here."""
     return _PATCHES if resource.custom is None else _CUSTOM_PATCHES
-
-
-def _reachable(roots: Iterable[str], known: Mapping[str, Any]) -> set[str]:
-    found: set[str] = set()
-    waiting = [name for name in roots if name in known]
-    while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
-        found.add(name)
-        waiting += [ref for ref in _references(known[name]) if ref in known]
-    return found
-
-
-def _references(schema: Any) -> Iterable[str]:
-    if isinstance(schema, dict):
-        ref = schema.get("$ref")
-        if isinstance(ref, str):
-            yield ref.removeprefix(_REF)
-        for value in schema.values():
-            yield from _references(value)
-    elif isinstance(schema, list):
-        for value in schema:
-            yield from _references(value)
-
-
-def _third(schema: Any) -> Any:
-    """A version 2 schema as version 3: references move, and one with siblings goes into allOf."""
-    if isinstance(schema, list):
-        return [_third(value) for value in schema]
-    if not isinstance(schema, dict):
-        return schema
-    ref = schema.get("$ref")
-    if isinstance(ref, str):
-        moved = {"$ref": ref.replace(_REF, _REF3, 1)}
-        rest = {key: _third(value) for key, value in schema.items() if key != "$ref"}
-        return {**rest, "allOf": [moved]} if rest else moved
-    return {key: _third(value) for key, value in schema.items()}

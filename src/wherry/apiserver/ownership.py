@@ -71,12 +71,9 @@ def _after(ctx: Context[T], old: T | None, new: T, entries: Entries, now: Time) 
         return entries
 
 
-def on_create(ctx: Context[T], obj: T, now: Time) -> T:
-    """The new object with its fields owned by who created it."""
-    entries = ctx.applied
-    if entries is None:
-        entries = _after(ctx, None, obj, (), now)
-    return strategy.with_meta(obj, managed_fields=entries)
+def of_new(ctx: Context[T], obj: T, now: Time) -> Entries:
+    """Who owns what in a new object, defaulted but not admitted yet: what the server adds later is nobody's."""
+    return _after(ctx, None, obj, (), now) if ctx.applied is None else ctx.applied
 
 
 def on_update(ctx: Context[T], new: T, old: T, now: Time) -> T:

@@ -7,7 +7,7 @@ type is `X | None`; where Go always writes a field, the generator uses `default_
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,6 +15,8 @@ import msgspec
 
 from wherry.machinery.quantity import Quantity
 from wherry.machinery.time import Time
+
+M = TypeVar("M")
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", gc=False):
@@ -50,6 +52,16 @@ def no() -> bool:
 def no_items() -> tuple[Any, ...]:
     """A list field that is written even when empty."""
     return ()
+
+
+def no_time() -> None:
+    """A time field that is written as null when there is none."""
+
+
+def shown(struct: type[M]) -> Callable[[], M]:
+    """For a struct field that is written as {} when there is nothing in it: all such fields share one object."""
+    empty = struct()
+    return lambda: empty
 
 
 def zero_quantity() -> Quantity:
@@ -131,7 +143,7 @@ class Condition(Model, frozen=True):
     type: str = msgspec.field(default_factory=empty_text)
     status: str = msgspec.field(default_factory=empty_text)
     observed_generation: int = 0
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = msgspec.field(default_factory=no_time)
     reason: str = msgspec.field(default_factory=empty_text)
     message: str = msgspec.field(default_factory=empty_text)
 

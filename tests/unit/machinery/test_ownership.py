@@ -81,7 +81,12 @@ DEPLOYMENT: dict[str, Any] = {
             "metadata": {"labels": {"app": "web"}},
             "spec": {
                 "containers": [
-                    {"name": "nginx", "image": "nginx", "ports": [{"containerPort": 80, "protocol": "TCP"}]},
+                    {
+                        "name": "nginx",
+                        "image": "nginx",
+                        "ports": [{"containerPort": 80, "protocol": "TCP"}],
+                        "resources": {},
+                    },
                 ],
                 "dnsPolicy": "ClusterFirst",
             },
@@ -109,6 +114,7 @@ CREATED: FieldSet = {
                                 ".": {}, "f:containerPort": {}, "f:protocol": {},
                             },
                         },
+                        "f:resources": {},
                     }
                 },
                 "f:dnsPolicy": {},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import field
 
-from wherry.machinery.meta import Condition, LabelSelector, Model, Object, empty_text, no_items
+from wherry.machinery.meta import Condition, LabelSelector, Model, Object, empty_text, no_items, shown
 
 
 class ApplyConfiguration(Model, frozen=True):
@@ -204,7 +204,7 @@ class MutatingAdmissionPolicy(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "MutatingAdmissionPolicy")
     api_version: str = field(default_factory=lambda: "admissionregistration.k8s.io/v1")
-    spec: MutatingAdmissionPolicySpec = MutatingAdmissionPolicySpec()
+    spec: MutatingAdmissionPolicySpec = field(default_factory=shown(MutatingAdmissionPolicySpec))
 
 
 class MutatingAdmissionPolicyBinding(Object, frozen=True):
@@ -212,14 +212,14 @@ class MutatingAdmissionPolicyBinding(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "MutatingAdmissionPolicyBinding")
     api_version: str = field(default_factory=lambda: "admissionregistration.k8s.io/v1")
-    spec: MutatingAdmissionPolicyBindingSpec = MutatingAdmissionPolicyBindingSpec()
+    spec: MutatingAdmissionPolicyBindingSpec = field(default_factory=shown(MutatingAdmissionPolicyBindingSpec))
 
 
 class MutatingWebhook(Model, frozen=True):
     """io.k8s.api.admissionregistration.v1.MutatingWebhook"""
 
     admission_review_versions: tuple[str, ...] = field(default_factory=no_items)
-    client_config: WebhookClientConfig = WebhookClientConfig()
+    client_config: WebhookClientConfig = field(default_factory=shown(WebhookClientConfig))
     failure_policy: str | None = None
     match_conditions: tuple[MatchCondition, ...] = ()
     match_policy: str | None = None
@@ -236,7 +236,7 @@ class ValidatingWebhook(Model, frozen=True):
     """io.k8s.api.admissionregistration.v1.ValidatingWebhook"""
 
     admission_review_versions: tuple[str, ...] = field(default_factory=no_items)
-    client_config: WebhookClientConfig = WebhookClientConfig()
+    client_config: WebhookClientConfig = field(default_factory=shown(WebhookClientConfig))
     failure_policy: str | None = None
     match_conditions: tuple[MatchCondition, ...] = ()
     match_policy: str | None = None
@@ -253,8 +253,8 @@ class ValidatingAdmissionPolicy(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "ValidatingAdmissionPolicy")
     api_version: str = field(default_factory=lambda: "admissionregistration.k8s.io/v1")
-    spec: ValidatingAdmissionPolicySpec = ValidatingAdmissionPolicySpec()
-    status: ValidatingAdmissionPolicyStatus = field(default_factory=ValidatingAdmissionPolicyStatus)
+    spec: ValidatingAdmissionPolicySpec = field(default_factory=shown(ValidatingAdmissionPolicySpec))
+    status: ValidatingAdmissionPolicyStatus = field(default_factory=shown(ValidatingAdmissionPolicyStatus))
 
 
 class ValidatingAdmissionPolicyBinding(Object, frozen=True):
@@ -262,4 +262,4 @@ class ValidatingAdmissionPolicyBinding(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "ValidatingAdmissionPolicyBinding")
     api_version: str = field(default_factory=lambda: "admissionregistration.k8s.io/v1")
-    spec: ValidatingAdmissionPolicyBindingSpec = ValidatingAdmissionPolicyBindingSpec()
+    spec: ValidatingAdmissionPolicyBindingSpec = field(default_factory=shown(ValidatingAdmissionPolicyBindingSpec))

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import field
 
-from wherry.machinery.meta import Model, Object, empty_text, no, no_items
+from wherry.machinery.meta import Model, Object, empty_text, no, no_items, no_time, shown
 from wherry.machinery.time import Time
 
 
@@ -32,7 +32,7 @@ class CustomResourceConversion(Model, frozen=True):
 class CustomResourceDefinitionCondition(Model, frozen=True):
     """io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionCondition"""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_time)
     message: str = ""
     observed_generation: int = 0
     reason: str = ""
@@ -192,7 +192,7 @@ class CustomResourceDefinitionSpec(Model, frozen=True):
 
     conversion: CustomResourceConversion | None = None
     group: str = field(default_factory=empty_text)
-    names: CustomResourceDefinitionNames = CustomResourceDefinitionNames()
+    names: CustomResourceDefinitionNames = field(default_factory=shown(CustomResourceDefinitionNames))
     preserve_unknown_fields: bool = False
     scope: str = field(default_factory=empty_text)
     versions: tuple[CustomResourceDefinitionVersion, ...] = field(default_factory=no_items)
@@ -201,7 +201,7 @@ class CustomResourceDefinitionSpec(Model, frozen=True):
 class CustomResourceDefinitionStatus(Model, frozen=True):
     """io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionStatus"""
 
-    accepted_names: CustomResourceDefinitionNames = field(default_factory=CustomResourceDefinitionNames)
+    accepted_names: CustomResourceDefinitionNames = field(default_factory=shown(CustomResourceDefinitionNames))
     conditions: tuple[CustomResourceDefinitionCondition, ...] = field(default_factory=no_items)
     observed_generation: int = 0
     stored_versions: tuple[str, ...] = field(default_factory=no_items)
@@ -212,5 +212,5 @@ class CustomResourceDefinition(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "CustomResourceDefinition")
     api_version: str = field(default_factory=lambda: "apiextensions.k8s.io/v1")
-    spec: CustomResourceDefinitionSpec = CustomResourceDefinitionSpec()
-    status: CustomResourceDefinitionStatus = field(default_factory=CustomResourceDefinitionStatus)
+    spec: CustomResourceDefinitionSpec = field(default_factory=shown(CustomResourceDefinitionSpec))
+    status: CustomResourceDefinitionStatus = field(default_factory=shown(CustomResourceDefinitionStatus))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import field
 
-from wherry.machinery.meta import Model, Object, empty_text, zero
+from wherry.machinery.meta import Model, Object, empty_text, no_time, shown, zero
 from wherry.machinery.time import Time
 
 
@@ -29,7 +29,7 @@ class APIServiceStatus(Model, frozen=True):
 class APIServiceCondition(Model, frozen=True):
     """io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIServiceCondition"""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_time)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=empty_text)
@@ -49,5 +49,5 @@ class APIService(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "APIService")
     api_version: str = field(default_factory=lambda: "apiregistration.k8s.io/v1")
-    spec: APIServiceSpec = APIServiceSpec()
-    status: APIServiceStatus = field(default_factory=APIServiceStatus)
+    spec: APIServiceSpec = field(default_factory=shown(APIServiceSpec))
+    status: APIServiceStatus = field(default_factory=shown(APIServiceStatus))

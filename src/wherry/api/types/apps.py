@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import field
 
 from wherry.api.types.core import PersistentVolumeClaim, PodTemplateSpec
-from wherry.machinery.meta import LabelSelector, Model, Object, empty_text, zero
+from wherry.machinery.meta import LabelSelector, Model, Object, empty_text, no_time, shown, zero
 from wherry.machinery.time import Time
 
 
@@ -38,7 +38,7 @@ class DaemonSetStatus(Model, frozen=True):
 class DaemonSetCondition(Model, frozen=True):
     """io.k8s.api.apps.v1.DaemonSetCondition"""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_time)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=empty_text)
@@ -69,8 +69,8 @@ class DeploymentStatus(Model, frozen=True):
 class DeploymentCondition(Model, frozen=True):
     """io.k8s.api.apps.v1.DeploymentCondition"""
 
-    last_transition_time: Time | None = None
-    last_update_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_time)
+    last_update_time: Time | None = field(default_factory=no_time)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=empty_text)
@@ -90,7 +90,7 @@ class ReplicaSetSpec(Model, frozen=True):
     min_ready_seconds: int = 0
     replicas: int | None = None
     selector: LabelSelector | None = None
-    template: PodTemplateSpec = PodTemplateSpec()
+    template: PodTemplateSpec = field(default_factory=shown(PodTemplateSpec))
 
 
 class ReplicaSetStatus(Model, frozen=True):
@@ -108,7 +108,7 @@ class ReplicaSetStatus(Model, frozen=True):
 class ReplicaSetCondition(Model, frozen=True):
     """io.k8s.api.apps.v1.ReplicaSetCondition"""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_time)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=empty_text)
@@ -154,7 +154,7 @@ class StatefulSetStatus(Model, frozen=True):
 class StatefulSetCondition(Model, frozen=True):
     """io.k8s.api.apps.v1.StatefulSetCondition"""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_time)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=empty_text)
@@ -187,8 +187,8 @@ class DaemonSetSpec(Model, frozen=True):
     min_ready_seconds: int = 0
     revision_history_limit: int | None = None
     selector: LabelSelector | None = None
-    template: PodTemplateSpec = PodTemplateSpec()
-    update_strategy: DaemonSetUpdateStrategy = DaemonSetUpdateStrategy()
+    template: PodTemplateSpec = field(default_factory=shown(PodTemplateSpec))
+    update_strategy: DaemonSetUpdateStrategy = field(default_factory=shown(DaemonSetUpdateStrategy))
 
 
 class DeploymentSpec(Model, frozen=True):
@@ -200,8 +200,8 @@ class DeploymentSpec(Model, frozen=True):
     replicas: int | None = None
     revision_history_limit: int | None = None
     selector: LabelSelector | None = None
-    strategy: DeploymentStrategy = DeploymentStrategy()
-    template: PodTemplateSpec = PodTemplateSpec()
+    strategy: DeploymentStrategy = field(default_factory=shown(DeploymentStrategy))
+    template: PodTemplateSpec = field(default_factory=shown(PodTemplateSpec))
 
 
 class ReplicaSet(Object, frozen=True):
@@ -209,8 +209,8 @@ class ReplicaSet(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "ReplicaSet")
     api_version: str = field(default_factory=lambda: "apps/v1")
-    spec: ReplicaSetSpec = ReplicaSetSpec()
-    status: ReplicaSetStatus = field(default_factory=ReplicaSetStatus)
+    spec: ReplicaSetSpec = field(default_factory=shown(ReplicaSetSpec))
+    status: ReplicaSetStatus = field(default_factory=shown(ReplicaSetStatus))
 
 
 class StatefulSetSpec(Model, frozen=True):
@@ -224,8 +224,8 @@ class StatefulSetSpec(Model, frozen=True):
     revision_history_limit: int | None = None
     selector: LabelSelector | None = None
     service_name: str = field(default_factory=empty_text)
-    template: PodTemplateSpec = PodTemplateSpec()
-    update_strategy: StatefulSetUpdateStrategy = StatefulSetUpdateStrategy()
+    template: PodTemplateSpec = field(default_factory=shown(PodTemplateSpec))
+    update_strategy: StatefulSetUpdateStrategy = field(default_factory=shown(StatefulSetUpdateStrategy))
     volume_claim_templates: tuple[PersistentVolumeClaim, ...] = ()
 
 
@@ -234,8 +234,8 @@ class DaemonSet(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "DaemonSet")
     api_version: str = field(default_factory=lambda: "apps/v1")
-    spec: DaemonSetSpec = DaemonSetSpec()
-    status: DaemonSetStatus = field(default_factory=DaemonSetStatus)
+    spec: DaemonSetSpec = field(default_factory=shown(DaemonSetSpec))
+    status: DaemonSetStatus = field(default_factory=shown(DaemonSetStatus))
 
 
 class Deployment(Object, frozen=True):
@@ -243,8 +243,8 @@ class Deployment(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "Deployment")
     api_version: str = field(default_factory=lambda: "apps/v1")
-    spec: DeploymentSpec = DeploymentSpec()
-    status: DeploymentStatus = field(default_factory=DeploymentStatus)
+    spec: DeploymentSpec = field(default_factory=shown(DeploymentSpec))
+    status: DeploymentStatus = field(default_factory=shown(DeploymentStatus))
 
 
 class StatefulSet(Object, frozen=True):
@@ -252,5 +252,5 @@ class StatefulSet(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "StatefulSet")
     api_version: str = field(default_factory=lambda: "apps/v1")
-    spec: StatefulSetSpec = StatefulSetSpec()
-    status: StatefulSetStatus = field(default_factory=StatefulSetStatus)
+    spec: StatefulSetSpec = field(default_factory=shown(StatefulSetSpec))
+    status: StatefulSetStatus = field(default_factory=shown(StatefulSetStatus))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import field
 
-from wherry.machinery.meta import Model, Object, empty_text, no_items
+from wherry.machinery.meta import Model, Object, empty_text, no_items, no_time, shown
 from wherry.machinery.time import Time
 
 
@@ -40,7 +40,7 @@ class TokenRequestSpec(Model, frozen=True):
 class TokenRequestStatus(Model, frozen=True):
     """io.k8s.api.authentication.v1.TokenRequestStatus"""
 
-    expiration_timestamp: Time | None = None
+    expiration_timestamp: Time | None = field(default_factory=no_time)
     token: str = field(default_factory=empty_text)
 
 
@@ -54,7 +54,7 @@ class TokenReviewSpec(Model, frozen=True):
 class SelfSubjectReviewStatus(Model, frozen=True):
     """io.k8s.api.authentication.v1.SelfSubjectReviewStatus"""
 
-    user_info: UserInfo = field(default_factory=UserInfo)
+    user_info: UserInfo = field(default_factory=shown(UserInfo))
 
 
 class TokenReviewStatus(Model, frozen=True):
@@ -63,7 +63,7 @@ class TokenReviewStatus(Model, frozen=True):
     audiences: tuple[str, ...] = ()
     authenticated: bool = False
     error: str = ""
-    user: UserInfo = field(default_factory=UserInfo)
+    user: UserInfo = field(default_factory=shown(UserInfo))
 
 
 class TokenRequest(Object, frozen=True):
@@ -71,8 +71,8 @@ class TokenRequest(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "TokenRequest")
     api_version: str = field(default_factory=lambda: "authentication.k8s.io/v1")
-    spec: TokenRequestSpec = TokenRequestSpec()
-    status: TokenRequestStatus = field(default_factory=TokenRequestStatus)
+    spec: TokenRequestSpec = field(default_factory=shown(TokenRequestSpec))
+    status: TokenRequestStatus = field(default_factory=shown(TokenRequestStatus))
 
 
 class SelfSubjectReview(Object, frozen=True):
@@ -80,7 +80,7 @@ class SelfSubjectReview(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "SelfSubjectReview")
     api_version: str = field(default_factory=lambda: "authentication.k8s.io/v1")
-    status: SelfSubjectReviewStatus = field(default_factory=SelfSubjectReviewStatus)
+    status: SelfSubjectReviewStatus = field(default_factory=shown(SelfSubjectReviewStatus))
 
 
 class TokenReview(Object, frozen=True):
@@ -88,5 +88,5 @@ class TokenReview(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "TokenReview")
     api_version: str = field(default_factory=lambda: "authentication.k8s.io/v1")
-    spec: TokenReviewSpec = TokenReviewSpec()
-    status: TokenReviewStatus = field(default_factory=TokenReviewStatus)
+    spec: TokenReviewSpec = field(default_factory=shown(TokenReviewSpec))
+    status: TokenReviewStatus = field(default_factory=shown(TokenReviewStatus))

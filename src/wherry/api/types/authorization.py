@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import field
 
 from wherry.api.types.meta import FieldSelectorRequirement
-from wherry.machinery.meta import LabelSelectorRequirement, Model, Object, no, no_items
+from wherry.machinery.meta import LabelSelectorRequirement, Model, Object, no, no_items, shown
 
 
 class FieldSelectorAttributes(Model, frozen=True):
@@ -108,8 +108,8 @@ class LocalSubjectAccessReview(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "LocalSubjectAccessReview")
     api_version: str = field(default_factory=lambda: "authorization.k8s.io/v1")
-    spec: SubjectAccessReviewSpec = SubjectAccessReviewSpec()
-    status: SubjectAccessReviewStatus = field(default_factory=SubjectAccessReviewStatus)
+    spec: SubjectAccessReviewSpec = field(default_factory=shown(SubjectAccessReviewSpec))
+    status: SubjectAccessReviewStatus = field(default_factory=shown(SubjectAccessReviewStatus))
 
 
 class SubjectAccessReview(Object, frozen=True):
@@ -117,8 +117,8 @@ class SubjectAccessReview(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "SubjectAccessReview")
     api_version: str = field(default_factory=lambda: "authorization.k8s.io/v1")
-    spec: SubjectAccessReviewSpec = SubjectAccessReviewSpec()
-    status: SubjectAccessReviewStatus = field(default_factory=SubjectAccessReviewStatus)
+    spec: SubjectAccessReviewSpec = field(default_factory=shown(SubjectAccessReviewSpec))
+    status: SubjectAccessReviewStatus = field(default_factory=shown(SubjectAccessReviewStatus))
 
 
 class SelfSubjectAccessReview(Object, frozen=True):
@@ -126,8 +126,8 @@ class SelfSubjectAccessReview(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "SelfSubjectAccessReview")
     api_version: str = field(default_factory=lambda: "authorization.k8s.io/v1")
-    spec: SelfSubjectAccessReviewSpec = SelfSubjectAccessReviewSpec()
-    status: SubjectAccessReviewStatus = field(default_factory=SubjectAccessReviewStatus)
+    spec: SelfSubjectAccessReviewSpec = field(default_factory=shown(SelfSubjectAccessReviewSpec))
+    status: SubjectAccessReviewStatus = field(default_factory=shown(SubjectAccessReviewStatus))
 
 
 class SelfSubjectRulesReview(Object, frozen=True):
@@ -135,5 +135,5 @@ class SelfSubjectRulesReview(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "SelfSubjectRulesReview")
     api_version: str = field(default_factory=lambda: "authorization.k8s.io/v1")
-    spec: SelfSubjectRulesReviewSpec = SelfSubjectRulesReviewSpec()
-    status: SubjectRulesReviewStatus = field(default_factory=SubjectRulesReviewStatus)
+    spec: SelfSubjectRulesReviewSpec = field(default_factory=shown(SelfSubjectRulesReviewSpec))
+    status: SubjectRulesReviewStatus = field(default_factory=shown(SubjectRulesReviewStatus))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import field
 
-from wherry.machinery.meta import Model, Object, empty_text, zero
+from wherry.machinery.meta import Model, Object, empty_text, shown, zero
 from wherry.machinery.time import Time
 
 
@@ -44,7 +44,7 @@ class HorizontalPodAutoscalerSpec(Model, frozen=True):
 
     max_replicas: int = field(default_factory=zero)
     min_replicas: int | None = None
-    scale_target_ref: CrossVersionObjectReference = CrossVersionObjectReference()
+    scale_target_ref: CrossVersionObjectReference = field(default_factory=shown(CrossVersionObjectReference))
     target_cpu_utilization_percentage: int | None = field(default=None, name="targetCPUUtilizationPercentage")
 
 
@@ -53,8 +53,8 @@ class Scale(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "Scale")
     api_version: str = field(default_factory=lambda: "autoscaling/v1")
-    spec: ScaleSpec = ScaleSpec()
-    status: ScaleStatus = field(default_factory=ScaleStatus)
+    spec: ScaleSpec = field(default_factory=shown(ScaleSpec))
+    status: ScaleStatus = field(default_factory=shown(ScaleStatus))
 
 
 class HorizontalPodAutoscaler(Object, frozen=True):
@@ -62,5 +62,5 @@ class HorizontalPodAutoscaler(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "HorizontalPodAutoscaler")
     api_version: str = field(default_factory=lambda: "autoscaling/v1")
-    spec: HorizontalPodAutoscalerSpec = HorizontalPodAutoscalerSpec()
-    status: HorizontalPodAutoscalerStatus = field(default_factory=HorizontalPodAutoscalerStatus)
+    spec: HorizontalPodAutoscalerSpec = field(default_factory=shown(HorizontalPodAutoscalerSpec))
+    status: HorizontalPodAutoscalerStatus = field(default_factory=shown(HorizontalPodAutoscalerStatus))

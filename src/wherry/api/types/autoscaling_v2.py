@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import field
 
-from wherry.machinery.meta import LabelSelector, Model, Object, empty_text, no_items, zero
+from wherry.machinery.meta import LabelSelector, Model, Object, empty_text, no_items, no_time, shown, zero
 from wherry.machinery.quantity import Quantity
 from wherry.machinery.time import Time
 
@@ -79,7 +79,7 @@ class HorizontalPodAutoscalerBehavior(Model, frozen=True):
 class HorizontalPodAutoscalerCondition(Model, frozen=True):
     """io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerCondition"""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_time)
     message: str = ""
     observed_generation: int | None = None
     reason: str = ""
@@ -114,28 +114,28 @@ class ContainerResourceMetricSource(Model, frozen=True):
 
     container: str = field(default_factory=empty_text)
     name: str = field(default_factory=empty_text)
-    target: MetricTarget = MetricTarget()
+    target: MetricTarget = field(default_factory=shown(MetricTarget))
 
 
 class ResourceMetricSource(Model, frozen=True):
     """io.k8s.api.autoscaling.v2.ResourceMetricSource"""
 
     name: str = field(default_factory=empty_text)
-    target: MetricTarget = MetricTarget()
+    target: MetricTarget = field(default_factory=shown(MetricTarget))
 
 
 class ContainerResourceMetricStatus(Model, frozen=True):
     """io.k8s.api.autoscaling.v2.ContainerResourceMetricStatus"""
 
     container: str = field(default_factory=empty_text)
-    current: MetricValueStatus = MetricValueStatus()
+    current: MetricValueStatus = field(default_factory=shown(MetricValueStatus))
     name: str = field(default_factory=empty_text)
 
 
 class ResourceMetricStatus(Model, frozen=True):
     """io.k8s.api.autoscaling.v2.ResourceMetricStatus"""
 
-    current: MetricValueStatus = MetricValueStatus()
+    current: MetricValueStatus = field(default_factory=shown(MetricValueStatus))
     name: str = field(default_factory=empty_text)
 
 
@@ -146,51 +146,51 @@ class HorizontalPodAutoscalerSpec(Model, frozen=True):
     max_replicas: int = field(default_factory=zero)
     metrics: tuple[MetricSpec, ...] = ()
     min_replicas: int | None = None
-    scale_target_ref: CrossVersionObjectReference = CrossVersionObjectReference()
+    scale_target_ref: CrossVersionObjectReference = field(default_factory=shown(CrossVersionObjectReference))
 
 
 class ExternalMetricSource(Model, frozen=True):
     """io.k8s.api.autoscaling.v2.ExternalMetricSource"""
 
-    metric: MetricIdentifier = MetricIdentifier()
-    target: MetricTarget = MetricTarget()
+    metric: MetricIdentifier = field(default_factory=shown(MetricIdentifier))
+    target: MetricTarget = field(default_factory=shown(MetricTarget))
 
 
 class ExternalMetricStatus(Model, frozen=True):
     """io.k8s.api.autoscaling.v2.ExternalMetricStatus"""
 
-    current: MetricValueStatus = MetricValueStatus()
-    metric: MetricIdentifier = MetricIdentifier()
+    current: MetricValueStatus = field(default_factory=shown(MetricValueStatus))
+    metric: MetricIdentifier = field(default_factory=shown(MetricIdentifier))
 
 
 class ObjectMetricSource(Model, frozen=True):
     """io.k8s.api.autoscaling.v2.ObjectMetricSource"""
 
-    described_object: CrossVersionObjectReference = CrossVersionObjectReference()
-    metric: MetricIdentifier = MetricIdentifier()
-    target: MetricTarget = MetricTarget()
+    described_object: CrossVersionObjectReference = field(default_factory=shown(CrossVersionObjectReference))
+    metric: MetricIdentifier = field(default_factory=shown(MetricIdentifier))
+    target: MetricTarget = field(default_factory=shown(MetricTarget))
 
 
 class ObjectMetricStatus(Model, frozen=True):
     """io.k8s.api.autoscaling.v2.ObjectMetricStatus"""
 
-    current: MetricValueStatus = MetricValueStatus()
-    described_object: CrossVersionObjectReference = CrossVersionObjectReference()
-    metric: MetricIdentifier = MetricIdentifier()
+    current: MetricValueStatus = field(default_factory=shown(MetricValueStatus))
+    described_object: CrossVersionObjectReference = field(default_factory=shown(CrossVersionObjectReference))
+    metric: MetricIdentifier = field(default_factory=shown(MetricIdentifier))
 
 
 class PodsMetricSource(Model, frozen=True):
     """io.k8s.api.autoscaling.v2.PodsMetricSource"""
 
-    metric: MetricIdentifier = MetricIdentifier()
-    target: MetricTarget = MetricTarget()
+    metric: MetricIdentifier = field(default_factory=shown(MetricIdentifier))
+    target: MetricTarget = field(default_factory=shown(MetricTarget))
 
 
 class PodsMetricStatus(Model, frozen=True):
     """io.k8s.api.autoscaling.v2.PodsMetricStatus"""
 
-    current: MetricValueStatus = MetricValueStatus()
-    metric: MetricIdentifier = MetricIdentifier()
+    current: MetricValueStatus = field(default_factory=shown(MetricValueStatus))
+    metric: MetricIdentifier = field(default_factory=shown(MetricIdentifier))
 
 
 class HorizontalPodAutoscaler(Object, frozen=True):
@@ -198,5 +198,5 @@ class HorizontalPodAutoscaler(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "HorizontalPodAutoscaler")
     api_version: str = field(default_factory=lambda: "autoscaling/v2")
-    spec: HorizontalPodAutoscalerSpec = HorizontalPodAutoscalerSpec()
-    status: HorizontalPodAutoscalerStatus = field(default_factory=HorizontalPodAutoscalerStatus)
+    spec: HorizontalPodAutoscalerSpec = field(default_factory=shown(HorizontalPodAutoscalerSpec))
+    status: HorizontalPodAutoscalerStatus = field(default_factory=shown(HorizontalPodAutoscalerStatus))

@@ -11,7 +11,7 @@ from wherry.api.types.scheduling_v1alpha3 import (
     WorkloadPodGroupSchedulingConstraints,
     WorkloadPodGroupSchedulingPolicy,
 )
-from wherry.machinery.meta import LabelSelector, Model, Object, ObjectMeta, empty_text, no_items
+from wherry.machinery.meta import LabelSelector, Model, Object, ObjectMeta, empty_text, no_items, no_time, shown
 from wherry.machinery.time import Time
 
 
@@ -41,7 +41,7 @@ class JobSpec(Model, frozen=True):
     selector: LabelSelector | None = None
     success_policy: SuccessPolicy | None = None
     suspend: bool | None = None
-    template: PodTemplateSpec = PodTemplateSpec()
+    template: PodTemplateSpec = field(default_factory=shown(PodTemplateSpec))
     ttl_seconds_after_finished: int | None = None
 
 
@@ -64,8 +64,8 @@ class JobStatus(Model, frozen=True):
 class JobCondition(Model, frozen=True):
     """io.k8s.api.batch.v1.JobCondition"""
 
-    last_probe_time: Time | None = None
-    last_transition_time: Time | None = None
+    last_probe_time: Time | None = field(default_factory=no_time)
+    last_transition_time: Time | None = field(default_factory=no_time)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=empty_text)
@@ -133,8 +133,8 @@ class UncountedTerminatedPods(Model, frozen=True):
 class JobTemplateSpec(Model, frozen=True):
     """io.k8s.api.batch.v1.JobTemplateSpec"""
 
-    metadata: ObjectMeta = ObjectMeta()
-    spec: JobSpec = JobSpec()
+    metadata: ObjectMeta = field(default_factory=shown(ObjectMeta))
+    spec: JobSpec = field(default_factory=shown(JobSpec))
 
 
 class Job(Object, frozen=True):
@@ -142,8 +142,8 @@ class Job(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "Job")
     api_version: str = field(default_factory=lambda: "batch/v1")
-    spec: JobSpec = JobSpec()
-    status: JobStatus = field(default_factory=JobStatus)
+    spec: JobSpec = field(default_factory=shown(JobSpec))
+    status: JobStatus = field(default_factory=shown(JobStatus))
 
 
 class CronJobSpec(Model, frozen=True):
@@ -151,7 +151,7 @@ class CronJobSpec(Model, frozen=True):
 
     concurrency_policy: str = ""
     failed_jobs_history_limit: int | None = None
-    job_template: JobTemplateSpec = JobTemplateSpec()
+    job_template: JobTemplateSpec = field(default_factory=shown(JobTemplateSpec))
     schedule: str = field(default_factory=empty_text)
     starting_deadline_seconds: int | None = None
     successful_jobs_history_limit: int | None = None
@@ -164,5 +164,5 @@ class CronJob(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "CronJob")
     api_version: str = field(default_factory=lambda: "batch/v1")
-    spec: CronJobSpec = CronJobSpec()
-    status: CronJobStatus = field(default_factory=CronJobStatus)
+    spec: CronJobSpec = field(default_factory=shown(CronJobSpec))
+    status: CronJobStatus = field(default_factory=shown(CronJobStatus))

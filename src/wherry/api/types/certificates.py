@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import field
 
-from wherry.machinery.meta import Condition, Model, Object, empty_text
+from wherry.machinery.meta import Condition, Model, Object, empty_text, no_time, shown
 from wherry.machinery.time import Time
 
 
@@ -33,8 +33,8 @@ class CertificateSigningRequestStatus(Model, frozen=True):
 class CertificateSigningRequestCondition(Model, frozen=True):
     """io.k8s.api.certificates.v1.CertificateSigningRequestCondition"""
 
-    last_transition_time: Time | None = None
-    last_update_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_time)
+    last_update_time: Time | None = field(default_factory=no_time)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=empty_text)
@@ -78,8 +78,8 @@ class CertificateSigningRequest(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "CertificateSigningRequest")
     api_version: str = field(default_factory=lambda: "certificates.k8s.io/v1")
-    spec: CertificateSigningRequestSpec = CertificateSigningRequestSpec()
-    status: CertificateSigningRequestStatus = field(default_factory=CertificateSigningRequestStatus)
+    spec: CertificateSigningRequestSpec = field(default_factory=shown(CertificateSigningRequestSpec))
+    status: CertificateSigningRequestStatus = field(default_factory=shown(CertificateSigningRequestStatus))
 
 
 class ClusterTrustBundle(Object, frozen=True):
@@ -87,7 +87,7 @@ class ClusterTrustBundle(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "ClusterTrustBundle")
     api_version: str = field(default_factory=lambda: "certificates.k8s.io/v1")
-    spec: ClusterTrustBundleSpec = ClusterTrustBundleSpec()
+    spec: ClusterTrustBundleSpec = field(default_factory=shown(ClusterTrustBundleSpec))
 
 
 class PodCertificateRequest(Object, frozen=True):
@@ -95,5 +95,5 @@ class PodCertificateRequest(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "PodCertificateRequest")
     api_version: str = field(default_factory=lambda: "certificates.k8s.io/v1")
-    spec: PodCertificateRequestSpec = PodCertificateRequestSpec()
-    status: PodCertificateRequestStatus = field(default_factory=PodCertificateRequestStatus)
+    spec: PodCertificateRequestSpec = field(default_factory=shown(PodCertificateRequestSpec))
+    status: PodCertificateRequestStatus = field(default_factory=shown(PodCertificateRequestStatus))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import field
 
-from wherry.machinery.meta import Model, Object
+from wherry.machinery.meta import Model, Object, shown
 from wherry.machinery.time import MicroTime
 
 
@@ -25,4 +25,4 @@ class Lease(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "Lease")
     api_version: str = field(default_factory=lambda: "coordination.k8s.io/v1")
-    spec: LeaseSpec = LeaseSpec()
+    spec: LeaseSpec = field(default_factory=shown(LeaseSpec))

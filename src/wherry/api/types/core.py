@@ -6,7 +6,20 @@ from collections.abc import Mapping
 
 from msgspec import field
 
-from wherry.machinery.meta import Condition, LabelSelector, Model, Object, ObjectMeta, empty_text, no, no_items, zero
+from wherry.machinery.meta import (
+    Condition,
+    LabelSelector,
+    Model,
+    Object,
+    ObjectMeta,
+    empty_text,
+    no,
+    no_items,
+    no_time,
+    shown,
+    zero,
+    zero_quantity,
+)
 from wherry.machinery.quantity import Quantity
 from wherry.machinery.time import MicroTime, Time
 
@@ -306,7 +319,7 @@ class ContainerState(Model, frozen=True):
 class ContainerStateRunning(Model, frozen=True):
     """io.k8s.api.core.v1.ContainerStateRunning"""
 
-    started_at: Time | None = None
+    started_at: Time | None = field(default_factory=no_time)
 
 
 class ContainerStateTerminated(Model, frozen=True):
@@ -314,11 +327,11 @@ class ContainerStateTerminated(Model, frozen=True):
 
     container_id: str = field(default="", name="containerID")
     exit_code: int = field(default_factory=zero)
-    finished_at: Time | None = None
+    finished_at: Time | None = field(default_factory=no_time)
     message: str = ""
     reason: str = ""
     signal: int = 0
-    started_at: Time | None = None
+    started_at: Time | None = field(default_factory=no_time)
 
 
 class ContainerStateWaiting(Model, frozen=True):
@@ -449,7 +462,7 @@ class EventSeries(Model, frozen=True):
     """io.k8s.api.core.v1.EventSeries"""
 
     count: int = 0
-    last_observed_time: MicroTime | None = None
+    last_observed_time: MicroTime | None = field(default_factory=no_time)
 
 
 class EvictionResponder(Model, frozen=True):
@@ -746,7 +759,7 @@ class NamespaceStatus(Model, frozen=True):
 class NamespaceCondition(Model, frozen=True):
     """io.k8s.api.core.v1.NamespaceCondition"""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_time)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=empty_text)
@@ -807,8 +820,8 @@ class NodeAllocatableResourceClaimStatus(Model, frozen=True):
 class NodeCondition(Model, frozen=True):
     """io.k8s.api.core.v1.NodeCondition"""
 
-    last_heartbeat_time: Time | None = None
-    last_transition_time: Time | None = None
+    last_heartbeat_time: Time | None = field(default_factory=no_time)
+    last_transition_time: Time | None = field(default_factory=no_time)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=empty_text)
@@ -969,8 +982,8 @@ class PersistentVolumeClaimStatus(Model, frozen=True):
 class PersistentVolumeClaimCondition(Model, frozen=True):
     """io.k8s.api.core.v1.PersistentVolumeClaimCondition"""
 
-    last_probe_time: Time | None = None
-    last_transition_time: Time | None = None
+    last_probe_time: Time | None = field(default_factory=no_time)
+    last_transition_time: Time | None = field(default_factory=no_time)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=empty_text)
@@ -1114,8 +1127,8 @@ class PodCertificateProjection(Model, frozen=True):
 class PodCondition(Model, frozen=True):
     """io.k8s.api.core.v1.PodCondition"""
 
-    last_probe_time: Time | None = None
-    last_transition_time: Time | None = None
+    last_probe_time: Time | None = field(default_factory=no_time)
+    last_transition_time: Time | None = field(default_factory=no_time)
     message: str = ""
     observed_generation: int = 0
     reason: str = ""
@@ -1212,7 +1225,7 @@ class PodVolumeHealth(Model, frozen=True):
     """io.k8s.api.core.v1.PodVolumeHealth"""
 
     health_conditions: tuple[VolumeHealthCondition, ...] = ()
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_time)
     name: str = field(default_factory=empty_text)
 
 
@@ -1315,7 +1328,7 @@ class ReplicationControllerStatus(Model, frozen=True):
 class ReplicationControllerCondition(Model, frozen=True):
     """io.k8s.api.core.v1.ReplicationControllerCondition"""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_time)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=empty_text)
@@ -1333,7 +1346,7 @@ class ResourceFieldSelector(Model, frozen=True):
     """io.k8s.api.core.v1.ResourceFieldSelector"""
 
     container_name: str = ""
-    divisor: Quantity | None = None
+    divisor: Quantity = field(default_factory=zero_quantity)
     resource: str = field(default_factory=empty_text)
 
 
@@ -1713,7 +1726,7 @@ class VolumeHealthStatus(Model, frozen=True):
     """io.k8s.api.core.v1.VolumeHealthStatus"""
 
     health_conditions: tuple[VolumeHealthCondition, ...] = ()
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_time)
 
 
 class VolumeMount(Model, frozen=True):
@@ -1785,7 +1798,7 @@ class Binding(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "Binding")
     api_version: str = field(default_factory=lambda: "v1")
-    target: ObjectReference = ObjectReference()
+    target: ObjectReference = field(default_factory=shown(ObjectReference))
 
 
 class Container(Model, frozen=True):
@@ -1803,7 +1816,7 @@ class Container(Model, frozen=True):
     ports: tuple[ContainerPort, ...] = ()
     readiness_probe: Probe | None = None
     resize_policy: tuple[ContainerResizePolicy, ...] = ()
-    resources: ResourceRequirements = ResourceRequirements()
+    resources: ResourceRequirements = field(default_factory=shown(ResourceRequirements))
     restart_policy: str | None = None
     restart_policy_rules: tuple[ContainerRestartRule, ...] = ()
     security_context: SecurityContext | None = None
@@ -1833,7 +1846,7 @@ class EphemeralContainer(Model, frozen=True):
     ports: tuple[ContainerPort, ...] = ()
     readiness_probe: Probe | None = None
     resize_policy: tuple[ContainerResizePolicy, ...] = ()
-    resources: ResourceRequirements = ResourceRequirements()
+    resources: ResourceRequirements = field(default_factory=shown(ResourceRequirements))
     restart_policy: str | None = None
     restart_policy_rules: tuple[ContainerRestartRule, ...] = ()
     security_context: SecurityContext | None = None
@@ -1857,13 +1870,13 @@ class ContainerStatus(Model, frozen=True):
     container_id: str = field(default="", name="containerID")
     image: str = field(default_factory=empty_text)
     image_id: str = field(default_factory=empty_text, name="imageID")
-    last_state: ContainerState = ContainerState()
+    last_state: ContainerState = field(default_factory=shown(ContainerState))
     name: str = field(default_factory=empty_text)
     ready: bool = field(default_factory=no)
     resources: ResourceRequirements | None = None
     restart_count: int = field(default_factory=zero)
     started: bool | None = None
-    state: ContainerState = ContainerState()
+    state: ContainerState = field(default_factory=shown(ContainerState))
     stop_signal: str | None = None
     user: ContainerUser | None = None
     volume_mounts: tuple[VolumeMountStatus, ...] = ()
@@ -1872,7 +1885,7 @@ class ContainerStatus(Model, frozen=True):
 class NodeDaemonEndpoints(Model, frozen=True):
     """io.k8s.api.core.v1.NodeDaemonEndpoints"""
 
-    kubelet_endpoint: DaemonEndpoint = DaemonEndpoint()
+    kubelet_endpoint: DaemonEndpoint = field(default_factory=shown(DaemonEndpoint))
 
 
 class Event(Object, frozen=True):
@@ -1882,17 +1895,17 @@ class Event(Object, frozen=True):
     api_version: str = field(default_factory=lambda: "v1")
     action: str = ""
     count: int = 0
-    event_time: MicroTime | None = None
-    first_timestamp: Time | None = None
-    involved_object: ObjectReference = ObjectReference()
-    last_timestamp: Time | None = None
+    event_time: MicroTime | None = field(default_factory=no_time)
+    first_timestamp: Time | None = field(default_factory=no_time)
+    involved_object: ObjectReference = field(default_factory=shown(ObjectReference))
+    last_timestamp: Time | None = field(default_factory=no_time)
     message: str = ""
     reason: str = ""
     related: ObjectReference | None = None
     reporting_component: str = field(default_factory=empty_text)
     reporting_instance: str = field(default_factory=empty_text)
     series: EventSeries | None = None
-    source: EventSource = EventSource()
+    source: EventSource = field(default_factory=shown(EventSource))
     type: str = ""
 
 
@@ -1901,14 +1914,14 @@ class LimitRange(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "LimitRange")
     api_version: str = field(default_factory=lambda: "v1")
-    spec: LimitRangeSpec = LimitRangeSpec()
+    spec: LimitRangeSpec = field(default_factory=shown(LimitRangeSpec))
 
 
 class ServiceStatus(Model, frozen=True):
     """io.k8s.api.core.v1.ServiceStatus"""
 
     conditions: tuple[Condition, ...] = ()
-    load_balancer: LoadBalancerStatus = field(default_factory=LoadBalancerStatus)
+    load_balancer: LoadBalancerStatus = field(default_factory=shown(LoadBalancerStatus))
 
 
 class Namespace(Object, frozen=True):
@@ -1916,14 +1929,14 @@ class Namespace(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "Namespace")
     api_version: str = field(default_factory=lambda: "v1")
-    spec: NamespaceSpec = NamespaceSpec()
-    status: NamespaceStatus = field(default_factory=NamespaceStatus)
+    spec: NamespaceSpec = field(default_factory=shown(NamespaceSpec))
+    status: NamespaceStatus = field(default_factory=shown(NamespaceStatus))
 
 
 class PreferredSchedulingTerm(Model, frozen=True):
     """io.k8s.api.core.v1.PreferredSchedulingTerm"""
 
-    preference: NodeSelectorTerm = NodeSelectorTerm()
+    preference: NodeSelectorTerm = field(default_factory=shown(NodeSelectorTerm))
     weight: int = field(default_factory=zero)
 
 
@@ -1932,8 +1945,8 @@ class PersistentVolume(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "PersistentVolume")
     api_version: str = field(default_factory=lambda: "v1")
-    spec: PersistentVolumeSpec = PersistentVolumeSpec()
-    status: PersistentVolumeStatus = field(default_factory=PersistentVolumeStatus)
+    spec: PersistentVolumeSpec = field(default_factory=shown(PersistentVolumeSpec))
+    status: PersistentVolumeStatus = field(default_factory=shown(PersistentVolumeStatus))
 
 
 class PersistentVolumeClaimSpec(Model, frozen=True):
@@ -1942,7 +1955,7 @@ class PersistentVolumeClaimSpec(Model, frozen=True):
     access_modes: tuple[str, ...] = ()
     data_source: TypedLocalObjectReference | None = None
     data_source_ref: TypedObjectReference | None = None
-    resources: VolumeResourceRequirements = VolumeResourceRequirements()
+    resources: VolumeResourceRequirements = field(default_factory=shown(VolumeResourceRequirements))
     selector: LabelSelector | None = None
     storage_class_name: str | None = None
     volume_attributes_class_name: str | None = None
@@ -1953,8 +1966,8 @@ class PersistentVolumeClaimSpec(Model, frozen=True):
 class PodTemplateSpec(Model, frozen=True):
     """io.k8s.api.core.v1.PodTemplateSpec"""
 
-    metadata: ObjectMeta = ObjectMeta()
-    spec: PodSpec = PodSpec()
+    metadata: ObjectMeta = field(default_factory=shown(ObjectMeta))
+    spec: PodSpec = field(default_factory=shown(PodSpec))
 
 
 class Pod(Object, frozen=True):
@@ -1962,14 +1975,14 @@ class Pod(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "Pod")
     api_version: str = field(default_factory=lambda: "v1")
-    spec: PodSpec = PodSpec()
-    status: PodStatus = field(default_factory=PodStatus)
+    spec: PodSpec = field(default_factory=shown(PodSpec))
+    status: PodStatus = field(default_factory=shown(PodStatus))
 
 
 class WeightedPodAffinityTerm(Model, frozen=True):
     """io.k8s.api.core.v1.WeightedPodAffinityTerm"""
 
-    pod_affinity_term: PodAffinityTerm = PodAffinityTerm()
+    pod_affinity_term: PodAffinityTerm = field(default_factory=shown(PodAffinityTerm))
     weight: int = field(default_factory=zero)
 
 
@@ -1978,8 +1991,8 @@ class ReplicationController(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "ReplicationController")
     api_version: str = field(default_factory=lambda: "v1")
-    spec: ReplicationControllerSpec = ReplicationControllerSpec()
-    status: ReplicationControllerStatus = field(default_factory=ReplicationControllerStatus)
+    spec: ReplicationControllerSpec = field(default_factory=shown(ReplicationControllerSpec))
+    status: ReplicationControllerStatus = field(default_factory=shown(ReplicationControllerStatus))
 
 
 class ResourceQuota(Object, frozen=True):
@@ -1987,8 +2000,8 @@ class ResourceQuota(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "ResourceQuota")
     api_version: str = field(default_factory=lambda: "v1")
-    spec: ResourceQuotaSpec = ResourceQuotaSpec()
-    status: ResourceQuotaStatus = field(default_factory=ResourceQuotaStatus)
+    spec: ResourceQuotaSpec = field(default_factory=shown(ResourceQuotaSpec))
+    status: ResourceQuotaStatus = field(default_factory=shown(ResourceQuotaStatus))
 
 
 class NodeStatus(Model, frozen=True):
@@ -1999,11 +2012,11 @@ class NodeStatus(Model, frozen=True):
     capacity: Mapping[str, Quantity] = field(default_factory=dict)
     conditions: tuple[NodeCondition, ...] = ()
     config: NodeConfigStatus | None = None
-    daemon_endpoints: NodeDaemonEndpoints = field(default_factory=NodeDaemonEndpoints)
+    daemon_endpoints: NodeDaemonEndpoints = field(default_factory=shown(NodeDaemonEndpoints))
     declared_features: tuple[str, ...] = ()
     features: NodeFeatures | None = None
     images: tuple[ContainerImage, ...] = ()
-    node_info: NodeSystemInfo = field(default_factory=NodeSystemInfo)
+    node_info: NodeSystemInfo = field(default_factory=shown(NodeSystemInfo))
     phase: str = ""
     runtime_handlers: tuple[NodeRuntimeHandler, ...] = ()
     volumes_attached: tuple[AttachedVolume, ...] = ()
@@ -2015,8 +2028,8 @@ class Service(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "Service")
     api_version: str = field(default_factory=lambda: "v1")
-    spec: ServiceSpec = ServiceSpec()
-    status: ServiceStatus = field(default_factory=ServiceStatus)
+    spec: ServiceSpec = field(default_factory=shown(ServiceSpec))
+    status: ServiceStatus = field(default_factory=shown(ServiceStatus))
 
 
 class PersistentVolumeClaim(Object, frozen=True):
@@ -2024,15 +2037,15 @@ class PersistentVolumeClaim(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "PersistentVolumeClaim")
     api_version: str = field(default_factory=lambda: "v1")
-    spec: PersistentVolumeClaimSpec = PersistentVolumeClaimSpec()
-    status: PersistentVolumeClaimStatus = field(default_factory=PersistentVolumeClaimStatus)
+    spec: PersistentVolumeClaimSpec = field(default_factory=shown(PersistentVolumeClaimSpec))
+    status: PersistentVolumeClaimStatus = field(default_factory=shown(PersistentVolumeClaimStatus))
 
 
 class PersistentVolumeClaimTemplate(Model, frozen=True):
     """io.k8s.api.core.v1.PersistentVolumeClaimTemplate"""
 
-    metadata: ObjectMeta = ObjectMeta()
-    spec: PersistentVolumeClaimSpec = PersistentVolumeClaimSpec()
+    metadata: ObjectMeta = field(default_factory=shown(ObjectMeta))
+    spec: PersistentVolumeClaimSpec = field(default_factory=shown(PersistentVolumeClaimSpec))
 
 
 class PodTemplate(Object, frozen=True):
@@ -2040,7 +2053,7 @@ class PodTemplate(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "PodTemplate")
     api_version: str = field(default_factory=lambda: "v1")
-    template: PodTemplateSpec = PodTemplateSpec()
+    template: PodTemplateSpec = field(default_factory=shown(PodTemplateSpec))
 
 
 class Node(Object, frozen=True):
@@ -2048,5 +2061,5 @@ class Node(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "Node")
     api_version: str = field(default_factory=lambda: "v1")
-    spec: NodeSpec = NodeSpec()
-    status: NodeStatus = field(default_factory=NodeStatus)
+    spec: NodeSpec = field(default_factory=shown(NodeSpec))
+    status: NodeStatus = field(default_factory=shown(NodeStatus))

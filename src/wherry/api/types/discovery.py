@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import field
 
 from wherry.api.types.core import ObjectReference
-from wherry.machinery.meta import Model, Object, empty_text, no_items
+from wherry.machinery.meta import Model, Object, empty_text, no_items, shown
 
 
 class EndpointConditions(Model, frozen=True):
@@ -60,7 +60,7 @@ class Endpoint(Model, frozen=True):
     """io.k8s.api.discovery.v1.Endpoint"""
 
     addresses: tuple[str, ...] = field(default_factory=no_items)
-    conditions: EndpointConditions = EndpointConditions()
+    conditions: EndpointConditions = field(default_factory=shown(EndpointConditions))
     deprecated_topology: Mapping[str, str] = field(default_factory=dict)
     hints: EndpointHints | None = None
     hostname: str | None = None

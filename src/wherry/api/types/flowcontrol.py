@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import field
 
-from wherry.machinery.meta import Model, Object, empty_text, no_items, zero
+from wherry.machinery.meta import Model, Object, empty_text, no_items, no_time, shown, zero
 from wherry.machinery.time import Time
 
 
@@ -30,7 +30,7 @@ class FlowSchemaStatus(Model, frozen=True):
 class FlowSchemaCondition(Model, frozen=True):
     """io.k8s.api.flowcontrol.v1.FlowSchemaCondition"""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_time)
     message: str = ""
     reason: str = ""
     status: str = ""
@@ -88,7 +88,7 @@ class PriorityLevelConfigurationStatus(Model, frozen=True):
 class PriorityLevelConfigurationCondition(Model, frozen=True):
     """io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationCondition"""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_time)
     message: str = ""
     reason: str = ""
     status: str = ""
@@ -140,7 +140,9 @@ class FlowSchemaSpec(Model, frozen=True):
 
     distinguisher_method: FlowDistinguisherMethod | None = None
     matching_precedence: int = field(default_factory=zero)
-    priority_level_configuration: PriorityLevelConfigurationReference = PriorityLevelConfigurationReference()
+    priority_level_configuration: PriorityLevelConfigurationReference = field(
+        default_factory=shown(PriorityLevelConfigurationReference)
+    )
     rules: tuple[PolicyRulesWithSubjects, ...] = ()
 
 
@@ -149,7 +151,7 @@ class LimitedPriorityLevelConfiguration(Model, frozen=True):
 
     borrowing_limit_percent: int | None = None
     lendable_percent: int | None = None
-    limit_response: LimitResponse = LimitResponse()
+    limit_response: LimitResponse = field(default_factory=shown(LimitResponse))
     nominal_concurrency_shares: int | None = None
 
 
@@ -158,8 +160,8 @@ class PriorityLevelConfiguration(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "PriorityLevelConfiguration")
     api_version: str = field(default_factory=lambda: "flowcontrol.apiserver.k8s.io/v1")
-    spec: PriorityLevelConfigurationSpec = PriorityLevelConfigurationSpec()
-    status: PriorityLevelConfigurationStatus = field(default_factory=PriorityLevelConfigurationStatus)
+    spec: PriorityLevelConfigurationSpec = field(default_factory=shown(PriorityLevelConfigurationSpec))
+    status: PriorityLevelConfigurationStatus = field(default_factory=shown(PriorityLevelConfigurationStatus))
 
 
 class FlowSchema(Object, frozen=True):
@@ -167,5 +169,5 @@ class FlowSchema(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "FlowSchema")
     api_version: str = field(default_factory=lambda: "flowcontrol.apiserver.k8s.io/v1")
-    spec: FlowSchemaSpec = FlowSchemaSpec()
-    status: FlowSchemaStatus = field(default_factory=FlowSchemaStatus)
+    spec: FlowSchemaSpec = field(default_factory=shown(FlowSchemaSpec))
+    status: FlowSchemaStatus = field(default_factory=shown(FlowSchemaStatus))

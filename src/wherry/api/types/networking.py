@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import field
 
 from wherry.api.types.core import TypedLocalObjectReference
-from wherry.machinery.meta import Condition, LabelSelector, Model, Object, empty_text, no_items, zero
+from wherry.machinery.meta import Condition, LabelSelector, Model, Object, empty_text, no_items, shown, zero
 
 
 class IngressBackend(Model, frozen=True):
@@ -108,7 +108,7 @@ class NetworkPolicySpec(Model, frozen=True):
 
     egress: tuple[NetworkPolicyEgressRule, ...] = ()
     ingress: tuple[NetworkPolicyIngressRule, ...] = ()
-    pod_selector: LabelSelector = LabelSelector()
+    pod_selector: LabelSelector = field(default_factory=shown(LabelSelector))
     policy_types: tuple[str, ...] = ()
 
 
@@ -166,7 +166,7 @@ class ServiceCIDRStatus(Model, frozen=True):
 class HTTPIngressPath(Model, frozen=True):
     """io.k8s.api.networking.v1.HTTPIngressPath"""
 
-    backend: IngressBackend = IngressBackend()
+    backend: IngressBackend = field(default_factory=shown(IngressBackend))
     path: str = ""
     path_type: str | None = None
 
@@ -176,7 +176,7 @@ class IPAddress(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "IPAddress")
     api_version: str = field(default_factory=lambda: "networking.k8s.io/v1")
-    spec: IPAddressSpec = IPAddressSpec()
+    spec: IPAddressSpec = field(default_factory=shown(IPAddressSpec))
 
 
 class IngressClass(Object, frozen=True):
@@ -184,20 +184,20 @@ class IngressClass(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "IngressClass")
     api_version: str = field(default_factory=lambda: "networking.k8s.io/v1")
-    spec: IngressClassSpec = IngressClassSpec()
+    spec: IngressClassSpec = field(default_factory=shown(IngressClassSpec))
 
 
 class IngressStatus(Model, frozen=True):
     """io.k8s.api.networking.v1.IngressStatus"""
 
-    load_balancer: IngressLoadBalancerStatus = field(default_factory=IngressLoadBalancerStatus)
+    load_balancer: IngressLoadBalancerStatus = field(default_factory=shown(IngressLoadBalancerStatus))
 
 
 class IngressServiceBackend(Model, frozen=True):
     """io.k8s.api.networking.v1.IngressServiceBackend"""
 
     name: str = field(default_factory=empty_text)
-    port: ServiceBackendPort = ServiceBackendPort()
+    port: ServiceBackendPort = field(default_factory=shown(ServiceBackendPort))
 
 
 class NetworkPolicy(Object, frozen=True):
@@ -205,7 +205,7 @@ class NetworkPolicy(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "NetworkPolicy")
     api_version: str = field(default_factory=lambda: "networking.k8s.io/v1")
-    spec: NetworkPolicySpec = NetworkPolicySpec()
+    spec: NetworkPolicySpec = field(default_factory=shown(NetworkPolicySpec))
 
 
 class ServiceCIDR(Object, frozen=True):
@@ -213,8 +213,8 @@ class ServiceCIDR(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "ServiceCIDR")
     api_version: str = field(default_factory=lambda: "networking.k8s.io/v1")
-    spec: ServiceCIDRSpec = ServiceCIDRSpec()
-    status: ServiceCIDRStatus = field(default_factory=ServiceCIDRStatus)
+    spec: ServiceCIDRSpec = field(default_factory=shown(ServiceCIDRSpec))
+    status: ServiceCIDRStatus = field(default_factory=shown(ServiceCIDRStatus))
 
 
 class Ingress(Object, frozen=True):
@@ -222,5 +222,5 @@ class Ingress(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "Ingress")
     api_version: str = field(default_factory=lambda: "networking.k8s.io/v1")
-    spec: IngressSpec = IngressSpec()
-    status: IngressStatus = field(default_factory=IngressStatus)
+    spec: IngressSpec = field(default_factory=shown(IngressSpec))
+    status: IngressStatus = field(default_factory=shown(IngressStatus))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import field
 
-from wherry.machinery.meta import Condition, DeleteOptions, LabelSelector, Model, Object, zero
+from wherry.machinery.meta import Condition, DeleteOptions, LabelSelector, Model, Object, shown, zero
 from wherry.machinery.time import Time
 
 
@@ -44,5 +44,5 @@ class PodDisruptionBudget(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "PodDisruptionBudget")
     api_version: str = field(default_factory=lambda: "policy/v1")
-    spec: PodDisruptionBudgetSpec = PodDisruptionBudgetSpec()
-    status: PodDisruptionBudgetStatus = field(default_factory=PodDisruptionBudgetStatus)
+    spec: PodDisruptionBudgetSpec = field(default_factory=shown(PodDisruptionBudgetSpec))
+    status: PodDisruptionBudgetStatus = field(default_factory=shown(PodDisruptionBudgetStatus))

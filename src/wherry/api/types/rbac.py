@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import field
 
-from wherry.machinery.meta import LabelSelector, Model, Object, empty_text, no_items
+from wherry.machinery.meta import LabelSelector, Model, Object, empty_text, no_items, shown
 
 
 class AggregationRule(Model, frozen=True):
@@ -62,7 +62,7 @@ class ClusterRoleBinding(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "ClusterRoleBinding")
     api_version: str = field(default_factory=lambda: "rbac.authorization.k8s.io/v1")
-    role_ref: RoleRef = RoleRef()
+    role_ref: RoleRef = field(default_factory=shown(RoleRef))
     subjects: tuple[Subject, ...] = ()
 
 
@@ -71,5 +71,5 @@ class RoleBinding(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "RoleBinding")
     api_version: str = field(default_factory=lambda: "rbac.authorization.k8s.io/v1")
-    role_ref: RoleRef = RoleRef()
+    role_ref: RoleRef = field(default_factory=shown(RoleRef))
     subjects: tuple[Subject, ...] = ()

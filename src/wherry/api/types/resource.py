@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import field
 
 from wherry.api.types.core import NodeSelector
-from wherry.machinery.meta import Condition, Model, Object, ObjectMeta, empty_text, no_items, zero, zero_quantity
+from wherry.machinery.meta import Condition, Model, Object, ObjectMeta, empty_text, no_items, shown, zero, zero_quantity
 from wherry.machinery.quantity import Quantity
 from wherry.machinery.time import Time
 
@@ -326,14 +326,14 @@ class AllocationResult(Model, frozen=True):
     """io.k8s.api.resource.v1.AllocationResult"""
 
     allocation_timestamp: Time | None = None
-    devices: DeviceAllocationResult = DeviceAllocationResult()
+    devices: DeviceAllocationResult = field(default_factory=shown(DeviceAllocationResult))
     node_selector: NodeSelector | None = None
 
 
 class ResourceClaimSpec(Model, frozen=True):
     """io.k8s.api.resource.v1.ResourceClaimSpec"""
 
-    devices: DeviceClaim = DeviceClaim()
+    devices: DeviceClaim = field(default_factory=shown(DeviceClaim))
 
 
 class DeviceClass(Object, frozen=True):
@@ -341,14 +341,14 @@ class DeviceClass(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "DeviceClass")
     api_version: str = field(default_factory=lambda: "resource.k8s.io/v1")
-    spec: DeviceClassSpec = DeviceClassSpec()
+    spec: DeviceClassSpec = field(default_factory=shown(DeviceClassSpec))
 
 
 class DeviceTaintRuleSpec(Model, frozen=True):
     """io.k8s.api.resource.v1.DeviceTaintRuleSpec"""
 
     device_selector: DeviceTaintSelector | None = None
-    taint: DeviceTaint = DeviceTaint()
+    taint: DeviceTaint = field(default_factory=shown(DeviceTaint))
 
 
 class ResourceSliceSpec(Model, frozen=True):
@@ -361,7 +361,7 @@ class ResourceSliceSpec(Model, frozen=True):
     node_selector: NodeSelector | None = None
     partition_type_attribute: str | None = None
     per_device_node_selection: bool | None = None
-    pool: ResourcePool = ResourcePool()
+    pool: ResourcePool = field(default_factory=shown(ResourcePool))
     shared_counters: tuple[CounterSet, ...] = ()
     skip_node_operations: tuple[str, ...] = ()
 
@@ -371,15 +371,15 @@ class ResourceClaim(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "ResourceClaim")
     api_version: str = field(default_factory=lambda: "resource.k8s.io/v1")
-    spec: ResourceClaimSpec = ResourceClaimSpec()
-    status: ResourceClaimStatus = field(default_factory=ResourceClaimStatus)
+    spec: ResourceClaimSpec = field(default_factory=shown(ResourceClaimSpec))
+    status: ResourceClaimStatus = field(default_factory=shown(ResourceClaimStatus))
 
 
 class ResourceClaimTemplateSpec(Model, frozen=True):
     """io.k8s.api.resource.v1.ResourceClaimTemplateSpec"""
 
-    metadata: ObjectMeta = ObjectMeta()
-    spec: ResourceClaimSpec = ResourceClaimSpec()
+    metadata: ObjectMeta = field(default_factory=shown(ObjectMeta))
+    spec: ResourceClaimSpec = field(default_factory=shown(ResourceClaimSpec))
 
 
 class DeviceTaintRule(Object, frozen=True):
@@ -387,8 +387,8 @@ class DeviceTaintRule(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "DeviceTaintRule")
     api_version: str = field(default_factory=lambda: "resource.k8s.io/v1")
-    spec: DeviceTaintRuleSpec = DeviceTaintRuleSpec()
-    status: DeviceTaintRuleStatus = field(default_factory=DeviceTaintRuleStatus)
+    spec: DeviceTaintRuleSpec = field(default_factory=shown(DeviceTaintRuleSpec))
+    status: DeviceTaintRuleStatus = field(default_factory=shown(DeviceTaintRuleStatus))
 
 
 class ResourceSlice(Object, frozen=True):
@@ -396,7 +396,7 @@ class ResourceSlice(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "ResourceSlice")
     api_version: str = field(default_factory=lambda: "resource.k8s.io/v1")
-    spec: ResourceSliceSpec = ResourceSliceSpec()
+    spec: ResourceSliceSpec = field(default_factory=shown(ResourceSliceSpec))
 
 
 class ResourceClaimTemplate(Object, frozen=True):
@@ -404,4 +404,4 @@ class ResourceClaimTemplate(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "ResourceClaimTemplate")
     api_version: str = field(default_factory=lambda: "resource.k8s.io/v1")
-    spec: ResourceClaimTemplateSpec = ResourceClaimTemplateSpec()
+    spec: ResourceClaimTemplateSpec = field(default_factory=shown(ResourceClaimTemplateSpec))

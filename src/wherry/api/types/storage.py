@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import field
 
 from wherry.api.types.core import PersistentVolumeSpec, TopologySelectorTerm
-from wherry.machinery.meta import LabelSelector, Model, Object, empty_text, no, no_items
+from wherry.machinery.meta import LabelSelector, Model, Object, empty_text, no, no_items, no_time, shown
 from wherry.machinery.quantity import Quantity
 from wherry.machinery.time import Time
 
@@ -85,7 +85,7 @@ class StorageHealthCondition(Model, frozen=True):
     """io.k8s.api.storage.v1.StorageHealthCondition"""
 
     access_mode: str | None = None
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_time)
     message: str = ""
     reason: str = field(default_factory=empty_text)
     status: str = field(default_factory=empty_text)
@@ -129,7 +129,7 @@ class VolumeError(Model, frozen=True):
 
     error_code: int | None = None
     message: str = ""
-    time: Time | None = None
+    time: Time | None = field(default_factory=no_time)
 
 
 class VolumeNodeResources(Model, frozen=True):
@@ -143,7 +143,7 @@ class CSIDriver(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "CSIDriver")
     api_version: str = field(default_factory=lambda: "storage.k8s.io/v1")
-    spec: CSIDriverSpec = CSIDriverSpec()
+    spec: CSIDriverSpec = field(default_factory=shown(CSIDriverSpec))
 
 
 class CSINode(Object, frozen=True):
@@ -151,8 +151,8 @@ class CSINode(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "CSINode")
     api_version: str = field(default_factory=lambda: "storage.k8s.io/v1")
-    spec: CSINodeSpec = CSINodeSpec()
-    status: CSINodeStatus = field(default_factory=CSINodeStatus)
+    spec: CSINodeSpec = field(default_factory=shown(CSINodeSpec))
+    status: CSINodeStatus = field(default_factory=shown(CSINodeStatus))
 
 
 class VolumeAttachmentSpec(Model, frozen=True):
@@ -160,7 +160,7 @@ class VolumeAttachmentSpec(Model, frozen=True):
 
     attacher: str = field(default_factory=empty_text)
     node_name: str = field(default_factory=empty_text)
-    source: VolumeAttachmentSource = VolumeAttachmentSource()
+    source: VolumeAttachmentSource = field(default_factory=shown(VolumeAttachmentSource))
 
 
 class VolumeAttachment(Object, frozen=True):
@@ -168,5 +168,5 @@ class VolumeAttachment(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "VolumeAttachment")
     api_version: str = field(default_factory=lambda: "storage.k8s.io/v1")
-    spec: VolumeAttachmentSpec = VolumeAttachmentSpec()
-    status: VolumeAttachmentStatus = field(default_factory=VolumeAttachmentStatus)
+    spec: VolumeAttachmentSpec = field(default_factory=shown(VolumeAttachmentSpec))
+    status: VolumeAttachmentStatus = field(default_factory=shown(VolumeAttachmentStatus))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from msgspec import field
 
 from wherry.api.types.meta import GroupResource
-from wherry.machinery.meta import Condition, Model, Object
+from wherry.machinery.meta import Condition, Model, Object, shown
 
 
 class StorageVersionMigrationSpec(Model, frozen=True):
     """io.k8s.api.storagemigration.v1.StorageVersionMigrationSpec"""
 
-    resource: GroupResource = GroupResource()
+    resource: GroupResource = field(default_factory=shown(GroupResource))
 
 
 class StorageVersionMigrationStatus(Model, frozen=True):
@@ -26,5 +26,5 @@ class StorageVersionMigration(Object, frozen=True):
 
     kind: str = field(default_factory=lambda: "StorageVersionMigration")
     api_version: str = field(default_factory=lambda: "storagemigration.k8s.io/v1")
-    spec: StorageVersionMigrationSpec = StorageVersionMigrationSpec()
-    status: StorageVersionMigrationStatus = field(default_factory=StorageVersionMigrationStatus)
+    spec: StorageVersionMigrationSpec = field(default_factory=shown(StorageVersionMigrationSpec))
+    status: StorageVersionMigrationStatus = field(default_factory=shown(StorageVersionMigrationStatus))

@@ -37,6 +37,7 @@ async def _create(api: Api, ctx: Context[T], obj: T) -> Entry[T]:
     ctx.operation = "CREATE"
     try:
         obj = resource.default(obj)
+        owners = ownership.of_new(ctx, obj, api.now())
         obj = ctx.owned_once(await api.admission.mutate(api, ctx, obj, None), AFTER_ADMISSION)
         obj = strategy.for_create(resource, obj, api.now(), api.uid())
         obj = resource.prepare(obj, None)
@@ -44,8 +45,7 @@ async def _create(api: Api, ctx: Context[T], obj: T) -> Entry[T]:
         if api.find(resource, obj.metadata.namespace, obj.metadata.name) is not None:
             raise Changed(obj.metadata.name, 0)
         await api.admission.validate(api, ctx, obj, None)
-        obj = ownership.on_create(ctx, obj, api.now())
-        return await api.commit(ctx, obj, None)
+        return await api.commit(ctx, strategy.with_meta(obj, managed_fields=owners), None)
     except (APIError, Changed):
         ctx.cancel()
         raise

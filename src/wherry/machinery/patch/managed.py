@@ -194,10 +194,10 @@ def _differing(old: Any, new: Any) -> tuple[Builtins, Builtins]:
     """Both objects as builtins, without identity; of structs, only the top-level fields that differ are converted."""
     if isinstance(new, Mapping):
         return _stripped(old or {}), _stripped(new)
-    if old is None:
-        return {}, _stripped(codec.to_dict(_unversioned(new)))
-    old, new = _unversioned(old), _unversioned(new)
     blank = _blank(type(new))
+    if old is None:
+        old = blank  # a field that a new object has although nobody gave it a value is nobody's
+    old, new = _unversioned(old), _unversioned(new)
     same = {name: getattr(blank, name) for name in new.__struct_fields__ if getattr(old, name) == getattr(new, name)}
     if len(same) == len(new.__struct_fields__):
         return {}, {}
