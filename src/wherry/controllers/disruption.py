@@ -21,7 +21,7 @@ from wherry.api.apps.replicaset import REPLICASET
 from wherry.api.apps.statefulset import STATEFULSET
 from wherry.api.core.pod import POD, condition, is_ready, is_terminal
 from wherry.api.core.replicationcontroller import REPLICATIONCONTROLLER
-from wherry.api.policy.poddisruptionbudget import PODDISRUPTIONBUDGET
+from wherry.api.policy.poddisruptionbudget import ALLOWED, PODDISRUPTIONBUDGET
 from wherry.api.types.core import Pod
 from wherry.api.types.policy import PodDisruptionBudget, PodDisruptionBudgetStatus
 from wherry.controllers.crowd import wanted
@@ -77,7 +77,7 @@ def _status(
     allowed = max(0, healthy - desired) if expected > 0 else 0
     enough = allowed > 0
     said = Condition(
-        type="DisruptionAllowed",
+        type=ALLOWED,
         status="True" if enough else "False",
         reason="SufficientPods" if enough else "InsufficientPods",
         observed_generation=budget.metadata.generation,
@@ -99,7 +99,7 @@ def _healthy(pod: Pod) -> bool:
 
 def _failed(budget: PodDisruptionBudget, why: str, now: float) -> PodDisruptionBudgetStatus:
     said = Condition(
-        type="DisruptionAllowed",
+        type=ALLOWED,
         status="False",
         reason="SyncFailed",
         message=why,

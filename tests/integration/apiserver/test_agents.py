@@ -239,7 +239,7 @@ async def test_a_pod_cannot_name_the_servers_neighbours(world: World) -> None:
         reported = {"status": {"podIP": address, "podIPs": None}}
         assert (await world.http("PATCH", f"{PODS}/p/status", reported, MERGE)).code == 200
         answer = await world.http("GET", f"{PODS}/p:{world.http.running.server.port}/proxy/")
-        assert (answer.code, answer.message) == (400, f"address not allowed: {address}")
+        assert (answer.code, answer.message) == (400, "address not allowed")
 
 
 async def test_names_of_a_service_are_not_resolved(world: World) -> None:

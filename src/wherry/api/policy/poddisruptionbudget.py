@@ -22,6 +22,8 @@ COLUMNS: tuple[Column[PodDisruptionBudget], ...] = (
     AGE,
 )
 
+ALLOWED = "DisruptionAllowed"
+"""The condition: whether a pod may be evicted."""
 UNHEALTHY_POLICIES = ("AlwaysAllow", "IfHealthyBudget")
 
 

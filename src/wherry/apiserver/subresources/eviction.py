@@ -10,20 +10,21 @@ from typing import Any
 from msgspec.structs import replace
 
 from wherry.api.core.pod import POD, is_ready
-from wherry.api.policy.poddisruptionbudget import PODDISRUPTIONBUDGET
+from wherry.api.policy.poddisruptionbudget import ALLOWED, PODDISRUPTIONBUDGET
 from wherry.api.types.core import Pod, PodCondition
-from wherry.api.types.policy import Eviction, PodDisruptionBudget
+from wherry.api.types.policy import Eviction, PodDisruptionBudget, PodDisruptionBudgetStatus
 from wherry.apiserver.api import Api
 from wherry.apiserver.context import Context, conflict
 from wherry.apiserver.verbs.delete import delete
 from wherry.apiserver.verbs.update import update
 from wherry.machinery import codec, selectors
-from wherry.machinery.conditions import put
-from wherry.machinery.errors import BadRequest, Cause, InternalError, TooManyRequests
-from wherry.machinery.meta import DeleteOptions, Preconditions
+from wherry.machinery.conditions import get, put
+from wherry.machinery.errors import BadRequest, Cause, Forbidden, InternalError, TooManyRequests
+from wherry.machinery.meta import Condition, DeleteOptions, Preconditions
 from wherry.store.entry import Entry
 
 _MOST_DISRUPTED = 2000
+_REFUSED = "Cannot evict pod as it would violate the pod's disruption budget."
 
 
 async def evict(api: Api, ctx: Context[Any], body: dict[str, Any]) -> dict[str, Any]:
@@ -108,30 +109,65 @@ async def _spend(
 ) -> None:  # fmt: skip
     def change(entry: Entry[PodDisruptionBudget]) -> PodDisruptionBudget:
         found = entry.obj
+        _require(found)
         status = found.status
-        if status.observed_generation < found.metadata.generation:
-            raise TooManyRequests(
-                "Cannot evict pod as it would violate the pod's disruption budget.",
-                causes=[Cause("DisruptionBudget", f"The disruption budget {entry.name} is still being processed by "
-                              "the server.")],
-                retry_after=10,
-            )  # fmt: skip
-        if status.disruptions_allowed <= 0:
-            raise TooManyRequests(
-                "Cannot evict pod as it would violate the pod's disruption budget.",
-                causes=[Cause("DisruptionBudget", f"The disruption budget {entry.name} needs {status.desired_healthy} "
-                              f"healthy pods and has {status.current_healthy} currently")],
-            )  # fmt: skip
-        if len(status.disrupted_pods) > _MOST_DISRUPTED:
-            raise TooManyRequests("DisruptedPods map too big - too many evictions not confirmed by PDB controller")
-        disrupted = {**status.disrupted_pods, pod.metadata.name: api.now()}
+        left = status.disruptions_allowed - 1
+        used_up = Condition(
+            type=ALLOWED, status="False", reason="InsufficientPods", observed_generation=status.observed_generation
+        )
         return replace(
             found,
-            status=replace(status, disruptions_allowed=status.disruptions_allowed - 1, disrupted_pods=disrupted),
+            status=replace(
+                status,
+                disruptions_allowed=left,
+                disrupted_pods={**status.disrupted_pods, pod.metadata.name: api.now()},
+                conditions=status.conditions if left else put(status.conditions, used_up, api.now()),
+            ),
         )
 
     own = Context(
         ctx.user, PODDISRUPTIONBUDGET, budget.namespace, budget.name, subresource="status", dry_run=dry_run,
-        manager=ctx.manager, trusted=True,
+        manager="kube-apiserver", trusted=True,
     )  # fmt: skip
     await update(api, own, change)
+
+
+def _require(budget: PodDisruptionBudget) -> None:
+    """Raises TooManyRequests or Forbidden where a budget allows no eviction."""
+    status, name = budget.status, budget.metadata.name
+    if status.observed_generation < budget.metadata.generation:
+        raise TooManyRequests(
+            _REFUSED, causes=_cause(f"The disruption budget {name} is still being processed by the server."),
+            retry_after=10,
+        )  # fmt: skip
+    currently = f"The disruption budget {name} does not allow evicting pods currently"
+    refused = f'poddisruptionbudget.policy "{name}" is forbidden'
+    details = {"name": name, "group": "policy", "kind": "poddisruptionbudget"}
+    if status.disruptions_allowed < 0:
+        why = "pdb disruptions allowed is negative"
+        raise Forbidden(f"{refused}: {why}", details=details, causes=_cause(f"{currently}: {why}"))
+    if len(status.disrupted_pods) > _MOST_DISRUPTED:
+        raise Forbidden(
+            f"{refused}: DisruptedPods map too big - too many evictions not confirmed by PDB controller",
+            details=details,
+            causes=_cause(f"{currently}: too many pending evictions not confirmed by PDB controller"),
+        )
+    if status.disruptions_allowed == 0:
+        raise TooManyRequests(_REFUSED, causes=_cause(_why_none(status, name, currently)))
+
+
+def _why_none(status: PodDisruptionBudgetStatus, name: str, currently: str) -> str:
+    said = get(status.conditions, ALLOWED)
+    no = said if said is not None and said.status == "False" and said.message else None
+    if no is not None and no.reason == "SyncFailed":
+        return f"{currently} because it failed sync: {no.message}"
+    if status.current_healthy <= status.desired_healthy:
+        return (
+            f"The disruption budget {name} needs {status.desired_healthy} healthy pods and has "
+            f"{status.current_healthy} currently"
+        )
+    return f"{currently} ({no.reason}): {no.message}" if no is not None else currently
+
+
+def _cause(text: str) -> tuple[Cause]:
+    return (Cause("DisruptionBudget", text),)

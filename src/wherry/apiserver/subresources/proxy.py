@@ -48,11 +48,11 @@ class Backend:
         try:
             address = ipaddress.ip_address(self.host)
         except ValueError:
-            raise BadRequest(f"address not allowed: {self.host}") from None
+            raise BadRequest("address not allowed") from None
         if isinstance(address, ipaddress.IPv6Address):
             address = address.ipv4_mapped or address  # ::ffff:127.0.0.1 is dialled as 127.0.0.1
         if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
-            raise BadRequest(f"address not allowed: {self.host}")
+            raise BadRequest("address not allowed")
 
 
 def split_name(name: str) -> tuple[str, str, str]:
@@ -74,7 +74,7 @@ async def proxy_pod(api: Api, request: Request, info: RequestInfo, resource: Res
     pod: Pod = api.get(resource, info.namespace, name).obj
     await admit(api, request, info, resource, name)
     if not pod.status.pod_ip:
-        raise ServiceUnavailable(f"pod {name} has no address yet")
+        raise BadRequest("address not allowed")
     ports = {p.name: p.container_port for c in pod.spec.containers for p in c.ports}
     first = next((p.container_port for c in pod.spec.containers for p in c.ports), 80)
     number = ports.get(port) if port and not port.isdigit() else int(port or first)

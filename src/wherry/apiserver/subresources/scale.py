@@ -11,30 +11,37 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from wherry.api.columns import AGE
 from wherry.api.types.autoscaling import Scale, ScaleSpec
-from wherry.apiserver import ownership, yaml_reader
+from wherry.apiserver import output, ownership, yaml_reader
 from wherry.apiserver.api import Api
 from wherry.apiserver.context import Context, bad_option, conflict, context_of
 from wherry.apiserver.decode import convert, decode_object, untyped
 from wherry.apiserver.http import Answer, Request, Response
+from wherry.apiserver.negotiate import negotiate
 from wherry.apiserver.routes import RequestInfo
 from wherry.apiserver.verbs.update import name_mismatch, update
-from wherry.machinery import codec, selectors
+from wherry.machinery import codec, selectors, table
 from wherry.machinery.errors import BadRequest, UnsupportedMediaType
 from wherry.machinery.meta import LabelSelector, T
 from wherry.machinery.patch.apply import apply
 from wherry.machinery.patch.json import json_patch
 from wherry.machinery.patch.merge import merge_patch
 from wherry.machinery.patch.ownership import Mistyped, owned
-from wherry.machinery.resource import Resource
+from wherry.machinery.resource import Column, Resource
 from wherry.machinery.resource import Scale as Where
 from wherry.machinery.validation import invalid, refuse, required
 from wherry.store.entry import Entry
 
 APPLY = "application/apply-patch+yaml"
 SCALE: Resource[Scale] = Resource(
-    Scale, group="autoscaling", version="v1", kind="Scale", plural="scales", singular="scale"
-)
+    Scale, group="autoscaling", version="v1", kind="Scale", plural="scales", singular="scale",
+    columns=(
+        Column("Desired", lambda s, _: s.spec.replicas, type="integer"),
+        Column("Available", lambda s, _: s.status.replicas, type="integer"),
+        AGE,
+    ),
+)  # fmt: skip
 
 
 def scale_of(resource: Resource[Any], entry: Entry[Any]) -> dict[str, Any]:
@@ -99,15 +106,15 @@ def _put(raw: dict[str, Any], path: str, value: Any) -> None:
 async def scale(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
     """GET, PUT or PATCH of a Scale. Raises NotFound, Conflict, Invalid."""
     if info.verb == "get":
-        return _answer(resource, api.get(resource, info.namespace, info.name))
+        return _answer(api, request, resource, api.get(resource, info.namespace, info.name))
     ctx = context_of(request, info, resource)
     body = await request.read()
     media = request.headers.get("Content-Type", "").partition(";")[0].strip()
     if info.verb == "update":
         sent = decode_object(SCALE, body, media, "Ignore").obj
-        return _answer(resource, await set_scale(api, ctx, lambda _: sent))
+        return _answer(api, request, resource, await set_scale(api, ctx, lambda _: sent))
     if media == APPLY:
-        return _answer(resource, await _apply(api, ctx, body, force=request.query.flag("force")))
+        return _answer(api, request, resource, await _apply(api, ctx, body, force=request.query.flag("force")))
     step = _patch(media, body)
 
     def wanted(entry: Entry[Any]) -> Scale:
@@ -119,7 +126,7 @@ async def scale(api: Api, request: Request, info: RequestInfo, resource: Resourc
             why = str(error).rpartition("cannot be handled as a Scale: ")[2]
             raise refuse("", "", "", [invalid("patch", text.decode(), why)]) from None
 
-    return _answer(resource, await set_scale(api, ctx, wanted))
+    return _answer(api, request, resource, await set_scale(api, ctx, wanted))
 
 
 async def _apply(api: Api, ctx: Context[Any], body: bytes, *, force: bool) -> Entry[Any]:
@@ -221,5 +228,14 @@ def _check_place(ctx: Context[Any], sent: Scale) -> None:
         raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
 
 
-def _answer(resource: Resource[Any], entry: Entry[Any]) -> Response:
-    return Response(codec.encode(scale_of(resource, entry)))
+def _answer(api: Api, request: Request, resource: Resource[Any], entry: Entry[Any]) -> Response:
+    raw = scale_of(resource, entry)
+    wanted = negotiate(request.headers.get("Accept", ""))
+    if wanted.form == "Table":
+        raw = table.render(
+            SCALE, [codec.from_dict(Scale, raw)], api.clock.now(), metadata={"resourceVersion": str(entry.revision)}
+        )
+    elif wanted.form != "object":
+        raw = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": raw["metadata"]}
+    text, media = output.body(codec.encode(raw), wanted)
+    return Response(text, content_type=media)

@@ -12,7 +12,7 @@ from typing import Any
 
 from wherry.api.types.core import Pod
 from wherry.apiserver.api import Api
-from wherry.apiserver.http import Answer, Query, Request
+from wherry.apiserver.http import Answer, Query, Request, Response
 from wherry.apiserver.routes import RequestInfo
 from wherry.apiserver.subresources import podstreams
 from wherry.apiserver.subresources.connect import admit
@@ -25,9 +25,11 @@ Target = Callable[[Pod, Query], str]
 
 
 async def log(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
-    """GET pods/NAME/log. Raises APIError."""
+    """GET pods/NAME/log: nothing while the pod has no node. Raises APIError."""
     pod: Pod = api.get(resource, info.namespace, info.name).obj
     path = podstreams.log_target(pod, request.query)
+    if not pod.spec.node_name:
+        return Response(b"", 204, "text/plain")
     return await api.agents.forward(request, podstreams.node_of(pod), path)
 
 
@@ -47,11 +49,12 @@ async def port_forward(api: Api, request: Request, info: RequestInfo, resource: 
 
 
 async def _upgraded(api: Api, request: Request, info: RequestInfo, resource: Resource[Any], target: Target) -> Answer:
-    if not request.headers.get("Upgrade"):
-        raise BadRequest("Upgrade request required")
     pod: Pod = api.get(resource, info.namespace, info.name).obj
     path = target(pod, await admit(api, request, info, resource))
-    return await api.agents.forward(request, podstreams.node_of(pod), path)
+    node = podstreams.node_of(pod)
+    if not request.headers.get("Upgrade"):
+        raise BadRequest("Upgrade request required")
+    return await api.agents.forward(request, node, path)
 
 
 STREAMING: Mapping[tuple[str, str], Streaming] = {
