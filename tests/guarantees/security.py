@@ -280,7 +280,7 @@ ROWS = (
                         "a resource without namespaces is served below a namespace (CVE-2019-11247)",
                         "apiserver/handlers.py",
                         '    if not resource.namespaced and info.namespace and info.resource != "namespaces":\n'
-                        '        raise NotFound("the server could not find the requested resource")\n',
+                        "        raise nothing_there()\n",
                         "",
                     ),
                 ),

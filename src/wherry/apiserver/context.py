@@ -11,7 +11,7 @@ from wherry.apiserver.http import Query, Request
 from wherry.apiserver.routes import RequestInfo
 from wherry.apiserver.strategy import owned_once
 from wherry.apiserver.views import VIEWS, stored_as
-from wherry.machinery.errors import AlreadyExists, Conflict, Invalid, MethodNotAllowed, NotFound
+from wherry.machinery.errors import AlreadyExists, Conflict, Invalid, MethodNotAllowed, NotFound, no_such_method
 from wherry.machinery.meta import T
 from wherry.machinery.resource import Resource
 from wherry.machinery.validation import FieldError, invalid, not_supported, refuse, too_long
@@ -110,6 +110,8 @@ def no_such_verb(resource: Resource[Any], verb: str) -> MethodNotAllowed:
     if resource.custom is not None and resource.custom.terminating:
         why = f"{verb} not allowed while custom resource definition is terminating"
         return MethodNotAllowed(why, details={"kind": resource.plural})
+    if resource.custom is None:
+        return no_such_method()
     return MethodNotAllowed(
         f'{verb} is not supported on resources of kind "{resource}"', details={"kind": resource.plural}
     )

@@ -20,7 +20,7 @@ from wherry.apiserver.http import JSON, Request, Response
 from wherry.apiserver.negotiate import negotiate
 from wherry.apiserver.served import Served, rank
 from wherry.machinery import codec
-from wherry.machinery.errors import NotFound
+from wherry.machinery.errors import NoSuchPath, nothing_there
 from wherry.machinery.resource import Resource
 
 _SUBRESOURCES = {(s.group, s.version, s.plural): s.subresources for s in catalog.SERVED}
@@ -88,12 +88,12 @@ class Discovery:
             case ["apis", group]:
                 found = next((g for g in self._groups() if g["name"] == group), None)
                 if found is None:
-                    raise NotFound("the server could not find the requested resource")
+                    raise NoSuchPath
                 return {"kind": "APIGroup", "apiVersion": "v1", **found}
             case ["apis", group, version]:
                 return self._resources(group, version)
             case _:
-                raise NotFound("the server could not find the requested resource")
+                raise nothing_there()
 
     def _groups(self) -> list[dict[str, Any]]:
         out = []
@@ -109,8 +109,10 @@ class Discovery:
 
     def _resources(self, group: str, version: str) -> dict[str, Any]:
         resources = self._of(group, version)
+        if not resources and group and group not in self.versions():
+            raise NoSuchPath
         if not resources:
-            raise NotFound("the server could not find the requested resource")
+            raise nothing_there()
         out: list[dict[str, Any]] = []
         for resource in resources:
             out.append(_plain(resource))

@@ -34,12 +34,14 @@ from wherry.apiserver.verbs.update import put
 from wherry.apiserver.verbs.watch import watch
 from wherry.apiserver.views import VIEWS, selected, shown_as, stored_as
 from wherry.machinery import codec
-from wherry.machinery.errors import APIError, BadRequest, NotAcceptable, NotFound
+from wherry.machinery.errors import APIError, BadRequest, NoSuchPath, NotAcceptable, nothing_there
 from wherry.machinery.meta import DeleteOptions
 from wherry.machinery.resource import Resource
 from wherry.machinery.validation import not_supported, refuse, required
 
 Handler = Callable[[Api, Request, RequestInfo, Resource[Any]], Awaitable[Answer]]
+_OF_ONE = frozenset({"get", "update", "patch", "delete"})
+"""Verbs of one object, at its name."""
 _VALIDATIONS = ("Ignore", "Warn", "Strict", "")
 
 
@@ -47,15 +49,16 @@ async def dispatch(api: Api, request: Request, info: RequestInfo) -> Answer:
     """Answer a resource request that has been authorised. Raises APIError."""
     resource = api.served.get(info.group, info.version, info.resource)
     if resource.namespaced and not info.namespace and (info.name or info.verb == "create"):
-        raise NotFound("the server could not find the requested resource")
+        raise nothing_there()
     if not resource.namespaced and info.namespace and info.resource != "namespaces":
-        raise NotFound("the server could not find the requested resource")
+        raise nothing_there()
     if info.subresource:
         answer = await _subresource(api, request, info, resource)
     else:
         handler = (_VERBS if resource.group != METRICS else _MEASURED).get(info.verb)
-        if handler is None or info.verb not in resource.verbs:
-            raise no_such_verb(resource, info.verb)
+        if handler is None or info.verb not in resource.verbs or (info.verb in _OF_ONE and not info.name):
+            named = info.name and not _OF_ONE.intersection(resource.verbs)
+            raise nothing_there() if named else no_such_verb(resource, info.verb)
         answer = await handler(api, request, info, resource)
     warning = resource.deprecated if resource.custom is None else resource.custom.deprecation
     if warning and isinstance(answer, Response):
@@ -65,7 +68,7 @@ async def dispatch(api: Api, request: Request, info: RequestInfo) -> Answer:
 
 async def _subresource(api: Api, request: Request, info: RequestInfo, resource: Resource[Any]) -> Answer:
     if info.subresource not in resource.subresources:
-        raise NotFound("the server could not find the requested resource")
+        raise nothing_there()
     key = (str(resource), info.subresource)
     own = SUBRESOURCES.get(key) or SUBRESOURCES.get(("*", info.subresource))
     if own is not None:
@@ -350,5 +353,9 @@ _MEASURED: dict[str, Handler] = {"get": get_measured, "list": list_measured}
 
 def failure(error: APIError) -> Response:
     """The answer that a refusal becomes."""
+    if isinstance(error, NoSuchPath):
+        return Response(
+            f"{error}\n".encode(), 404, "text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"}
+        )
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
     return Response(codec.encode(error.status()), error.code, headers=headers)

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 
 from wherry.apiserver.http import Request, Response
-from wherry.machinery.errors import NotFound
+from wherry.machinery.errors import NoSuchPath
 from wherry.machinery.metrics import Family, Labels, Reading
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Health:
         names = self.names(kind)
         if only:
             if only not in names:
-                raise NotFound("the server could not find the requested resource")
+                raise NoSuchPath
             problem = self._checks[only]()
             if not problem:
                 return _text(b"ok")

@@ -16,7 +16,7 @@ from wherry.apiserver.measures import Measures
 from wherry.apiserver.openapi import OpenApi
 from wherry.apiserver.routes import RequestInfo
 from wherry.machinery import codec
-from wherry.machinery.errors import MethodNotAllowed, NotFound
+from wherry.machinery.errors import NoSuchPath, no_such_method
 
 if TYPE_CHECKING:
     from wherry.apiserver.api import Api
@@ -45,7 +45,7 @@ class NonResource:
     async def answer(self, request: Request, info: RequestInfo) -> Answer:  # noqa: PLR0911 - one row per path
         """The document at a path. Raises NotFound, MethodNotAllowed."""
         if request.method not in ("GET", "HEAD"):
-            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+            raise no_such_method()
         path = info.path
         first = path.split("/")[1]
         remote = self._elsewhere(path) if self._api.remotes else None
@@ -88,7 +88,7 @@ class NonResource:
                     }
                 )
             )
-        raise NotFound("the server could not find the requested resource")
+        raise NoSuchPath
 
     def _paths(self) -> list[str]:
         groups = [

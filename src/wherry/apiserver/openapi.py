@@ -22,7 +22,7 @@ from wherry.apiserver.http import JSON, Request, Response
 from wherry.apiserver.openapi_schemas import REF, REF3, names_of, reachable, second, third
 from wherry.apiserver.served import Served
 from wherry.machinery import codec
-from wherry.machinery.errors import NotAcceptable, NotFound
+from wherry.machinery.errors import NoSuchPath, NotAcceptable
 from wherry.machinery.resource import Resource
 
 _KEPT = 4
@@ -74,7 +74,7 @@ class OpenApi:
             return Response(codec.encode({"paths": self._links()}))
         place = path.removeprefix("/openapi/v3/")
         if not path.startswith("/openapi/v3/") or place not in self._places():
-            raise NotFound("the server could not find the requested resource")
+            raise NoSuchPath
         return await self._document(request, place, place)
 
     def _places(self) -> list[str]:

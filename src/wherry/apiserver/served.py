@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from wherry.machinery.errors import NotFound
+from wherry.machinery.errors import NoSuchPath, nothing_there
 from wherry.machinery.resource import Resource
 
 
@@ -21,6 +21,7 @@ class Served:
         self.generation = 0
         for resource in resources:
             self._put(resource)
+        self._built_in = frozenset(group for group, _, _ in self._by_path)
 
     def __iter__(self) -> Iterator[Resource[Any]]:
         return iter(tuple(self._by_path.values()))
@@ -33,7 +34,8 @@ class Served:
         """The resource at a path. Raises NotFound."""
         found = self._by_path.get((group, version, plural))
         if found is None:
-            raise NotFound("the server could not find the requested resource")
+            # a kind that a definition may add has no API until then; what is built in has one for its whole group
+            raise nothing_there() if group in self._built_in else NoSuchPath
         return found
 
     def of_kind(self, group: str, version: str, kind: str) -> Resource[Any] | None:

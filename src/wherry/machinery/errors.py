@@ -34,6 +34,7 @@ class APIError(Exception):
     ) -> None:
         super().__init__(str(message))
         self.details = dict(details or {})
+        self.detailed = details is not None
         self.causes = tuple(causes)
         self.retry_after = retry_after
 
@@ -56,7 +57,7 @@ class APIError(Exception):
             "reason": self.reason,
             "code": self.code,
         }
-        if details:
+        if details or self.detailed:
             body["details"] = details
         return body
 
@@ -87,6 +88,23 @@ class NotFound(APIError):
 
     code = 404
     reason = "NotFound"
+
+
+class NoSuchPath(NotFound):
+    """404: a path at which there is no API; the answer is no Status but a line of text."""
+
+    def __init__(self) -> None:
+        super().__init__("404 page not found")
+
+
+def nothing_there() -> NotFound:
+    """404: the API is there, but nothing of that name in it."""
+    return NotFound("the server could not find the requested resource", details={})
+
+
+def no_such_method() -> MethodNotAllowed:
+    """405: what is there has no such verb."""
+    return MethodNotAllowed("the server does not allow this method on the requested resource", details={})
 
 
 class MethodNotAllowed(APIError):
