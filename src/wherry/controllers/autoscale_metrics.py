@@ -8,8 +8,10 @@ https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#suppo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
+
+import msgspec
 
 from wherry.api.types.autoscaling_v2 import CrossVersionObjectReference, MetricIdentifier
 from wherry.controllers.autoscale_kinds import resource_of
@@ -27,6 +29,28 @@ EXTERNAL = "/apis/external.metrics.k8s.io/v1beta1"
 DEFAULT_WINDOW = 60.0
 _CUSTOM_VERSIONS = ("v1beta2", "v1beta1")
 _MOST = 2**63 - 1
+
+
+class _Described(msgspec.Struct):
+    name: str = ""
+
+
+class _Value(msgspec.Struct, rename="camel"):
+    """Of a custom metric, in either version."""
+
+    value: str | int | float = "0"
+    described_object: _Described = msgspec.field(default_factory=_Described)
+    timestamp: str | None = None
+    window_seconds: int | None = None
+
+
+class _Outside(msgspec.Struct):
+    """Of an external metric."""
+
+    value: str | int | float = "0"
+
+
+_T = TypeVar("_T", _Value, _Outside)
 
 
 async def resource_samples(
@@ -65,10 +89,8 @@ async def pod_samples(api: Tracked, namespace: str, selector: str, metric: Metri
     except MetricsError as error:
         raise MetricsError(f"unable to get metric {metric.name}: {error}") from None
     return {
-        item["describedObject"]["name"]: Sample(
-            thousandths(str(item["value"])), _moment(item), float(item.get("windowSeconds") or DEFAULT_WINDOW)
-        )
-        for item in items
+        item.described_object.name: Sample(value, _when(item.timestamp), float(item.window_seconds or DEFAULT_WINDOW))
+        for item, value in items
     }
 
 
@@ -86,7 +108,7 @@ async def object_value(
     except MetricsError as error:
         where = f"{of.kind} {namespace}/{of.name}"
         raise MetricsError(f"unable to get metric {metric.name} on {where}: {error}") from None
-    return thousandths(str(items[0]["value"]))
+    return items[0][1]
 
 
 async def _described(api: Tracked, namespace: str, of: CrossVersionObjectReference, name: str) -> str:
@@ -113,10 +135,13 @@ async def external_value(api: Tracked, namespace: str, metric: MetricIdentifier)
         found = await api.raw("GET", f"{place}?{urlencode({'labelSelector': wanted})}" if wanted else place)
     except APIError as error:
         raise MetricsError(f"{failed}: unable to fetch metrics from external metrics API: {error}") from None
-    items = found.get("items") or []
+    try:
+        items = _items(found, _Outside)
+    except ValueError as error:
+        raise MetricsError(f"{failed}: unable to fetch metrics from external metrics API: {error}") from None
     if not items:
         raise MetricsError(f"{failed}: no metrics returned from external metrics API")
-    return min(sum(thousandths(str(item["value"])) for item in items), _MOST)
+    return min(sum(value for _, value in items), _MOST)
 
 
 def shown(selector: LabelSelector | None) -> str:
@@ -132,15 +157,25 @@ def shown(selector: LabelSelector | None) -> str:
     return f"&LabelSelector{{{matching}MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
 
 
-async def _custom(api: Tracked, place: str, metric: MetricIdentifier, selector: str) -> Sequence[Mapping[str, Any]]:
+def _items(found: Any, kind: type[_T]) -> list[tuple[_T, int]]:
+    """What an adapter answered, each with its value in thousandths. Raises ValueError: it is not what it should be."""
+    listed = found.get("items") if isinstance(found, dict) else None
+    whole: Any = list[kind]  # type: ignore[valid-type] # known at run time
+    items: list[_T] = msgspec.convert([] if listed is None else listed, whole)
+    return [(item, thousandths(str(item.value))) for item in items]
+
+
+async def _custom(
+    api: Tracked, place: str, metric: MetricIdentifier, selector: str
+) -> Sequence[tuple[_Value, int]]:  # fmt: skip
+    """Raises MetricsError."""
     wanted = {"labelSelector": selector, "metricLabelSelector": _query(metric.selector)}
     query = urlencode({name: text for name, text in wanted.items() if text})
     try:
         base = f"/apis/{CUSTOM}/{await _custom_version(api)}/{place}"
-        found = await api.raw("GET", f"{base}?{query}" if query else base)
-    except APIError as error:
+        return _items(await api.raw("GET", f"{base}?{query}" if query else base), _Value)
+    except (APIError, ValueError) as error:
         raise MetricsError(f"unable to fetch metrics from custom metrics API: {error}") from None
-    return list(found.get("items") or [])
 
 
 async def _custom_version(api: Tracked) -> str:
@@ -162,9 +197,13 @@ def _query(selector: LabelSelector | None) -> str:
 
 
 def _moment(item: Mapping[str, Any]) -> float:
+    return _when(item.get("timestamp"))
+
+
+def _when(text: object) -> float:
     try:
-        return seconds(item["timestamp"])
-    except (KeyError, ValueError, TypeError):
+        return seconds(str(text))
+    except (ValueError, TypeError):
         return 0.0
 
 

@@ -9,6 +9,7 @@ Upstream: https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autosc
 Invariants:
 - what cannot be measured never scales down: with any metric missing only more replicas are possible;
 - the number of replicas stays within minReplicas and maxReplicas, whatever the metrics say;
+- an adapter that does not answer keeps no other autoscaler waiting;
 - pods that two autoscalers select are scaled by neither;
 - a target without replicas is left alone, unless an autoscaler has brought it there (condition ScaledToZero);
 - recommendations and changes are remembered in this process only; a restart waits out the windows anew.
@@ -285,4 +286,5 @@ def controller(_settings: object) -> AsyncController:
         reads=(POD,),
         changed=_spec_changed,
         component="horizontal-pod-autoscaler",
+        concurrency=16,
     )

@@ -6,6 +6,7 @@ metav1.StatusReason: https://kubernetes.io/docs/reference/kubernetes-api/common-
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -208,3 +209,31 @@ def from_status(body: Mapping[str, Any], code: int = 0) -> APIError:
     )
     retry = details.pop("retryAfterSeconds", None)
     return found(body.get("message", ""), details=details, causes=causes, retry_after=retry)
+
+
+_UNTOLD: Mapping[int, str] = {
+    400: "the server rejected our request for an unknown reason",
+    401: "the server has asked for the client to provide credentials",
+    404: "the server could not find the requested resource",
+    405: "the server does not allow this method on the requested resource",
+    406: "the server was unable to respond with a content type that the client supports",
+    409: "the server reported a conflict",
+    422: "the server rejected our request due to an error in our request",
+    429: "the server has received too many requests and has asked us to try again later",
+    503: "the server is currently unable to handle the request",
+    504: "the server was unable to return a response in the time allotted, but may still be processing the request",
+}
+_TOLD_BY_ITSELF = frozenset({403, 406, 415})
+
+
+def without_status(code: int, said: str, asked: str) -> APIError:
+    """The error for an answer that is no Status, in the words of upstream's clients. `said`: its text, "" when it was
+    not text; `asked`: `get pods.metrics.k8s.io web`, "" when no resource was meant."""
+    message = said if said and code in _TOLD_BY_ITSELF else _UNTOLD.get(code, "")
+    if not message and code >= 500:
+        quoted = json.dumps(said or "unknown", ensure_ascii=False)
+        message = f"an error on the server ({quoted}) has prevented the request from succeeding"
+    elif not message:
+        message = f"the server responded with the status code {code} but did not return more information"
+    cause = Cause("UnexpectedServerResponse", said or "unknown")
+    return _BY_CODE.get(code, APIError)(f"{message} ({asked})" if asked else message, causes=(cause,))

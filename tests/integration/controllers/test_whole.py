@@ -80,14 +80,15 @@ async def cluster(folder: Path) -> AsyncIterator[Client]:
         made = controllers(Settings(ca="PEM"))
         tasks = [
             group.create_task(run_controllers(client, SystemClock(), made)),
-            group.create_task(_node(client)),
+            group.create_task(stand_in(client)),
         ]
         yield client
         for task in tasks:
             task.cancel()
 
 
-async def _node(client: Client) -> None:
+async def stand_in(client: Client) -> None:
+    """What scheduler and agent do to a pod, on node n1."""
     async for event in client.watch(POD):
         pod = event.obj
         if pod is None or event.type == "DELETED":
