@@ -56,7 +56,7 @@ deny-starts: setup host ## 1,000 pods whose first act is to connect to a peer th
 show-load: setup host ## WordPress at https under ten times its load: replicas rise and fall, no request fails (six minutes)
 	pytest -q -s -m host tests/load
 
-outage: setup host ## a node of three lost under WordPress's visitors, the API lost for all: no request fails, no stateful pod runs twice
+outage: setup host ## a node of three lost under WordPress's visitors, the API lost for all: no request fails, no stateful pod runs twice; one of two waits for a word
 	pytest -q -s -m host tests/outage
 
 clients: go host ## kubectl, Helm, Python and Go clients and operators against a running cluster
@@ -66,7 +66,7 @@ clients: go host ## kubectl, Helm, Python and Go clients and operators against a
 oracles: go ## upstream's own cases, read from its Go modules (fetched when missing)
 	pytest -q tests/oracles
 
-upgrade-test: host ## upgrades between two builds that fail, are killed, and go over two machines (five minutes)
+upgrade-test: host ## upgrades between two builds that fail, are killed, and go over two machines (ten minutes)
 	pytest -q -m host tests/upgrade
 
 conformance: go host ## upstream's conformance suite against a cluster of two nodes (FOCUS=, SKIP=, PROCS=)
