@@ -65,7 +65,8 @@ def attempt(one: Try, limit: float) -> Verdict:
     """Run it, for `limit` seconds at most."""
     with environment(one.fault) as folder, tempfile.TemporaryDirectory() as scratch:
         result, output = Path(scratch, "result"), Path(scratch, "output")
-        argv = [str(folder / "bin" / "python"), "-m", "tests.guarantees.session", str(result), *one.tests]
+        until = "all" if one.fault is None else "first"
+        argv = [str(folder / "bin" / "python"), "-m", "tests.guarantees.session", str(result), until, *one.tests]
         env = {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": scratch, **dict(one.environ)}
         env["PATH"] = f"{folder / 'bin'}:{env['PATH']}"
         env.pop("PYTHONDONTWRITEBYTECODE", None)  # else each try compiles all libraries anew

@@ -1,6 +1,7 @@
-"""One pytest run in a seeded environment: `python -m tests.guarantees.session RESULT NODEID`.
+"""One pytest run in a seeded environment: `python -m tests.guarantees.session RESULT first|all NODEID...`.
 
 Writes what every test did to the file RESULT, as JSON; what pytest prints is kept for whoever wants to know why.
+With `first` it ends once a test has failed by what it asserts: a fault that was seen once is seen.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import pytest
 
 import wherry
 
+BREAKDOWN = frozenset({"ImportError", "SyntaxError", "NameError", "AttributeError", "TypeError"})
+"""Errors that a clumsy fault makes, whatever is asserted."""
+
 
 class Happened(msgspec.Struct, frozen=True):
     """A test that failed: in which phase (setup, call, teardown), and by which types of exception."""
@@ -22,6 +26,11 @@ class Happened(msgspec.Struct, frozen=True):
     test: str
     phase: str
     errors: tuple[str, ...]
+
+    @property
+    def asserted(self) -> bool:
+        """It failed by what it asserts; it did not break down."""
+        return self.phase == "call" and BREAKDOWN.isdisjoint(self.errors)
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -35,7 +44,8 @@ class Outcome(msgspec.Struct, frozen=True):
 class Recorder:
     """A pytest plugin."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, first: bool) -> None:
+        self._first = first
         self.passed = 0
         self.failed: list[Happened] = []
         self.broken = ""
@@ -50,13 +60,15 @@ class Recorder:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
-        self, call: pytest.CallInfo[Any]
+        self, item: pytest.Item, call: pytest.CallInfo[Any]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """What became of a test."""
         report = yield
         if report.failed:
             errors = tuple(sorted(_types(call.excinfo.value))) if call.excinfo is not None else ()
             self.failed.append(Happened(report.nodeid, str(report.when), errors))
+            if self._first and self.failed[-1].asserted:
+                item.session.shouldstop = "seen"
         elif report.when == "call" and report.passed:
             self.passed += 1
         return report
@@ -76,9 +88,9 @@ def _types(error: BaseException) -> set[str]:
 
 def main() -> int:
     """Run."""
-    result, *tests = sys.argv[1:]
+    result, until, *tests = sys.argv[1:]
     assert Path(sys.prefix) in Path(wherry.__file__).parents, f"not the seeded copy: {wherry.__file__}"
-    recorder = Recorder()
+    recorder = Recorder(first=until == "first")
     try:
         pytest.main(
             ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:schemathesis", *tests], plugins=[recorder]

@@ -8,9 +8,6 @@ import msgspec
 
 from tests.guarantees.session import Outcome
 
-BREAKDOWN = frozenset({"ImportError", "SyntaxError", "NameError", "AttributeError", "TypeError"})
-"""Errors that a clumsy fault makes, whatever is asserted."""
-
 Word = Literal["seen", "passed", "NOT SEEN", "BROKEN", "HUNG"]
 
 
@@ -27,7 +24,7 @@ def judge(outcome: Outcome | None) -> Verdict:
         return Verdict("HUNG", "neither passed nor failed in its time")
     if outcome.broken:
         return Verdict("BROKEN", outcome.broken)
-    if any(failed.phase == "call" and BREAKDOWN.isdisjoint(failed.errors) for failed in outcome.failed):
+    if any(failed.asserted for failed in outcome.failed):
         return Verdict("seen")
     for failed in outcome.failed:
         return Verdict("BROKEN", f"{failed.test} in {failed.phase}: {', '.join(failed.errors[:3])}")

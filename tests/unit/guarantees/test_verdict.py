@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.guarantees.__main__ import Try, attempt
-from tests.guarantees.row import Edit, Fault, fault
+from tests.guarantees.row import ROOT, Edit, Fault, fault
+from tests.guarantees.seeding import environment
 from tests.guarantees.session import Happened, Outcome
 from tests.guarantees.verdict import judge, judge_sound
 
@@ -57,3 +60,18 @@ def test_a_text_that_does_not_stand_exactly_once_is_refused(tmp_path: Path) -> N
 )
 def test_a_fault_is_seeded_and_seen(change: Fault, word: str) -> None:
     assert attempt(Try("-", (MEMORY,), change), 120).word == word
+
+
+@pytest.mark.parametrize(("until", "failed"), [("first", 2), ("all", 3)])
+def test_what_was_seen_once_is_not_looked_for_again(tmp_path: Path, until: str, failed: int) -> None:
+    """A test that broke down has seen nothing: the run goes on."""
+    (tmp_path / "test_three.py").write_text(
+        "def test_a():\n    None.x\n\ndef test_b():\n    assert 0\n\ndef test_c():\n    assert 0\n"
+    )
+    result = tmp_path / "result"
+    with environment(None) as folder:
+        argv = [str(folder / "bin/python"), "-m", "tests.guarantees.session", str(result), until, str(tmp_path)]
+        subprocess.run(argv, cwd=ROOT, check=True, capture_output=True, timeout=100)
+    outcome = msgspec.json.decode(result.read_bytes(), type=Outcome)
+    assert len(outcome.failed) == failed
+    assert judge(outcome).word == "seen"
