@@ -187,13 +187,13 @@ ROWS = (
                     ),
                     fault(
                         "a host may be anything",
-                        "network/ingress/routes.py",
-                        "        if host and _HOST.fullmatch(host) is None:",
+                        "api/networking/ingress_claims.py",
+                        "        if host and HOST.fullmatch(host) is None:",
                         "        if False:",
                     ),
                     fault(
                         "a path may hold blanks and line feeds",
-                        "network/ingress/routes.py",
+                        "api/networking/ingress_claims.py",
                         "            if _PATH.fullmatch(text) is None:",
                         "            if False:",
                     ),
