@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,4 +123,4 @@ async def test_only_pods_of_silent_nodes_are_asked_and_forgotten_with_the_silenc
 
 
 def replace_protocol(protocol: Protocol) -> Backend:
-    return WEB._replace(options=replace(Options(), protocol=protocol))
+    return WEB._replace(options=Options(protocol=protocol))

@@ -208,5 +208,5 @@ def test_what_is_remembered_changes_nothing(history: list[tuple[int, str, str]])
         made = ingress(f"i{number}", ("a.test", path, "Prefix"), uid=f"u{number}", annotations=notes)
         there = {one: kept for one, kept in there.items() if path != "/" or one != number - 1} | {number: made}
         listed = list(there.values())
-        assert picture(listed, services, slices, readings.read) == picture(listed, services, slices)
+        assert picture(listed, services, slices, readings) == picture(listed, services, slices)
         readings.keep(listed)

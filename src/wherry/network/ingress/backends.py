@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from wherry.machinery.meta import Key
@@ -17,8 +16,7 @@ class Endpoint(NamedTuple):
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What annotations ask for. `hold` and `timeout` in seconds (0: none, the usual), `body` in bytes (0: any)."""
 
     hold: int = 0

@@ -200,7 +200,7 @@ class Entry:
         slices = self._caches.of(ENDPOINTSLICE)
         services = self._caches.of(SERVICE).objects
         by_service = {key: slices.indexed(SLICES_OF, str(key)) for key in services}
-        found = picture(listed, services, by_service, self._readings.read)
+        found = picture(listed, services, by_service, self._readings)
         self._readings.keep(listed)
         for backend in gateways.backends:
             find_endpoints(found, backend, services, by_service)

@@ -157,24 +157,31 @@ class Desk:
 
     def _maps(self, picture: Picture) -> Maps:
         maps: Maps = {name: {} for name in FILES}
+        exact, prefixes, hosts, secure = maps[EXACT], maps[PREFIXES], maps[HOSTS], maps[SECURE]
+        names: dict[int, str] = {}  # to look thousands up by what they are takes long
         for place, backend in picture.routes.items():
-            name = self._given[backend]
-            maps[EXACT if place.match == "exact" else PREFIXES][_key(place)] = name
-            if place.host:
-                maps[HOSTS][place.host] = "1"
-            options = backend.options
-            if options.to_https and (not place.host or place.host in picture.secured):
-                maps[SECURE][place.host or ANY] = "1"
-            if options.timeout:
-                maps[TIMEOUTS][name] = str(options.timeout * 1000)
-            if options.body:
-                maps[BODIES][name] = str(options.body)
+            name = names.get(id(backend)) or names.setdefault(id(backend), self._treated(backend, maps))
+            host, match, path = place
+            (exact if match == "exact" else prefixes)[(host or ANY) + path] = name
+            if host:
+                hosts[host] = "1"
+            if backend.options.to_https and (not host or host in picture.secured):
+                secure[host or ANY] = "1"
         for site in picture.sites:
             if site.named:
                 maps[SITES][site.name] = str(site.exact)
             for place, backend in (site.plain or {}).items():
                 maps[EXACT if place.match == "exact" else PREFIXES][_key(place)] = self._given[backend]
         return maps
+
+    def _treated(self, backend: Backend, maps: Maps) -> str:
+        """The name of a backend, with how its requests are treated."""
+        name, options = self._given[backend], backend.options
+        if options.timeout:
+            maps[TIMEOUTS][name] = str(options.timeout * 1000)
+        if options.body:
+            maps[BODIES][name] = str(options.body)
+        return name
 
 
 def _key(place: Place) -> str:

@@ -7,8 +7,9 @@ https://kubernetes.io/docs/concepts/services-networking/ingress/
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from wherry.api.networking.ingress_claims import HOST, Held, Place, claims, port_of
@@ -68,8 +69,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What an Ingress asks for, whatever else there is. `tls`: hosts with the Secret of their certificate, or none."""
+    """What an Ingress asks for, whatever else there is. `tls`: hosts with the Secret of their certificate, or none.
+    `age` sorts them."""
 
+    age: tuple[str, str, str]
     options: Options
     claims: tuple[tuple[Place, IngressBackend], ...]
     tls: tuple[tuple[str, Key | None], ...]
@@ -81,60 +84,114 @@ def asking(ingress: Ingress) -> Asking:
     problems: list[str] = []
     options = _options(ingress, problems)
     claimed = tuple(claims(ingress, problems))
-    return Asking(PLAIN if options == PLAIN else options, claimed, tuple(_secure(ingress, problems)), tuple(problems))
+    secured = tuple(_secure(ingress, problems))
+    return Asking(age(ingress), PLAIN if options == PLAIN else options, claimed, secured, tuple(problems))
+
+
+Led = tuple[tuple[Place, Backend | str], ...]
+"""Each claim with who answers it, or why nobody does."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """`services`: those that its claims name, None for what is not there: what it leads to is so as long as they are
+    the same objects. They were when the Services were seen for the `seen`th time."""
+
+    ingress: Ingress
+    asked: Asking
+    services: tuple[Service | None, ...]
+    led: Led
+    seen: int
 
 
 class Readings:
-    """Remembers what has been read of each Ingress until it is another: with thousands, one change is small."""
+    """Remembers what has been read of each Ingress until it or a Service of it is another: with thousands, one change
+    is small. Changes no answer."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[Ingress, Asking]] = {}
+        self._known: dict[str, _Reading] = {}
+        self._backends: dict[Backend, Backend] = {}
+        self._services: tuple[Service, ...] = ()
+        self._seen = 0
 
-    def read(self, ingress: Ingress) -> Asking:
-        """As `asking`."""
-        known = self._known.get(ingress.metadata.uid)
-        if known is None or known[0] is not ingress:
-            known = self._known[ingress.metadata.uid] = (ingress, asking(ingress))
-        return known[1]
+    def read(self, ingresses: Iterable[Ingress], services: Mapping[Key, Service]) -> list[tuple[Asking, Led, Ingress]]:
+        """What each asks, and where that leads; older ones first."""
+        now = tuple(services.values())
+        if len(now) != len(self._services) or not all(map(operator.is_, now, self._services)):
+            self._services, self._seen = now, self._seen + 1
+        found = []
+        for ingress in ingresses:
+            known = self._known.get(ingress.metadata.uid)
+            if known is None or known.ingress is not ingress or known.seen != self._seen:
+                known = self._again(ingress, services, known)
+            found.append((known.asked, known.led, ingress))
+        found.sort(key=_age)
+        return found
+
+    def _again(self, ingress: Ingress, services: Mapping[Key, Service], known: _Reading | None) -> _Reading:
+        asked = known.asked if known is not None and known.ingress is ingress else asking(ingress)
+        there = tuple(_service(ingress, wanted, services) for _, wanted in asked.claims)
+        if known is not None and known.asked is asked and all(map(operator.is_, there, known.services)):
+            known.seen = self._seen
+            return known
+        led = tuple((place, self._lead(ingress, wanted, services, asked.options)) for place, wanted in asked.claims)
+        made = _Reading(ingress, asked, there, led, self._seen)
+        if ingress.metadata.uid:
+            self._known[ingress.metadata.uid] = made
+        return made
+
+    def _lead(
+        self, ingress: Ingress, wanted: IngressBackend, services: Mapping[Key, Service], options: Options
+    ) -> Backend | str:
+        found = _backend(ingress, wanted, services, options)
+        return found if isinstance(found, str) else self._backends.setdefault(found, found)
 
     def keep(self, ingresses: Collection[Ingress]) -> None:
         """Forget all others, when there are many."""
         if len(self._known) > 2 * len(ingresses) + 16:
             there = {one.metadata.uid for one in ingresses}
             self._known = {uid: known for uid, known in self._known.items() if uid in there}
+            self._backends.clear()
+
+
+def _age(one: tuple[Asking, Led, Ingress]) -> tuple[str, str, str]:
+    return one[0].age
 
 
 def picture(
     ingresses: Iterable[Ingress],
     services: Mapping[Key, Service],
     slices: Mapping[Key, Iterable[EndpointSlice]],
-    read: Callable[[Ingress], Asking] = asking,
+    readings: Readings | None = None,
 ) -> Picture:
-    """Work everything out. `ingresses` are those that are ours; `slices` by Service; `read` is `asking`, or what knows
-    what it said."""
-    found = Picture()
-    known: dict[tuple[str, IngressBackend, Options], Backend] = {}
-    for ingress in sorted(ingresses, key=age):
-        asked = read(ingress)
+    """Work everything out. `ingresses` are those that are ours; `slices` by Service; `readings`: what was so before."""
+    found, readings = Picture(), readings or Readings()
+    seen: set[int] = set()  # backends: to compare thousands by what they are takes long
+    for asked, led, ingress in readings.read(ingresses, services):
         for why in asked.problems:
             found.blame(key_of(ingress), why)
-        for place, wanted in asked.claims:
-            way = (ingress.metadata.namespace, wanted, asked.options)
-            backend = known.get(way) or _backend(ingress, wanted, services, asked.options, found)
-            if backend is None:
-                continue
-            known[way] = backend
-            owner = found.owners.setdefault(place, ingress)
-            if found.routes.setdefault(place, backend) != backend:
-                why = "this Ingress says so first" if owner is ingress else f"the Ingress {key_of(owner)} is older"
-                found.blame(key_of(ingress), f"{place.shown} is served by {found.routes[place].name} already: {why}")
-                continue
-            find_endpoints(found, backend, services, slices)
+        for place, backend in led:
+            if isinstance(backend, str):
+                found.blame(key_of(ingress), backend)
+            elif _claim(found, ingress, place, backend) and id(backend) not in seen:
+                seen.add(id(backend))
+                find_endpoints(found, backend, services, slices)
         for host, secret in asked.tls:
             found.secured.add(host)
             if secret is not None and found.secrets.setdefault(host, secret) != secret:
                 found.blame(key_of(ingress), f"the certificate for {host} comes from {found.secrets[host]} already")
     return found
+
+
+def _claim(found: Picture, ingress: Ingress, place: Place, backend: Backend) -> bool:
+    """Whether nobody has it for another yet."""
+    owner = found.owners.setdefault(place, ingress)
+    known = found.routes.setdefault(place, backend)
+    if known is backend or known == backend:
+        return True
+    why = "this Ingress says so first" if owner is ingress else f"the Ingress {key_of(owner)} is older"
+    found.blame(key_of(ingress), f"{place.shown} is served by {known.name} already: {why}")
+    return False
 
 
 def find_endpoints(
@@ -149,23 +206,24 @@ def find_endpoints(
         found.homes |= chosen
 
 
+def _service(ingress: Ingress, wanted: IngressBackend, services: Mapping[Key, Service]) -> Service | None:
+    return None if wanted.service is None else services.get(Key(ingress.metadata.namespace, wanted.service.name))
+
+
 def _backend(
-    ingress: Ingress, wanted: IngressBackend, services: Mapping[Key, Service], options: Options, found: Picture
-) -> Backend | None:
+    ingress: Ingress, wanted: IngressBackend, services: Mapping[Key, Service], options: Options
+) -> Backend | str:  # fmt: skip
+    """Who answers, or why nobody does."""
     if wanted.service is None:
-        found.blame(key_of(ingress), "backends that are not Services are not supported")
-        return None
-    key = Key(ingress.metadata.namespace, wanted.service.name)
-    service = services.get(key)
+        return "backends that are not Services are not supported"
+    service = _service(ingress, wanted, services)
     if service is None:
-        found.blame(key_of(ingress), f"there is no Service {key.name!r}")
-        return None
+        return f"there is no Service {wanted.service.name!r}"
     port = port_of(service, wanted.service.port)
     if port is None:
         asked = wanted.service.port.name or wanted.service.port.number
-        found.blame(key_of(ingress), f"the Service {key.name!r} has no port {asked!r}")
-        return None
-    return Backend(key, port, options)
+        return f"the Service {wanted.service.name!r} has no port {asked!r}"
+    return Backend(key_of(service), port, options)
 
 
 def _endpoints(
