@@ -26,11 +26,14 @@ from wherry.api.core.node import NODE
 from wherry.api.core.secret import SECRET
 from wherry.api.core.service import SERVICE
 from wherry.api.discovery.endpointslice import ENDPOINTSLICE
+from wherry.api.gateway.kinds import GATEWAY, GATEWAYCLASS, Gateway, GatewayClass, GatewayClassSpec
+from wherry.api.gateway.world import CONTROLLER as SERVER
 from wherry.api.networking.ingress import INGRESS
 from wherry.api.networking.ingressclass import CONTROLLER, DEFAULT_ANNOTATION, INGRESSCLASS
 from wherry.api.types.core import Secret
 from wherry.api.types.networking import IngressClass, IngressClassSpec, IngressTLS
 from wherry.host import users
+from wherry.machinery.codec import from_dict
 from wherry.machinery.meta import ObjectMeta
 from wherry.network.ingress.config import Shape
 from wherry.network.ingress.entry import Entry, remove
@@ -94,6 +97,18 @@ class Door:
         """An Ingress with TLS."""
         tls = (IngressTLS(hosts=(f"{name}.test",), secret_name=name),)
         await self.api.create(INGRESS, ingress(name, (f"{name}.test", "/", "Prefix"), spec={"tls": tls}))
+
+    async def gateway(self, host: str, secret: str) -> None:
+        """A Gateway with TLS."""
+        listener = {
+            "name": "l", "port": self.shape.https, "protocol": "HTTPS", "hostname": host,
+            "tls": {"certificateRefs": [{"name": secret}]},
+        }  # fmt: skip
+        spec = {"gatewayClassName": "w", "listeners": [listener]}
+        kind = GatewayClass(metadata=ObjectMeta(name="w"), spec=GatewayClassSpec(controller_name=SERVER))
+        await self.api.create(GATEWAYCLASS, kind)
+        made = from_dict(Gateway, {"metadata": {"name": "g", "namespace": "d"}, "spec": spec})
+        await self.api.create(GATEWAY, made)
 
     async def shown(self, host: str) -> bytes:
         """The certificate for a host, DER; nothing where nobody answers."""
@@ -166,6 +181,23 @@ async def test_whatever_a_secret_becomes(door: Door) -> None:
         watching.cancel()
         assert await door.shown("a.test") == der(good)
         await door.put("a", renewed)
+        await until(lambda: serves(door, "a", renewed))
+
+
+async def test_the_certificate_of_a_gateway_becomes_unreadable(door: Door) -> None:
+    good, renewed = pair("a.test"), pair("a.test")
+    await door.put("s", good)
+    await door.gateway("a.test", "s")
+    async with door.agent():
+        await until(lambda: serves(door, "a", good))
+        await door.put("s", {"tls.crt": b"nonsense", "tls.key": good["tls.key"]})
+        await door.put("other", pair("other.test"))
+        await door.site("other")
+        await until(lambda: differs(door, "other", good))
+        assert await door.shown("a.test") == der(good)
+    async with door.agent():
+        await until(lambda: serves(door, "a", good))
+        await door.put("s", renewed)
         await until(lambda: serves(door, "a", renewed))
 
 

@@ -220,6 +220,30 @@ async def test_what_is_refused_is_said_and_told(http: Http) -> None:
     await until(http, f"{GATEWAYS}/g", lambda obj: at(obj, 1, "listeners")["Programmed"] == ("True", "Programmed"))
 
 
+async def test_a_certificate_that_does_not_parse_any_more(http: Http) -> None:
+    """It is told with its cause, once; the entry goes on showing the one before (`test_entry_certificates.py`)."""
+    secrets = "/api/v1/namespaces/default/secrets"
+    pem = base64.b64encode(self_signed("a.test", SystemClock())).decode()
+    body = {"metadata": {"name": "s"}, "type": "kubernetes.io/tls", "data": {"tls.crt": pem, "tls.key": pem}}
+    await http("POST", secrets, body)
+    tls = {"certificateRefs": [{"name": "s"}]}
+    await http("POST", GATEWAYS, made("g", listener("secure", 443, "HTTPS", tls=tls), listener("plain", 80)))
+    path = f"{GATEWAYS}/g"
+    await until(http, path, lambda obj: at(obj, 0, "listeners").get("Programmed") == ("True", "Programmed"))
+    nonsense = base64.b64encode(b"nonsense").decode()
+    await http("PATCH", f"{secrets}/s", {"data": {"tls.crt": nonsense}}, content="application/merge-patch+json")
+    wrong = ("False", "InvalidCertificateRef")
+    found = await until(http, path, lambda obj: at(obj, 0, "listeners").get("ResolvedRefs") == wrong)
+    [why] = (one["message"] for one in found["status"]["listeners"][0]["conditions"] if one["type"] == "ResolvedRefs")
+    assert why.startswith("the Secret default/s: tls.crt is not a PEM certificate")
+    assert at(found, 1, "listeners")["Programmed"] == ("True", "Programmed")
+    events = (await http("GET", "/api/v1/namespaces/default/events")).body["items"]
+    told = [(one["type"], one["message"], one["count"]) for one in events if one["reason"] == "InvalidCertificateRef"]
+    assert told == [("Warning", f"listener secure: {why}", 1)]
+    await http("PATCH", f"{secrets}/s", {"data": {"tls.crt": pem}}, content="application/merge-patch+json")
+    await until(http, path, lambda obj: at(obj, 0, "listeners").get("ResolvedRefs") == ("True", "ResolvedRefs"))
+
+
 async def test_routes_of_other_namespaces_and_backends_of_others(http: Http) -> None:
     chosen = {"namespaces": {"from": "Selector", "selector": {"matchLabels": {"team": "blue"}}}}
     await http("POST", GATEWAYS, made("g", listener(allowedRoutes=chosen)))

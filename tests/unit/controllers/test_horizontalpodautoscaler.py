@@ -41,6 +41,7 @@ class World:
     def __init__(self, replicas: int, use: int | None, **spec: Any) -> None:
         self.cluster, self.view = Cluster(LoopClock()), FakeView(now=NOW)
         self.replicas, self.use = replicas, use
+        self.request = "1000m"
         self.told: list[tuple[str, str]] = []
         self.scalers = Autoscalers()
         target = CrossVersionObjectReference(api_version="apps/v1", kind="Deployment", name="web")
@@ -85,7 +86,7 @@ class World:
         """One look; the autoscaler afterwards."""
         view = FakeView(now=self.view.now)
         for n in range(self.replicas):
-            made = pod(n)
+            made = pod(n, request=self.request)
             labelled: Pod = replace(made, metadata=replace(made.metadata, labels={"app": "web"}))
             view.put(POD, labelled)
         if not self.cluster.all(HORIZONTALPODAUTOSCALER):
@@ -152,6 +153,29 @@ async def test_what_cannot_be_measured_changes_nothing() -> None:
         ("FailedComputeMetricsReplicas", f"invalid metrics (1 invalid out of 1), first error is: {first}"),
     ]
     assert world.conditions(hpa)["ScalingActive"] == ("False", "FailedGetResourceMetric")
+
+
+async def test_pods_without_requests_stay_as_many_until_they_have_some() -> None:
+    """Where there were as many as the load asks for, they go on."""
+    world = World(2, 900)
+    await world.look()
+    assert world.replicas == 4
+    world.request, world.use = "", 10
+    for _ in range(3):
+        world.view.now += 200
+        hpa = await world.look()
+    assert world.replicas == 4
+    why = "missing request for cpu in container c of Pod p0"
+    told = next(one for one in world.told if one[0] == "FailedGetResourceMetric")
+    assert why in told[1]
+    [active] = (one for one in hpa.status.conditions if one.type == "ScalingActive")
+    assert (active.status, active.reason) == ("False", "FailedGetResourceMetric")
+    assert why in active.message
+    world.request = "1000m"
+    world.view.now += 200
+    hpa = await world.look()
+    assert world.conditions(hpa)["ScalingActive"] == ("True", "ValidMetricFound")
+    assert world.replicas < 4
 
 
 async def test_scaled_to_zero_by_hand_means_off() -> None:
