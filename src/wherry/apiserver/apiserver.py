@@ -44,6 +44,7 @@ from wherry.apiserver.aggregation.remotes import FrontProxy, Remotes
 from wherry.apiserver.aggregation.trust import keep_published
 from wherry.apiserver.allocators import Allocators
 from wherry.apiserver.api import Api
+from wherry.apiserver.at_once import AtOnce
 from wherry.apiserver.audit.file import AuditFile
 from wherry.apiserver.audit.settings import AuditSettings, Jobs
 from wherry.apiserver.authn.authenticator import Anonymous, Authenticator
@@ -60,6 +61,7 @@ from wherry.apiserver.authz.node import NodeRights
 from wherry.apiserver.authz.rbac import Rbac
 from wherry.apiserver.authz.webhook import WebhookAuthorizer
 from wherry.apiserver.bootstrap import bootstrap
+from wherry.apiserver.connections import never
 from wherry.apiserver.crd.definitions import Definitions, decode_entry
 from wherry.apiserver.crd.keeper import keep_definitions
 from wherry.apiserver.crd.keeper import load as load_definitions
@@ -264,7 +266,8 @@ class ApiServer:
             self.measures.collect(self.api.audit.families)
         pipeline = Pipeline(self.api, plain, flow, self.measures, config.trace)
         self.api.serve = pipeline.serve
-        self._server = Server(pipeline)
+        at_once = AtOnce(self.api, flow, self.measures) if config.trace is None else never  # traced by the pipeline
+        self._server = Server(pipeline, at_once)
         authorities = [config.client_ca, *(proxy.ca for proxy in config.proxies)]
         self.tls = server_context(str(config.certificate), str(config.key), *map(str, authorities))
         await self._server.start(config.host, config.port, self.tls)

@@ -2,7 +2,7 @@
 
 A handler gets a `Request` and returns one of three answers: `Response` (all bytes known), `Stream` (a long answer
 written piece by piece, such as a watch or a log), or `Upgrade` (the connection is taken over: exec, attach,
-port-forward, proxied WebSockets). `server.py` is the only module that knows aiohttp.
+port-forward, proxied WebSockets). Only `server.py` and `connections.py` know aiohttp.
 """
 
 from __future__ import annotations

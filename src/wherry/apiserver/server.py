@@ -20,6 +20,7 @@ from aiohttp.web_request import BaseRequest
 
 from wherry.aio.takeover import Finished, take_over
 from wherry.aio.tls import CIPHERS
+from wherry.apiserver.connections import AtOnce, Connections, Whole, fits
 from wherry.apiserver.http import Answer, Query, Request, Response, Stream, Upgrade
 from wherry.machinery.errors import BadRequest, Timeout, TooLarge, UnsupportedMediaType
 
@@ -39,14 +40,15 @@ Handler = Callable[[Request], Awaitable[Answer]]
 
 
 class Server:
-    """Listens on one address and hands every request to `handler`."""
+    """Listens on one address and hands every request to `handler`, unless `at_once` has answered it."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, at_once: AtOnce) -> None:
         self._handler = handler
         self._chunks = _Chunks()
         self._behind = _Behind()
-        self._web = web.Server(
+        self._web = Connections(
             self._handle,
+            at_once,
             keepalive_timeout=IDLE_SECONDS,
             access_log=None,
             max_field_size=64 * 1024,
@@ -194,9 +196,11 @@ def _decompress(data: bytes, encoding: str) -> bytes:
 
 async def _respond(raw: BaseRequest, answer: Response) -> web.StreamResponse:
     headers = answer.headers
+    body = answer.body
+    if isinstance(body, bytes) and len(body) < GZIP_FROM and not answer.warnings and fits(answer):
+        return Whole(answer, body)
     headers["Content-Type"] = answer.content_type
     headers["Cache-Control"] = "no-cache, private"
-    body = answer.body
     if isinstance(body, bytes) and len(body) < GZIP_FROM and not answer.warnings:
         return web.Response(body=body, status=answer.status, headers=headers)
     size = len(body) if isinstance(body, bytes) else body.size

@@ -123,6 +123,10 @@ class Auditor:
                 raise ServiceUnavailable(UNTOLD)
         return record
 
+    def silent(self, user: User, info: RequestInfo) -> bool:
+        """Whether nothing is told of such a request."""
+        return self._decide(user, info).level == "None"
+
     def _decide(self, user: User, info: RequestInfo) -> Decision:
         # the user of a request is one object per connection or token: its rules are looked up once
         where = info.namespace if info.is_resource else info.path

@@ -80,6 +80,21 @@ class Authenticator:
 
     async def authenticate(self, objects: Objects, request: Request) -> User:
         """Who asks. Raises Unauthorized."""
+        user = self.by_certificate(objects, request)
+        if user is not None:
+            return user
+        header = request.headers.get("Authorization", "")
+        if header:
+            scheme, _, token = header.partition(" ")
+            if scheme.lower() != "bearer" or not token.strip():
+                raise Unauthorized("Unauthorized")
+            return (await self.bearers.known(objects, token.strip())).user
+        if self.anonymous.admits(request.path):
+            return ANONYMOUS
+        raise Unauthorized("Unauthorized")
+
+    def by_certificate(self, objects: Objects, request: Request) -> User | None:
+        """Who asks, where a client certificate says so, or a proxy that showed one. Raises Unauthorized."""
         found = self._certificate(request)
         if found is not None:
             if found.until <= objects.clock.now():
@@ -92,15 +107,7 @@ class Authenticator:
                 if found.node and removed(objects, found.node, found.since):
                     raise Unauthorized("Unauthorized")
                 return found.user
-        header = request.headers.get("Authorization", "")
-        if header:
-            scheme, _, token = header.partition(" ")
-            if scheme.lower() != "bearer" or not token.strip():
-                raise Unauthorized("Unauthorized")
-            return (await self.bearers.known(objects, token.strip())).user
-        if self.anonymous.admits(request.path):
-            return ANONYMOUS
-        raise Unauthorized("Unauthorized")
+        return None
 
     def _certificate(self, request: Request) -> CertificateUser | None:
         found: CertificateUser | None = request.session.get(SESSION)

@@ -106,6 +106,11 @@ class Level:
             return True
         return False
 
+    @property
+    def free(self) -> bool:
+        """Whether there is a seat for somebody who leaves it at once."""
+        return self.limit is None or (not self.waiting and self._fits(1))
+
     def _fits(self, width: int) -> bool:
         limit = self.limit
         assert limit is not None
