@@ -65,6 +65,11 @@ class TypeInfo:
         return {name: (f"f:{name}", info) for name, info in self.fields.items()}
 
     @cached_property
+    def of_leaves(self) -> dict[tuple[str, ...], FieldSet]:
+        """Names of a struct's value -> what came into being with it; kept by `patch.ownership.grown`."""
+        return {}
+
+    @cached_property
     def shape(self) -> Literal["leaf", "struct", "map", "set", "keyed", "any"]:
         """How to walk a value; a leaf is owned and replaced as a whole."""
         if self.kind in ("struct", "map") and self.map_type != "atomic":

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 _PATTERN = re.compile(r"^(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)$", re.ASCII)
+_REMEMBERED = 1024  # the same few moments are read again with every copy of an object
 
 
 class Time(str):
@@ -31,7 +33,12 @@ def datetime_at(now: float) -> datetime:
 
 def time_at(now: float) -> Time:
     """The Time of an epoch second (fractions are cut)."""
-    return Time(f"{datetime.fromtimestamp(int(now), UTC).isoformat()[:19]}Z")
+    return _time_at(int(now))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _time_at(second: int) -> Time:
+    return Time(f"{datetime.fromtimestamp(second, UTC).isoformat()[:19]}Z")
 
 
 def micro_time_at(now: float) -> MicroTime:
@@ -39,6 +46,7 @@ def micro_time_at(now: float) -> MicroTime:
     return MicroTime(f"{datetime.fromtimestamp(now, UTC).isoformat(timespec='microseconds')[:26]}Z")
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def seconds(text: str) -> float:
     """Epoch seconds of an RFC 3339 text. Raises ValueError when it is none."""
     found = _PATTERN.match(text)
@@ -49,6 +57,7 @@ def seconds(text: str) -> float:
     return moment.timestamp() + (float(fraction) if fraction else 0.0)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def parse_time(text: str) -> Time:
     """Read any RFC 3339 text into its canonical Time. Raises ValueError."""
     if len(text) == 20 and text[-1] == "Z" and text[10] == "T" and _PATTERN.match(text):

@@ -7,16 +7,17 @@ from typing import Any
 import msgspec
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.field_model import SCHEMA, flat, objects, paths_of
 from wherry.api.types.apps import Deployment
 from wherry.api.types.merge import MERGE
 from wherry.machinery import codec
 from wherry.machinery.errors import BadRequest
-from wherry.machinery.fields import ANY, FieldSet, StructTypes, TypeInfo, paths
-from wherry.machinery.meta import ManagedFieldsEntry
+from wherry.machinery.fields import ANY, DOT, LEAF, FieldSet, StructTypes, TypeInfo, paths
+from wherry.machinery.meta import ManagedFieldsEntry, ObjectMeta
 from wherry.machinery.patch.managed import Entries, Writer, after_update, in_order, manager_name, sent_or_live
-from wherry.machinery.patch.ownership import Mistyped, changes, owned
+from wherry.machinery.patch.ownership import Mistyped, changes, grown, owned
 from wherry.machinery.time import Time, time_at
 
 TYPES = StructTypes(MERGE)
@@ -229,3 +230,42 @@ def test_trees_are_sorted_whoever_made_them() -> None:
         text = msgspec.json.encode(one.fields_v1)
         assert text == msgspec.json.encode(one.fields_v1, order="sorted")
         assert in_order(one.fields_v1) is one.fields_v1
+
+
+def naive(value: Any, info: TypeInfo) -> FieldSet:
+    """`grown`, written without anything kept."""
+    if info.shape == "leaf" or not value:
+        return LEAF
+    if info.shape == "struct":
+        return {DOT: LEAF, **{f"f:{name}": naive(below, info.child(name)) for name, below in value.items()}}
+    return grown(value, info)
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(("name", "uid", "namespace", "labels", "x")),
+            st.sampled_from(("", "a", {}, {"k": "v"}, None)),
+        ),
+        max_size=4,
+    )
+)
+def test_what_is_kept_of_types_is_as_if_made_anew(values: list[dict[str, Any]]) -> None:
+    """Whatever was seen before. (Fails when a tree with something below a leaf's name is kept.)"""
+    info = StructTypes({})(ObjectMeta)
+    for value in values:
+        assert grown(value, info) == naive(value, info)
+
+
+TREES: st.SearchStrategy[FieldSet] = st.recursive(
+    st.just({}), lambda below: st.dictionaries(st.sampled_from((".", "f:a", "f:b", "k:{}", "v:1")), below, max_size=4)
+)
+
+
+@given(TREES)
+def test_order_changes_nothing_else(tree: FieldSet) -> None:
+    """And what is in order is not made again."""
+    ordered = in_order(tree)
+    assert ordered == tree
+    assert msgspec.json.encode(ordered) == msgspec.json.encode(tree, order="sorted")
+    assert in_order(ordered) is ordered

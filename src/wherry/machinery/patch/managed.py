@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from operator import is_
 from typing import Any, Final
 
 import msgspec
@@ -141,9 +140,15 @@ def entry_of(writer: Writer, operation: str, fields: FieldSet) -> ManagedFieldsE
 def in_order(fields: FieldSet) -> FieldSet:
     """The same tree with its keys sorted: clients compare it byte by byte. What is sorted already is handed back."""
     names = sorted(fields)
-    below = {name: in_order(child) if (child := fields[name]) else child for name in names}
-    same = all(map(is_, below.values(), (fields[name] for name in names)))
-    return fields if same and names == list(fields) else below
+    same = names == list(fields)
+    if not any(fields.values()):  # leaves, as nearly everywhere
+        return fields if same else {name: fields[name] for name in names}
+    below: FieldSet = {}
+    for name in names:
+        child = fields[name]
+        below[name] = ordered = in_order(child) if child else child
+        same = same and ordered is child
+    return fields if same else below
 
 
 def order(entry: ManagedFieldsEntry) -> tuple[str, str, str, str, str]:

@@ -16,6 +16,8 @@ import msgspec
 from wherry.machinery.fields import ANY, DOT, LEAF, FieldSet, TypeInfo, shape_of, show_path
 
 _MISSING: Final = object()
+_KEPT: Final = 64
+"""Most trees that are kept of one type."""
 
 
 class Mistyped(ValueError):
@@ -89,11 +91,7 @@ def grown(value: Any, info: TypeInfo) -> FieldSet:
     tree: FieldSet = {DOT: LEAF}
     if isinstance(value, dict):
         if shape == "struct":
-            members = info.members
-            for name, below in value.items():
-                element, child = members.get(name) or (f"f:{name}", ANY)
-                tree[element] = LEAF if child.shape == "leaf" else grown(below, child)
-            return tree
+            return info.of_leaves.get(tuple(value)) or _grown_struct(value, info)
         if shape in ("map", "any"):
             child = info.items
             for name, below in value.items():
@@ -105,6 +103,23 @@ def grown(value: Any, info: TypeInfo) -> FieldSet:
             tree[element] = grown(item, child)
         return tree
     return LEAF
+
+
+def _grown_struct(value: dict[str, Any], info: TypeInfo) -> FieldSet:
+    """The same of a struct. Where all is leaves, the tree is a matter of names alone, and kept."""
+    members = info.members
+    leaves = True
+    tree: FieldSet = {DOT: LEAF}
+    for name, below in value.items():
+        element, child = members.get(name) or (f"f:{name}", ANY)
+        if child.shape == "leaf":
+            tree[element] = LEAF
+        else:
+            leaves = False
+            tree[element] = grown(below, child)
+    if leaves and len(info.of_leaves) < _KEPT:
+        tree = info.of_leaves[tuple(value)] = dict(sorted(tree.items()))
+    return tree
 
 
 def owned(value: Any, info: TypeInfo, *, strict: bool = False) -> FieldSet:
