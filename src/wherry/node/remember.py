@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,17 +14,23 @@ from wherry.machinery.codec import decode, encode
 
 log = logging.getLogger(__name__)
 
+_FRESH = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+
 
 def save(pods: Path, pod: Pod) -> None:
     """Keep the pod as it is now."""
-    folder = pods / pod.metadata.uid
-    path, temporary = folder / "pod.json", folder / "pod.json.new"
+    folder = f"{pods}/{pod.metadata.uid}"
+    path, temporary = f"{folder}/pod.json", f"{folder}/pod.json.new"
     data = encode(pod)
     try:
-        folder.mkdir(exist_ok=True, mode=0o750)
-        temporary.touch(mode=0o600)
-        temporary.write_bytes(data)
-        temporary.rename(path)
+        try:
+            file = os.open(temporary, _FRESH, 0o600)
+        except FileNotFoundError:  # the first time
+            os.mkdir(folder, 0o750)
+            file = os.open(temporary, _FRESH, 0o600)
+        with os.fdopen(file, "wb") as new:
+            new.write(data)
+        os.rename(temporary, path)
     except OSError as error:
         log.warning("cannot keep a copy of pod %s: %s", pod.metadata.name, error)
 

@@ -70,7 +70,7 @@ def write(folder: Path, files: Mapping[str, File], group: int | None) -> bool:
 
 def _put(fresh: Path, name: str, file: File, group: int | None) -> None:
     path = fresh / name
-    for parent in reversed([one for one in path.parents if fresh in one.parents]):
+    for parent in reversed([one for one in path.parents if fresh in one.parents] if "/" in name else ()):
         if not parent.exists():
             parent.mkdir()
             parent.chmod(0o755)
