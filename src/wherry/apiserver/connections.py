@@ -56,7 +56,7 @@ def head(answer: Response, body: bytes, connection: str, version: str = "1.1") -
     if connection:
         headers["Connection"] = connection
     line = f"HTTP/{version} {answer.status} {REASON_PHRASES.get(answer.status, '')}"
-    serialized: bytes = _serialize_headers(line, headers)
+    serialized: bytes = _serialize_headers(line, headers)  # type: ignore[arg-type] # any mapping will do
     return serialized
 
 
@@ -67,7 +67,7 @@ class Whole(web.StreamResponse):
         self._answer = answer
         self._whole = body
 
-    async def prepare(self, request: BaseRequest) -> None:  # type: ignore[override] # nobody asks for the writer
+    async def prepare(self, request: BaseRequest) -> None:
         """Send everything; wait for a client that is slow to read. Raises ConnectionResetError."""
         kept = self._keep_alive = request.keep_alive
         if request.version == HttpVersion11:
