@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -24,14 +24,19 @@ DEFAULT_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 
 def served(ingress: Ingress, classes: Mapping[str, IngressClass]) -> bool:
     """Whether this Ingress is wherry's to serve: by its class, or because it names none and that is usual."""
-    name = ingress.spec.ingress_class_name or ingress.metadata.annotations.get(CLASS_ANNOTATION)
-    if name is not None:
-        found = classes.get(name)
-        return found is not None and found.spec.controller == CONTROLLER
-    return any(
-        one.spec.controller == CONTROLLER and one.metadata.annotations.get(DEFAULT_ANNOTATION) == "true"
-        for one in classes.values()
-    )
+    return bool(all_served((ingress,), classes))
+
+
+def all_served(ingresses: Iterable[Ingress], classes: Mapping[str, IngressClass]) -> list[Ingress]:
+    """Those that are."""
+    ours = {name for name, one in classes.items() if one.spec.controller == CONTROLLER}
+    usual = any(classes[name].metadata.annotations.get(DEFAULT_ANNOTATION) == "true" for name in ours)
+    found = []
+    for one in ingresses:
+        name = one.spec.ingress_class_name or one.metadata.annotations.get(CLASS_ANNOTATION)
+        if usual if name is None else name in ours:
+            found.append(one)
+    return found
 
 
 def _name(cls: IngressClass, _: float) -> str:

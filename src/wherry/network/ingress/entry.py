@@ -25,7 +25,7 @@ from wherry.api.core.node import NODE
 from wherry.api.core.service import SERVICE
 from wherry.api.discovery.endpointslice import ENDPOINTSLICE
 from wherry.api.networking.ingress import INGRESS
-from wherry.api.networking.ingressclass import INGRESSCLASS, served
+from wherry.api.networking.ingressclass import INGRESSCLASS, all_served
 from wherry.api.types.networking import Ingress
 from wherry.client.events import Recorder
 from wherry.client.interface import Client
@@ -182,7 +182,7 @@ class Entry:
 
     def _ours(self) -> list[Ingress]:
         classes = {one.metadata.name: one for one in self._own.of(INGRESSCLASS).list()}
-        return [one for one in self._own.of(INGRESS).list() if served(one, classes)]
+        return all_served(self._own.of(INGRESS).list(), classes)
 
     async def _asked(self) -> Asked:
         """What Gateways ask for, on the ports that this node can have."""
