@@ -70,7 +70,7 @@ from wherry.apiserver.flowcontrol.gate import SEATS, FlowControl
 from wherry.apiserver.flowcontrol.keeper import keep
 from wherry.apiserver.health import Check, Health
 from wherry.apiserver.inprocess import InProcessClient
-from wherry.apiserver.measures import Measures, shown, store_families
+from wherry.apiserver.measures import Measures, build_info, shown, store_families
 from wherry.apiserver.metering.usage import ResourceMetrics
 from wherry.apiserver.nonresource import NonResource
 from wherry.apiserver.pipeline import Pipeline
@@ -292,21 +292,33 @@ class ApiServer:
 
         def counts() -> dict[Labels, float]:
             stored = (r for r in self.api.served if "list" in r.verbs and shown(r))
-            return {(str(r),): float(windows.count(r.group, r.plural)) for r in stored}
+            return {(r.group, r.plural): float(windows.count(r.group, r.plural)) for r in stored}
 
-        return store_families(lambda: windows.revision, counts)
+        return (*store_families(lambda: windows.revision, counts), build_info(self.api.version))
 
     def _checks(self, flow: FlowControl) -> dict[str, Check]:
         """Named as kube-apiserver names them; `etcd` is the store. What is only done before listening is done."""
+
+        def loaded() -> str:
+            return "" if self.api.windows.revision else "nothing is loaded"
+
+        def bootstrapped() -> str:
+            return "" if self._bootstrapped else "not finished"
+
         return {
             "ping": lambda: "",
             "log": lambda: "",
             "etcd": self._store_check,
-            "informer-sync": lambda: "" if self.api.windows.revision else "nothing is loaded",
-            "poststarthook/rbac/bootstrap-roles": lambda: "" if self._bootstrapped else "not finished",
-            "poststarthook/scheduling/bootstrap-system-priority-classes": (
-                lambda: "" if self._bootstrapped else "not finished"
-            ),
+            "informer-sync": loaded,
+            "poststarthook/generic-apiserver-start-informers": loaded,
+            "poststarthook/start-apiextensions-controllers": loaded,
+            "poststarthook/crd-informer-synced": loaded,
+            "poststarthook/start-system-namespaces-controller": bootstrapped,
+            "poststarthook/rbac/bootstrap-roles": bootstrapped,
+            "poststarthook/scheduling/bootstrap-system-priority-classes": bootstrapped,
+            "poststarthook/bootstrap-controller": bootstrapped,
+            "poststarthook/kube-apiserver-autoregistration": loaded,
+            "autoregister-completion": loaded,
             "poststarthook/priority-and-fairness-config-consumer": lambda: "" if flow.ready else "no configuration",
             "shutdown": lambda: "the server is stopping" if self._stopping else "",
             **self._config.checks,

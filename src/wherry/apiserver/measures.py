@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from wherry.apiserver.served import Served
@@ -103,7 +103,7 @@ class Measures:
         ))  # fmt: skip
 
     def _answered(self) -> tuple[Family, ...]:
-        """Three families out of the series."""
+        """Four families out of the series."""
         total = Counter(
             "apiserver_request_total",
             "[STABLE] Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, "
@@ -124,12 +124,21 @@ class Measures:
             _WHAT,
             _BYTES,
         )
+        sli = Histogram(
+            "apiserver_request_sli_duration_seconds",
+            "[ALPHA] Response latency distribution (not counting webhook duration and priority & fairness queue wait "
+            "times) in seconds for each verb, group, version, resource, subresource, scope and component.",
+            _WHAT,
+            _SECONDS[2:],
+        )
         for (what, dry_run, code), series in self._series.items():
             shown, dry = labels(what), "All" if dry_run else ""
             total.add((*shown, dry, str(code)), series.total)
             seconds.merge((*shown, dry), series.took, series.seconds)
             sizes.merge(shown, series.sizes, series.bytes)
-        return total, seconds, sizes
+            if shown[0] not in ("WATCH", "CONNECT"):
+                sli.merge(shown, (sum(series.took[:3]), *series.took[3:]), series.seconds)
+        return total, seconds, sizes, sli
 
 
 def labels(what: Labels) -> Labels:
@@ -141,14 +150,31 @@ def labels(what: Labels) -> Labels:
 
 
 def store_families(revision: Callable[[], int], counts: Callable[[], dict[Labels, float]]) -> tuple[Family, ...]:
-    """What the store holds; `counts` by resource name."""
+    """What the store holds; `counts` by group and resource."""
+
+    def joined() -> dict[Labels, float]:
+        return {(f"{plural}.{group}".rstrip("."),): many for (group, plural), many in counts().items()}
+
     text = "Number of stored objects at the time of last check split by kind."
     return (
-        Reading("apiserver_storage_objects", f"[STABLE] {text}", ("resource",), counts),
+        Reading("apiserver_storage_objects", f"[STABLE] {text}", ("resource",), joined),
+        Reading("apiserver_resource_objects", f"[ALPHA] {text}", ("group", "resource"), counts),
         Reading(
             "wherry_store_revision", "Newest revision of the store.", (), lambda: {(): float(revision())}, "counter"
         ),
     )
+
+
+def build_info(version: Mapping[str, str]) -> Family:
+    """What runs; `version` as /version says it."""
+    names = {
+        "build_date": "buildDate", "compiler": "compiler", "git_commit": "gitCommit", "git_tree_state": "gitTreeState",
+        "git_version": "gitVersion", "go_version": "goVersion", "major": "major", "minor": "minor",
+        "platform": "platform",
+    }  # fmt: skip
+    help_ = "[BETA] A metric with a constant '1' value labeled by what was built, and from what."
+    values = tuple(version.get(name, "") for name in names.values())
+    return Reading("kubernetes_build_info", help_, tuple(names), lambda: {values: 1.0})
 
 
 def shown(resource: object) -> bool:

@@ -16,8 +16,12 @@ from wherry.machinery.validation import FieldError, forbidden, invalid, required
 ANNOTATIONS_LIMIT = 256 * 1024
 _GC_FINALIZERS = ("orphan", "foregroundDeletion")
 _IMMUTABLE = "field is immutable"
-_OWN_RULES = frozenset({"clustertrustbundles", "certificatesigningrequests", "ipaddresses"})
+_OWN_RULES = frozenset({"clustertrustbundles", "ipaddresses"})
 """Kinds that judge their names themselves, with the rest of the object, or not at all."""
+
+
+_SEGMENTS = frozenset({"events", "poddisruptionbudgets"})
+"""Kinds whose names may be whatever fits into a path."""
 
 
 def _anything(name: str) -> list[str]:
@@ -28,11 +32,14 @@ def name_rule(resource: Resource[Any]) -> Callable[[str], list[str]]:
     """How objects of this kind may be called."""
     if resource.custom is not None:
         return names.dns_subdomain
-    if resource.group in ("rbac.authorization.k8s.io", "apiregistration.k8s.io"):
+    if (
+        resource.group in ("rbac.authorization.k8s.io", "apiregistration.k8s.io", "certificates.k8s.io")
+        and resource.plural not in _OWN_RULES
+    ) or resource.plural in _SEGMENTS:
         return names.path_segment
     if resource.plural in _OWN_RULES:
         return _anything
-    if resource.group == "" and resource.plural in ("namespaces", "services"):
+    if (resource.group, resource.plural) in (("", "namespaces"), ("", "services"), ("apps", "statefulsets")):
         return names.dns_label
     return names.dns_subdomain
 

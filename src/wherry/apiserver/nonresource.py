@@ -17,6 +17,7 @@ from wherry.apiserver.openapi import OpenApi
 from wherry.apiserver.routes import RequestInfo
 from wherry.machinery import codec
 from wherry.machinery.errors import NoSuchPath, no_such_method
+from wherry.machinery.metrics import render
 
 if TYPE_CHECKING:
     from wherry.apiserver.api import Api
@@ -60,6 +61,8 @@ class NonResource:
                 return await self._openapi.answer(request, path)
             case "version" if path == "/version":
                 return Response(codec.encode(dict(self._api.version)))
+            case "metrics" if path == "/metrics/slis":
+                return Response(render(self._health.families()).encode(), content_type="text/plain; version=0.0.4")
             case "metrics" if path == "/metrics":
                 return Response(self._measures.text().encode(), content_type="text/plain; version=0.0.4")
             case "":

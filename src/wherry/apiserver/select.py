@@ -57,10 +57,17 @@ def _read(labels: str, fields: str) -> tuple[LabelQuery, list[tuple[str, str, st
         raise BadRequest(str(error)) from None
 
 
+_SAID = {
+    "jobs.batch": 'field label "{}" not supported for Job',
+    "resourceslices.resource.k8s.io": "field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {}",
+}
+"""Kinds that refuse a field in words of their own."""
+
+
 def _not_selectable(resource: Resource[Any], path: str) -> str:
     if resource.fields is None and resource.custom is None:
         return f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
-    return f"field label not supported: {path}"
+    return _SAID.get(str(resource), "field label not supported: {}").format(path)
 
 
 @lru_cache(maxsize=2048)

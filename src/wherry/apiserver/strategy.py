@@ -30,7 +30,7 @@ GENERATIONS = frozenset((
 
 CREATE_ON_UPDATE = frozenset((
     "leases", "endpoints", "events", "limitranges", "clusterroles", "clusterrolebindings", "roles", "rolebindings",
-    "services", "priorityclasses",
+    "services", "runtimeclasses",
 ))  # fmt: skip
 """Plurals of the kinds that a PUT may create."""
 

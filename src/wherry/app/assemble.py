@@ -42,6 +42,7 @@ from wherry.host import site_authority
 from wherry.host.keys import Pki
 from wherry.host.signer import Signer
 from wherry.reconcile.runner import run_controllers
+from wherry.scheduler.counts import SchedulerCounts
 from wherry.store.log import Log
 from wherry.store.sqlite import SqliteLog
 from wherry.store.takeover import TakeOver
@@ -96,12 +97,14 @@ async def control_plane(config: Config, clock: Clock, only: frozenset[str]) -> C
     info = partial(cluster_info.publish, config, api.client(_user("wherry")), pki.ca.files.certificate)
     jobs.append(("cluster info", info))
     if "controllers" in only:
-        queues = QueueMetrics()
+        queues = QueueMetrics(clock.monotonic)
         api.measures.collect(queues.families)
         jobs.append(("controllers", partial(_controllers, config, pki, api, clock, queues)))
     if "scheduler" in only:
         scheduler = api.client(known(SCHEDULER))
-        jobs.append(("scheduler", partial(_scheduler, scheduler, clock)))
+        counts = SchedulerCounts()
+        api.measures.collect(counts.families)
+        jobs.append(("scheduler", partial(_scheduler, scheduler, clock, counts)))
     return plane
 
 
@@ -169,6 +172,7 @@ async def _controllers(config: Config, pki: Pki, api: ApiServer, clock: Clock, q
 
         return controllers(
             Settings(
+                autoscaling=queues.autoscaling,
                 ca=pki.ca.certificate_pem().decode(),
                 pod_network=config.pod_cidr,
                 sign=Signer(pki.ca, clock).sign,
@@ -201,7 +205,7 @@ def _acme(config: Config, pki: Pki, clock: Clock) -> Acme | None:
     return Acme(account, pki.ensure_acme_key, clock)
 
 
-async def _scheduler(client: Client, clock: Clock) -> None:
+async def _scheduler(client: Client, clock: Clock, counts: SchedulerCounts) -> None:
     """See `_controllers`; numpy alone takes longer to import than the state to load."""
 
     def load() -> type[Scheduler]:
@@ -210,7 +214,7 @@ async def _scheduler(client: Client, clock: Clock) -> None:
         return loop.Scheduler
 
     loaded = await asyncio.to_thread(load)
-    await loaded(client, clock, SystemRandom()).run()
+    await loaded(client, clock, SystemRandom(), counts).run()
 
 
 def _user(name: str) -> User:

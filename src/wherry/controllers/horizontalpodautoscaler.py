@@ -32,10 +32,12 @@ from wherry.api.types.autoscaling_v2 import (
     MetricStatus,
 )
 from wherry.controllers.autoscale_behavior import History, Settled, Verdict, longest_memory, settle
+from wherry.controllers.autoscale_counts import AutoscaleCounts, Error, direction
 from wherry.controllers.autoscale_kinds import resource_of
 from wherry.controllers.autoscale_measures import Measured, Target, Unmeasured, measure, tolerance
 from wherry.controllers.autoscale_replicas import MetricsError
 from wherry.controllers.autoscale_selected import Selected, SelectorError
+from wherry.controllers.settings import Settings
 from wherry.machinery.conditions import is_true, put
 from wherry.machinery.errors import APIError, Conflict
 from wherry.machinery.meta import Key, key_of
@@ -67,16 +69,23 @@ class _Findings:
     conditions: list[tuple[str, Verdict]] = field(default_factory=list)
     metrics: tuple[MetricStatus, ...] | None = None
     rescaled: bool = False
+    error: Error = "none"
 
     def say(self, type_: str, verdict: Verdict) -> None:
         """Set a condition."""
         self.conditions.append((type_, verdict))
 
+    @property
+    def action(self) -> str:
+        """What came of it."""
+        return direction(self.current or 0, self.desired or 0) if self.rescaled else "none"
+
 
 class Autoscalers:
     """All autoscalers of the cluster, with what each remembers."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: AutoscaleCounts) -> None:
+        self._counts = counts
         self._histories: dict[tuple[Key, str], History] = {}
         self._selected = Selected()
 
@@ -87,10 +96,15 @@ class Autoscalers:
             for known in [known for known in self._histories if known[0] == key]:
                 del self._histories[known]
             self._selected.forget(key)
+            self._counts.forget(key)
             return None
         history = self._histories.setdefault((key, hpa.metadata.uid), History())
         history.forget(ctx.view.now - longest_memory(hpa.spec))
-        findings = await _Look(ctx, hpa, history, self._selected).run()
+        began = self._counts.now()
+        findings = await _Look(ctx, hpa, history, self._selected, self._counts).run()
+        self._counts.looked(key, findings.action, findings.error, began)
+        if findings.desired is not None:
+            self._counts.wants(key, findings.desired)
         await _report(ctx, hpa, findings)
         return PERIOD
 
@@ -98,8 +112,10 @@ class Autoscalers:
 class _Look:
     """One look at one autoscaler."""
 
-    def __init__(self, ctx: Context, hpa: HorizontalPodAutoscaler, history: History, selected: Selected) -> None:
-        self._ctx, self._hpa, self._history, self._selected = ctx, hpa, history, selected
+    def __init__(
+        self, ctx: Context, hpa: HorizontalPodAutoscaler, history: History, selected: Selected, counts: AutoscaleCounts
+    ) -> None:  # fmt: skip
+        self._ctx, self._hpa, self._history, self._selected, self._counts = ctx, hpa, history, selected, counts
         self._spec: HorizontalPodAutoscalerSpec = hpa.spec
         self._least = 1 if hpa.spec.min_replicas is None else hpa.spec.min_replicas
         self._slept = is_true(hpa.status.conditions, SCALED_TO_ZERO)
@@ -111,6 +127,7 @@ class _Look:
         try:
             place, scale = await self._scale()
         except ScaleError as error:
+            found.error = "internal"
             text = f"the HPA controller was unable to get the target's current scale: {error}"
             found.say("AbleToScale", ("False", "FailedGetScale", text))
             self._warn("FailedGetScale", str(error))
@@ -153,6 +170,7 @@ class _Look:
         try:
             proposed, name = await self._proposed(scale, current, found)
         except MetricsError as error:
+            found.error = "internal" if found.error == "none" else found.error
             self._warn("FailedComputeMetricsReplicas", str(error))
             return None, ""
         why = f"{name} above target" if proposed > current else "All metrics below target" if proposed < current else ""
@@ -174,13 +192,16 @@ class _Look:
         failed: list[Unmeasured] = []
         statuses: list[MetricStatus] = []
         for metric in self._spec.metrics:
+            began = self._counts.now()
             try:
                 one = await measure(self._ctx.api, self._hpa.metadata.namespace, metric, target)
             except Unmeasured as error:
+                self._counts.measured("none", "internal", metric.type, began)
                 self._warn(error.reason, error.problem)
                 failed.append(error)
                 statuses.append(MetricStatus())
                 continue
+            self._counts.measured(direction(current, one.replicas), "none", metric.type, began)
             statuses.append(one.status)
             if best is None or best.replicas == 0 or one.replicas > best.replicas:
                 best = one
@@ -203,6 +224,7 @@ class _Look:
         try:
             matching = self._selected.select(key, selector, pods)
         except SelectorError as error:
+            found.error = "spec"
             self._warn(error.event, str(error))
             found.say("ScalingActive", ("False", error.reason, error.told))
             raise MetricsError(str(error)) from None
@@ -214,6 +236,7 @@ class _Look:
         try:
             await self._put(place, scale, wanted)
         except APIError as error:
+            found.error = "internal"
             self._warn("FailedRescale", f"New size: {wanted}; reason: {why}; error: {error}")
             text = f"the HPA controller was unable to update the target scale: {error}"
             found.say("AbleToScale", ("False", "FailedUpdateScale", text))
@@ -277,11 +300,11 @@ def _spec_changed(old: HorizontalPodAutoscaler, new: HorizontalPodAutoscaler) ->
     return old.spec != new.spec or old.metadata.uid != new.metadata.uid
 
 
-def controller(_settings: object) -> AsyncController:
+def controller(settings: Settings) -> AsyncController:
     """The controller, with a memory of its own."""
     return AsyncController(
         name="horizontalpodautoscaler",
-        reconcile=Autoscalers().reconcile,
+        reconcile=Autoscalers(settings.autoscaling).reconcile,
         primary=HORIZONTALPODAUTOSCALER,
         reads=(POD,),
         changed=_spec_changed,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from wherry.api.networking.site_certificates import Acme
 from wherry.api.registry import RESOURCES
+from wherry.controllers.autoscale_counts import AutoscaleCounts
 from wherry.machinery.resource import Resource
 
 
@@ -34,3 +35,5 @@ class Settings:
     """Seconds that never go back, for what must not be misled by a clock that is set; None: as the view's."""
     site_ca: str = ""
     """The site CA's certificate, PEM."""
+    autoscaling: AutoscaleCounts = field(default_factory=AutoscaleCounts)
+    """Where the autoscalers' controller counts what it does."""

@@ -22,10 +22,13 @@ class KeyQueue:
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self.added = 0
         """How many keys were ever queued."""
+        self.retried = 0
+        """How many of them for later."""
 
     def add(self, key: Key, after: float = 0.0) -> None:
         """Queue the key, in `after` seconds."""
         if after > 0:
+            self.retried += 1
             self._later(key, after)
         elif key in self._active:
             self._dirty.add(key)

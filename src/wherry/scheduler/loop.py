@@ -22,6 +22,7 @@ from wherry.client.interface import Client
 from wherry.machinery.meta import Key, key_of
 from wherry.machinery.resource import Resource
 from wherry.scheduler.binding import Binder
+from wherry.scheduler.counts import SchedulerCounts
 from wherry.scheduler.cycle import Placed, Random, Refused, place
 from wherry.scheduler.devices import DeviceNeeds, reserved
 from wherry.scheduler.filters.verdict import Ask
@@ -37,10 +38,15 @@ SLICE = 0.005
 class Scheduler:
     """One scheduler. `run` never returns."""
 
-    def __init__(self, client: Client, clock: Clock, random: Random) -> None:
+    def __init__(
+        self, client: Client, clock: Clock, random: Random, counts: SchedulerCounts | None = None
+    ) -> None:  # fmt: skip
+        self._counts = counts or SchedulerCounts()
         self._client, self._clock, self._random = client, clock, random
         self._events = Recorder(client, clock, NAME)
         self.world = World()
+        self._counts.pending = self.world.queue.sizes
+        self._began = 0.0
         self._binder = Binder(client, clock, self.world, self._events)
         self._wake = asyncio.Event()
         self._synced = {resource: asyncio.Event() for resource in WATCHED}
@@ -86,6 +92,7 @@ class Scheduler:
                 continue
 
     def _decide(self, pod: Pod, group: asyncio.TaskGroup) -> None:
+        self._began = self._clock.monotonic()
         snapshot = self.world.snapshot
         info = self.world.read(pod)
         total = len(snapshot.index)
@@ -102,8 +109,9 @@ class Scheduler:
         ask = Ask(info, needs, devices)
         outcome = place(snapshot, ask, self._random)
         if isinstance(outcome, Placed):
+            attempt = (self._began, self.world.queue.tries(info.uid) + 1)
             claims = self._give(info, outcome.node, devices)
-            group.create_task(self._bind(info, outcome.node, self._assume(info, outcome.node, needs), claims))
+            group.create_task(self._bind(info, outcome.node, self._assume(info, outcome.node, needs), claims, attempt))
         else:
             self._preempt(group, ask, outcome)
 
@@ -124,13 +132,22 @@ class Scheduler:
         self.world.given.update({key_of(claim): claim for claim in claims})
         return claims
 
-    async def _bind(self, info: PodInfo, node: str, assigned: dict[str, str], claims: list[ResourceClaim]) -> None:
-        if not await self._binder.bind(info, node, assigned, claims):
+    async def _bind(
+        self, info: PodInfo, node: str, assigned: dict[str, str], claims: list[ResourceClaim],
+        attempt: tuple[float, int],
+    ) -> None:  # fmt: skip
+        """Bind a pod at its so-many-th try, begun then."""
+        began, tries = attempt
+        if await self._binder.bind(info, node, assigned, claims):
+            self._counts.scheduled(self._clock.monotonic() - began, tries)
+        else:
+            self._counts.tried("error", self._clock.monotonic() - began)
             self._wake.set()
 
     def _preempt(self, group: asyncio.TaskGroup, ask: Ask, refused: Refused) -> None:
         world, info = self.world, ask.info
         found = preempt(world.snapshot, ask, refused, world.budgets(), self._random)
+        self._counts.preempting(0 if isinstance(found, NoVictims) else len(found.pods))
         if isinstance(found, NoVictims):
             self._refuse(group, info, f"{refused} preemption: {found.text}", None if found.keep else "")
             return
@@ -143,5 +160,6 @@ class Scheduler:
         """Park the pod and say why. `nominated`: the node that room is made on; None leaves that as it is."""
         if nominated == "":
             self.world.snapshot.nominated.pop(info.uid, None)
+        self._counts.tried("unschedulable", self._clock.monotonic() - self._began)
         self.world.queue.failed(info.uid, self._clock.monotonic(), minds_neighbours=info.shape.minds_neighbours)
         group.create_task(self._binder.tell_failed(info.pod, text, nominated=nominated))

@@ -108,6 +108,17 @@ class PodQueue:
                 return uid
         return None
 
+    def tries(self, uid: str) -> int:
+        """How often this pod was tried in vain."""
+        waiting = self._pods.get(uid)
+        return 0 if waiting is None else waiting.tries
+
+    def sizes(self) -> dict[str, int]:
+        """How many pods are to be tried now, how many after their back-off, and how many when something changes."""
+        waits = sum(waiting.due >= waiting.failed_at + LONGEST_WAIT for waiting in self._parked.values())
+        parked = len(self._parked)
+        return {"active": len(self._pods) - parked, "backoff": parked - waits, "unschedulable": waits}
+
     def wait(self, now: float) -> float | None:
         """Seconds until `next` may have something without anything changing; None if never."""
         if self._active:

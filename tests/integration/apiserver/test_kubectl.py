@@ -89,6 +89,7 @@ async def test_explain_and_api_resources(http: Http) -> None:
     explained = await kubectl("explain", "deployment.spec.template.spec.containers")
     assert "FIELDS:" in explained.out
     assert "image\t<string>" in explained.out
+    assert "ENUM:" in (await kubectl("explain", "pod.spec.restartPolicy")).out
     everything = await kubectl("api-resources", "--verbs=list", "-o", "name")
     assert {"pods", "deployments.apps", "roles.rbac.authorization.k8s.io"} <= set(everything.out.split())
     assert "v1" in (await kubectl("api-versions")).out.split()

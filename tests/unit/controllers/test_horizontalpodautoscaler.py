@@ -22,8 +22,10 @@ from wherry.api.types.autoscaling_v2 import (
     ResourceMetricSource,
 )
 from wherry.api.types.core import Pod
+from wherry.controllers.autoscale_counts import AutoscaleCounts
 from wherry.controllers.horizontalpodautoscaler import Autoscalers
 from wherry.machinery.meta import Key, Object, ObjectMeta
+from wherry.machinery.metrics import render
 from wherry.machinery.time import time_at
 from wherry.reconcile.context import Context, Tracked
 
@@ -43,7 +45,8 @@ class World:
         self.replicas, self.use = replicas, use
         self.request = "1000m"
         self.told: list[tuple[str, str]] = []
-        self.scalers = Autoscalers()
+        self.counts = AutoscaleCounts(lambda: self.view.now)
+        self.scalers = Autoscalers(self.counts)
         target = CrossVersionObjectReference(api_version="apps/v1", kind="Deployment", name="web")
         wanted: dict[str, Any] = {"max_replicas": 10, "min_replicas": 1, "metrics": (CPU,), **spec}
         self.hpa = HorizontalPodAutoscaler(
@@ -200,3 +203,23 @@ async def test_one_metric_missing_only_ever_adds() -> None:
     await up.look()
     await down.look()
     assert (up.replicas, down.replicas) == (4, 4)
+
+
+async def test_what_it_did_is_counted_under_upstreams_names() -> None:
+    world = World(replicas=2, use=900)
+    await world.look()
+    world.use = None
+    await world.look()
+    prefix = "horizontal_pod_autoscaler_controller_"
+    lines = render(world.counts.families()).splitlines()
+    assert f'{prefix}reconciliations_total{{action="scale_up",error="none"}} 1' in lines
+    assert f'{prefix}reconciliations_total{{action="none",error="internal"}} 1' in lines
+    assert f'{prefix}reconciliation_duration_seconds_count{{action="scale_up",error="none"}} 1' in lines
+    kinds = 'error="none",metric_type="Resource"'
+    assert f'{prefix}metric_computation_total{{action="scale_up",{kinds}}} 1' in lines
+    assert f'{prefix}metric_computation_total{{action="none",error="internal",metric_type="Resource"}} 1' in lines
+    assert f'{prefix}metric_computation_duration_seconds_count{{action="scale_up",{kinds}}} 1' in lines
+    assert f'{prefix}desired_replicas{{namespace="d",hpa_name="web"}} 4' in lines
+    assert f"{prefix}num_horizontal_pod_autoscalers 1" in lines
+    world.counts.forget(KEY)
+    assert f"{prefix}num_horizontal_pod_autoscalers 0" in render(world.counts.families()).splitlines()

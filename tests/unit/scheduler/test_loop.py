@@ -26,7 +26,9 @@ from wherry.api.types.storage import StorageClass
 from wherry.machinery.codec import from_dict
 from wherry.machinery.errors import Conflict
 from wherry.machinery.meta import Key, Object, T
+from wherry.machinery.metrics import render
 from wherry.machinery.resource import Resource
+from wherry.scheduler.counts import SchedulerCounts
 from wherry.scheduler.loop import Scheduler
 
 P = Key("default", "p")
@@ -77,11 +79,13 @@ class Api(Cluster):
 
 
 @asynccontextmanager
-async def running(*nodes: str, lag: float = 0.0) -> AsyncIterator[tuple[Api, Scheduler]]:
+async def running(
+    *nodes: str, lag: float = 0.0, counts: SchedulerCounts | None = None
+) -> AsyncIterator[tuple[Api, Scheduler]]:
     api = Api(LoopClock(), lag)
     for name in nodes:
         await api.create(NODE, node(name, cpu="1"))
-    scheduler = Scheduler(api, api.clock, random.Random(1))
+    scheduler = Scheduler(api, api.clock, random.Random(1), counts)
     task = asyncio.create_task(scheduler.run())
     await asyncio.sleep(lag + 1)
     yield api, scheduler
@@ -254,3 +258,21 @@ async def test_heartbeats_of_nodes_wake_nobody() -> None:
         await api.set(NODE, replace(beat, metadata=replace(beat.metadata, annotations={"beat": "1"})))
         await asyncio.sleep(1)
         assert scheduler.world.queue.wait(api.clock.monotonic()) == pytest.approx(due - 1)
+
+
+async def test_attempts_and_what_waits_are_counted() -> None:
+    counts = SchedulerCounts()
+    async with running("a", counts=counts) as (api, _):
+        await api.create(POD, pod("p", cpu="1"))
+        await asyncio.sleep(10)
+        await api.create(POD, pod("q", cpu="1"))
+        await asyncio.sleep(20)
+        lines = render(counts.families()).splitlines()
+        scheduled = 'result="scheduled",profile="default-scheduler"'
+        assert f"scheduler_schedule_attempts_total{{{scheduled}}} 1" in lines
+        assert f"scheduler_scheduling_attempt_duration_seconds_count{{{scheduled}}} 1" in lines
+        assert 'scheduler_schedule_attempts_total{result="unschedulable",profile="default-scheduler"} 1' in lines
+        assert 'scheduler_pod_scheduling_attempts_bucket{le="1"} 1' in lines
+        assert "scheduler_preemption_attempts_total 1" in lines
+        assert 'scheduler_pending_pods{queue="unschedulable"} 1' in lines
+        assert 'scheduler_pending_pods{queue="active"} 0' in lines

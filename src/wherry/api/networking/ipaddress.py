@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 from wherry.api.checks import Errors, fixed, ip, named, required_name
+from wherry.api.columns import AGE
 from wherry.api.declare import declare
 from wherry.api.types.networking import IPAddress
 from wherry.machinery.names import dns_subdomain, path_segment
@@ -25,7 +26,7 @@ FAMILY = "ipaddress.kubernetes.io/ip-family"
 ALLOCATOR = "ipallocator.k8s.io"
 """Who manages the addresses of Services."""
 
-COLUMNS: tuple[Column[IPAddress], ...] = (Column("ParentRef", _parent),)
+COLUMNS: tuple[Column[IPAddress], ...] = (Column("ParentRef", _parent), AGE)
 
 
 def validate(new: IPAddress, old: IPAddress | None) -> Errors:

@@ -17,7 +17,7 @@ from wherry.apiserver import strategy
 from wherry.apiserver.api import Api
 from wherry.apiserver.context import Context, conflict
 from wherry.machinery.errors import Conflict, NotFound
-from wherry.machinery.meta import DeleteOptions, T
+from wherry.machinery.meta import DeleteOptions, Preconditions, T
 from wherry.machinery.time import seconds, time_at
 from wherry.machinery.validation import invalid, not_supported, refuse
 from wherry.store.entry import Entry
@@ -27,6 +27,10 @@ ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
 _POLICIES = ("Background", "Foreground", "Orphan")
 _ATTEMPTS = 100
+_SAID_AS_UPDATES = {
+    "namespaces": "Precondition failed", "customresourcedefinitions": "precondition failed",
+}  # fmt: skip
+"""Plurals of the kinds whose deletion begins with a write of their own -> how that says that a precondition fails."""
 
 
 class Deleted(NamedTuple):
@@ -77,6 +81,8 @@ def _check_preconditions(ctx: Context[T], entry: Entry[T], options: DeleteOption
     wanted = options.preconditions
     if wanted is None:
         return
+    if ctx.resource.plural in _SAID_AS_UPDATES and ctx.resource.custom is None:
+        _check_as_update(ctx, entry, wanted)
     if wanted.uid is not None and wanted.uid != entry.obj.metadata.uid:
         raise _failed(
             ctx, f"the UID in the precondition ({wanted.uid}) does not match the UID in record "
@@ -87,6 +93,17 @@ def _check_preconditions(ctx: Context[T], entry: Entry[T], options: DeleteOption
             ctx, f"the ResourceVersion in the precondition ({wanted.resource_version}) does not match the "
             f"ResourceVersion in record ({entry.revision}). The object might have been modified",
         )  # fmt: skip
+
+
+def _check_as_update(ctx: Context[T], entry: Entry[T], wanted: Preconditions) -> None:
+    """The same in other words, for kinds whose deletion begins with a write of their own."""
+    failed = _SAID_AS_UPDATES[ctx.resource.plural]
+    if wanted.uid is not None and wanted.uid != entry.obj.metadata.uid:
+        why = f"UID in precondition: {wanted.uid}, UID in object meta: {entry.obj.metadata.uid}"
+        raise conflict(ctx.resource, ctx.name, f"{failed}: {why}")
+    if wanted.resource_version is not None and wanted.resource_version != str(entry.revision):
+        why = f"ResourceVersion in precondition: {wanted.resource_version}, "
+        raise conflict(ctx.resource, ctx.name, f"{failed}: {why}ResourceVersion in object meta: {entry.revision}")
 
 
 def _failed(ctx: Context[T], why: str) -> Conflict:

@@ -123,7 +123,7 @@ async def put(api: Api, ctx: Context[T], obj: T, *, isolate: Isolate[T] | None =
     obj = ctx.owned_once(obj)
     resource = ctx.resource
     found = api.find(resource, ctx.namespace, ctx.name) is not None
-    if (found or resource.custom is not None) and not obj.metadata.resource_version and strategy.conditional(resource):
+    if found and not obj.metadata.resource_version and strategy.conditional(resource):
         raise refuse(resource.group, resource.plural, ctx.name, [
             FieldError("metadata.resourceVersion", "FieldValueInvalid", _NO_REVISION)
         ])  # fmt: skip
