@@ -17,7 +17,7 @@ from wherry.apiserver import strategy
 from wherry.apiserver.api import Api
 from wherry.apiserver.context import Context, conflict
 from wherry.machinery.errors import Conflict, NotFound
-from wherry.machinery.meta import DeleteOptions, Preconditions, T
+from wherry.machinery.meta import DeleteOptions, T
 from wherry.machinery.time import seconds, time_at
 from wherry.machinery.validation import invalid, not_supported, refuse
 from wherry.store.entry import Entry
@@ -81,36 +81,23 @@ def _check_preconditions(ctx: Context[T], entry: Entry[T], options: DeleteOption
     wanted = options.preconditions
     if wanted is None:
         return
-    if ctx.resource.plural in _SAID_AS_UPDATES and ctx.resource.custom is None:
-        _check_as_update(ctx, entry, wanted)
     if wanted.uid is not None and wanted.uid != entry.obj.metadata.uid:
-        raise _failed(
-            ctx, f"the UID in the precondition ({wanted.uid}) does not match the UID in record "
-            f"({entry.obj.metadata.uid}). The object might have been deleted and then recreated",
-        )  # fmt: skip
+        raise _failed(ctx, "UID", (wanted.uid, entry.obj.metadata.uid), "deleted and then recreated")
     if wanted.resource_version is not None and wanted.resource_version != str(entry.revision):
-        raise _failed(
-            ctx, f"the ResourceVersion in the precondition ({wanted.resource_version}) does not match the "
-            f"ResourceVersion in record ({entry.revision}). The object might have been modified",
-        )  # fmt: skip
+        raise _failed(ctx, "ResourceVersion", (wanted.resource_version, str(entry.revision)), "modified")
 
 
-def _check_as_update(ctx: Context[T], entry: Entry[T], wanted: Preconditions) -> None:
-    """The same in other words, for kinds whose deletion begins with a write of their own."""
-    failed = _SAID_AS_UPDATES[ctx.resource.plural]
-    if wanted.uid is not None and wanted.uid != entry.obj.metadata.uid:
-        why = f"UID in precondition: {wanted.uid}, UID in object meta: {entry.obj.metadata.uid}"
-        raise conflict(ctx.resource, ctx.name, f"{failed}: {why}")
-    if wanted.resource_version is not None and wanted.resource_version != str(entry.revision):
-        why = f"ResourceVersion in precondition: {wanted.resource_version}, "
-        raise conflict(ctx.resource, ctx.name, f"{failed}: {why}ResourceVersion in object meta: {entry.revision}")
-
-
-def _failed(ctx: Context[T], why: str) -> Conflict:
+def _failed(ctx: Context[T], what: str, values: tuple[str, str], fate: str) -> Conflict:
     """409: the object is not the one that was meant. It is named by its kind, as upstream does here alone."""
+    wanted, found = values
+    begun = _SAID_AS_UPDATES.get(ctx.resource.plural) if ctx.resource.custom is None else None
+    if begun is not None:
+        why = f"{begun}: {what} in precondition: {wanted}, {what} in object meta: {found}"
+        return conflict(ctx.resource, ctx.name, why)
     kind = ctx.resource.kind + (f".{ctx.resource.group}" if ctx.resource.group else "")
     details = {**ctx.details, "kind": ctx.resource.kind}
-    return Conflict(f'Operation cannot be fulfilled on {kind} "{ctx.name}": {why}', details=details)
+    why = f"the {what} in the precondition ({wanted}) does not match the {what} in record ({found}). The object might "
+    return Conflict(f'Operation cannot be fulfilled on {kind} "{ctx.name}": {why}have been {fate}', details=details)
 
 
 def mark(ctx: Context[T], obj: T, options: DeleteOptions, now: float) -> T | None:
