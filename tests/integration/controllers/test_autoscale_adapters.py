@@ -23,6 +23,7 @@ from wherry.apiserver.authn.user import known, service_account_user
 from wherry.client.interface import Client
 from wherry.controllers import deployment, horizontalpodautoscaler, replicaset
 from wherry.controllers.accounts import account_of
+from wherry.controllers.settings import Settings
 from wherry.reconcile.runner import run_controllers
 
 pytestmark = pytest.mark.looptime(False)
@@ -143,7 +144,7 @@ class Shop:
 async def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
     """Looks come often, so that a test takes seconds."""
     monkeypatch.setattr(horizontalpodautoscaler, "PERIOD", 0.1)
-    made = (deployment.CONTROLLER, replicaset.CONTROLLER, horizontalpodautoscaler.controller(None))
+    made = (deployment.CONTROLLER, replicaset.CONTROLLER, horizontalpodautoscaler.controller(Settings()))
     async with running_apiserver(tmp_path) as running:
         connector = aiohttp.TCPConnector(ssl=running.tls())
         async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as group:
