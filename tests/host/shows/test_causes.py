@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.manifests import Json, deployment, pod
+from tests.support.manifests import Json, pod
 from tests.support.rest import Follower, Rest
 from wherry.testing.cluster import Cluster
 
@@ -83,31 +83,6 @@ def test_causes(
     assert [words for words in described if words not in shown] == [], shown
     status = cluster.wherry("status", check=False)
     assert [words for words in told if words not in " ".join(status.split())] == [], status
-
-
-def test_an_autoscaler_of_pods_without_requests(cluster: Cluster, namespace: str, rest: Rest) -> None:
-    """It says why, in status and Events, and the pods stay."""
-    item = deployment("web")
-    scaler = f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers"
-    why = "missing request for cpu in container"
-    with Follower(rest, scaler) as scalers:
-        cluster.kubectl("create", "-n", namespace, "-f", "-", stdin=json.dumps(item))
-        cluster.kubectl("rollout", "status", "-n", namespace, "deployment/web", "--timeout=60s")
-        cluster.kubectl("autoscale", "-n", namespace, "deployment/web", "--max=3", "--cpu=50%")
-
-        def seen(objects: dict[str, Json]) -> bool:
-            status = objects.get(f"{namespace}/web", {}).get("status", {})
-            return any(
-                one["type"] == "ScalingActive" and one["status"] == "False" and why in one["message"]
-                for one in status.get("conditions", ())
-            )
-
-        scalers.wait(seen, 60, "the cause in the status")
-    shown = cluster.kubectl("describe", "-n", namespace, "hpa/web")
-    assert "FailedGetResourceMetric" in shown
-    assert "Warning" in shown
-    ready = cluster.kubectl("get", "-n", namespace, "deployment/web", "-o", "jsonpath={.status.readyReplicas}")
-    assert ready == str(item["spec"].get("replicas", 1))
 
 
 def told_last(event: Json, item: Json) -> bool:
