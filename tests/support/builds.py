@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -38,15 +39,15 @@ ADDED_FIELD: Sequence[Change] = (
 """Containers have a field more, which is always given a default."""
 
 
-def build(folder: Path, version: str, changes: Sequence[Change] = ()) -> Path:
-    """The interpreter of an environment with wherry of this version."""
+def build(folder: Path, version: str, changes: Sequence[Change] = (), root: Path = ROOT) -> Path:
+    """The interpreter of an environment with wherry of this version, from the tree at `root`."""
     source = folder / f"source-{version}"
     for name in COPIED:
         (source / name).parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        if (root / name).is_dir():
+            shutil.copytree(root / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy(ROOT / name, source / name)
+            shutil.copy(root / name, source / name)
     settings = source / "pyproject.toml"
     text, count = re.subn(r'(?m)^version = ".*"$', f'version = "{version}"', settings.read_text())
     assert count == 1, "pyproject.toml names its version once"
@@ -65,6 +66,18 @@ def build(folder: Path, version: str, changes: Sequence[Change] = ()) -> Path:
     ).stdout
     assert said.split()[:2] == ["wherry", version], said
     return python
+
+
+def earlier(folder: Path, revision: str) -> Path:
+    """The tree of this repository as it was at a revision. Raises AssertionError when its history lacks that."""
+    packed = folder / "earlier.tar"
+    argv = ["git", "-C", str(ROOT), "archive", "--output", str(packed), revision, "--", *COPIED]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"no tree of {revision}: {done.stderr}; fetch the whole history"
+    tree = folder / "earlier"
+    with tarfile.open(packed) as archive:
+        archive.extractall(tree, filter="data")
+    return tree
 
 
 def altered(python: Path, folder: Path, changes: Sequence[Change]) -> Path:
