@@ -64,8 +64,9 @@ async def until(http: Http, path: str, good: Callable[[dict[str, Any]], bool]) -
     with suppress(TimeoutError):
         async with asyncio.timeout(20):
             while True:
-                last = (await http("GET", path)).body
-                if last.get("kind") != "Status" and good(last):
+                answer = await http("GET", path)
+                last = answer.body
+                if answer.code == 200 and good(last):
                     return last
                 await asyncio.sleep(0.02)
     raise AssertionError(last)
