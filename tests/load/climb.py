@@ -3,7 +3,8 @@
     rate R, quiet -> 10 R -> use goes over the target -> more replicas asked for -> a new pod Ready -> R -> fewer again
 
 Use is measured beside the autoscaler's own way: from the kernel's counters, once a second. The threshold is the first
-moment at which they say that the pods use more than the target and its tolerance.
+moment at which they say that the pods use more than the target and its tolerance; at the low rate one request alone can
+do that for a second, so the promise is judged from the moment the load rises, which is never later.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tests.support.rest import Follower, Rest
 from wherry.host import consumption
 
 REACTION = 10.0
-"""Seconds from the threshold to more replicas: the promise."""
+"""Seconds from the rise of the load to more replicas: the promise gives as many from the threshold."""
 SETTLE = 60.0
 TRIES = 20
 Json = dict[str, Any]
@@ -163,7 +164,7 @@ def climb(scaled: Scaled, site: Site, rate: float, *, quiet: float, high: float)
     sys.stdout.write(report(told, rate, rate * scaled.times))
     failures = visitors.failures
     assert not failures, f"{len(failures)} of {len(visitors.visits)} failed: {failures[:5]}"
-    assert told.asked - told.over <= REACTION, told
+    assert told.asked <= REACTION, told
     return told
 
 

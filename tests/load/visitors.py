@@ -80,14 +80,15 @@ class _Secure(http.client.HTTPSConnection):
 
 
 class Visitors:
-    """Load while in the block, `rate` requests a second, which may be changed at any time; then `visits` tell."""
+    """Load while in the block, `rate` requests a second; another counts at once. Then `visits` tell."""
 
     def __init__(self, site: Site, rate: float) -> None:
-        self.site, self.rate = site, rate
+        self.site, self._rate = site, rate
         self.visits: list[Visit] = []
         self._context = ssl.create_default_context(cadata=site.authority)
         self._kept: queue.LifoQueue[_Secure] = queue.LifoQueue()
         self._stop = threading.Event()
+        self._moved = threading.Event()
         self._clock = threading.Thread(target=self._send, daemon=True)
         self._crowd = ThreadPoolExecutor(CROWD, "visitor")
 
@@ -99,10 +100,21 @@ class Visitors:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
+        self._moved.set()
         self._clock.join()
         self._crowd.shutdown(wait=True)
         while not self._kept.empty():
             self._kept.get_nowait().close()
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        self._rate = rate
+        self._moved.set()
 
     @property
     def failures(self) -> list[Visit]:
@@ -116,10 +128,14 @@ class Visitors:
     def _send(self) -> None:
         turns = itertools.cycle([(page, kept) for page in self.site.pages for kept in (False, True)])
         due = time.monotonic()
-        while not self._stop.wait(max(0.0, due - time.monotonic())):
+        while not self._stop.is_set():
+            if self._moved.wait(max(0.0, due - time.monotonic())):
+                self._moved.clear()  # the next one comes as if the rate had always been this
+                due = min(due, time.monotonic() + 1 / self._rate)
+                continue
             page, kept = next(turns)
             self._crowd.submit(self._come, page, kept, due)
-            due += 1 / self.rate
+            due += 1 / self._rate
 
     def _come(self, page: Page, kept: bool, due: float) -> None:
         self.visits.append(self._visit(page, kept, due))
