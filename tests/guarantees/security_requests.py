@@ -158,7 +158,7 @@ ROWS = (
         "CVE-2019-1002100)",
         (
             Proof(
-                f"{API}/test_bombs.py::test_a_bomb_is_refused_soon_and_takes_little[billion laughs]",
+                f"{API}/test_bombs.py::test_a_bomb_is_refused_soon_and_takes_little[million laughs]",
                 (
                     fault(
                         "aliases may expand to fifty times as much",
@@ -196,8 +196,8 @@ ROWS = (
                     fault(
                         "a patch may have any number of operations",
                         "machinery/patch/json.py",
-                        "if len(operations) > MAX_OPERATIONS:",
-                        "if len(operations) < 0:",
+                        "if len(patch) > MAX_OPERATIONS:",
+                        "if len(patch) < 0:",
                     ),
                 ),
             ),

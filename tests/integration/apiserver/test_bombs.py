@@ -24,6 +24,8 @@ YAML, JSON = "application/yaml", "application/json"
 PATCH, MERGE = "application/json-patch+json", "application/merge-patch+json"
 STRATEGIC, APPLY = "application/strategic-merge-patch+json", "application/apply-patch+yaml"
 SECONDS = 1.0
+"""On two quiet cores, where `work` takes WORK."""
+WORK = 0.07
 GROWTH = 50 * 1024 * 1024
 
 
@@ -60,6 +62,7 @@ def growing(times: int) -> bytes:
 def bodies() -> Iterator[tuple[str, str, str, bytes]]:
     """(name, method, media type, body)."""
     yield "billion laughs", "POST", YAML, laughs(9)
+    yield "million laughs", "POST", YAML, laughs(7)
     yield "quadrillion laughs", "POST", YAML, laughs(15)
     yield "wide laughs", "POST", YAML, laughs(4, 200)
     yield "merged laughs", "POST", YAML, merges(20)
@@ -80,7 +83,12 @@ def bodies() -> Iterator[tuple[str, str, str, bytes]]:
     yield "the same key", "POST", JSON, b'{"metadata":{"name":"a"},"data":{' + b",".join([b'"k":"v"'] * 300_000) + b"}}"
     yield "doubling", "PATCH", PATCH, doubling(1000)
     yield "growing", "PATCH", PATCH, growing(9_990)
-    yield "many operations", "PATCH", PATCH, b"[" + b",".join([b'{"op":"test","path":"","value":1}'] * 80_000) + b"]"
+    yield (
+        "many operations",
+        "PATCH",
+        PATCH,
+        b"[" + b",".join([b'{"op":"test","path":"/data/k","value":"v"}'] * 70_000) + b"]",
+    )
     yield "deep pointer", "PATCH", PATCH, json.dumps([{"op": "add", "path": "/a" * 1_000_000, "value": 1}]).encode()
     yield "deep merge", "PATCH", MERGE, b'{"data":' * 400_000
     yield "deep strategic", "PATCH", STRATEGIC, b'{"metadata":' + b'{"$patch":' * 200_000
@@ -98,6 +106,14 @@ def size(word: str) -> int:
     return int(found[1]) * 1024
 
 
+def work() -> float:
+    """Processor time that always the same work takes here and now: twice as much where a core is shared."""
+    began = time.process_time()
+    for _ in range(8):
+        json.loads(json.dumps([{"a": n, "b": [str(n)]} for n in range(5000)]))
+    return time.process_time() - began
+
+
 @pytest.mark.parametrize(("method", "media", "body"), [pytest.param(*rest, id=name) for name, *rest in bodies()])
 async def test_a_bomb_is_refused_soon_and_takes_little(http: Http, method: str, media: str, body: bytes) -> None:
     made = await http("POST", MAPS, {"metadata": {"name": "a"}, "data": {"k": "v"}})
@@ -105,15 +121,17 @@ async def test_a_bomb_is_refused_soon_and_takes_little(http: Http, method: str, 
     path = f"{MAPS}?fieldValidation=Strict" if method in ("POST", "GZIP") else f"{MAPS}/a?fieldManager=x"
     verb = {"APPLY": "PATCH", "GZIP": "POST"}.get(method, method)
     more = {"Content_Encoding": "gzip"} if method == "GZIP" else {}
+    pace = work()
     before = size("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins anew
     began, used = time.monotonic(), time.process_time()
     answer = await http(verb, path, body, media, **more)
     took = min(time.monotonic() - began, time.process_time() - used)
     grown = size("VmHWM") - before
+    pace = max(pace, work())
     assert 400 <= answer.code < 500, answer.body
     assert answer.body["kind"] == "Status"
-    assert took < SECONDS
+    assert took < SECONDS * max(1.0, pace / WORK)
     assert grown < GROWTH
     assert (await http("GET", f"{MAPS}/a")).body["metadata"]["resourceVersion"] == made.body["metadata"][
         "resourceVersion"

@@ -22,7 +22,7 @@ from wherry.machinery import codec
 from wherry.machinery.errors import BadRequest, UnsupportedMediaType
 from wherry.machinery.meta import T
 from wherry.machinery.patch.apply import apply
-from wherry.machinery.patch.json import json_patch
+from wherry.machinery.patch.json import json_patch, operations_of
 from wherry.machinery.patch.merge import merge_patch
 from wherry.machinery.patch.parents import with_parents
 from wherry.machinery.patch.strategic import strategic_merge
@@ -68,6 +68,8 @@ async def patch(api: Api, ctx: Context[T], asked: PatchRequest, isolate: Isolate
         problem = forbidden("force", "may not be specified for non-apply patch")
         raise refuse("meta.k8s.io", "PatchOptions", "", [problem])
     document = _read(asked.body)
+    if kind == JSON_PATCH:
+        operations_of(document)  # before anybody looks at each of them
     _check_twice(ctx, asked)
     step = _step(kind, document, ctx)
 

@@ -34,19 +34,22 @@ _NEEDS: Final = {
 }
 
 
-def json_patch(document: Any, operations: object) -> Any:
-    """The document with the operations applied in order. Raises BadRequest, TooLarge or Invalid."""
-    if not isinstance(operations, list):
-        raise BadRequest(
-            f"error decoding patch: json: cannot unmarshal {_word(operations)} into Go value of type []{_GO}"
-        )
-    if len(operations) > MAX_OPERATIONS:
+def operations_of(patch: object) -> list[Any]:
+    """The operations of a patch, as many as there may be, unread. Raises BadRequest or TooLarge."""
+    if not isinstance(patch, list):
+        raise BadRequest(f"error decoding patch: json: cannot unmarshal {_word(patch)} into Go value of type []{_GO}")
+    if len(patch) > MAX_OPERATIONS:
         raise TooLarge(
             f"Request entity too large: The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, "
-            f"got {len(operations)}"
+            f"got {len(patch)}"
         )
+    return patch
+
+
+def json_patch(document: Any, operations: object) -> Any:
+    """The document with the operations applied in order. Raises BadRequest, TooLarge or Invalid."""
     patching = _Patching(document)
-    for operation in operations:
+    for operation in operations_of(operations):
         patching.apply(_checked(operation))
     return patching.document
 
