@@ -7,7 +7,6 @@ API, and asks the API server by SubjectAccessReview who may read, as adapters th
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 from aiohttp import web
 
+from tests.support.behind_proxy import behind_proxy
 from wherry.machinery import selectors
 
 CUSTOM, EXTERNAL = "custom.metrics.k8s.io", "external.metrics.k8s.io"
@@ -124,18 +124,6 @@ def _json(body: object, status: int = 200) -> web.Response:
 @asynccontextmanager
 async def adapter(certificate: Path, key: Path, proxies: Path, ask: Ask) -> AsyncIterator[Adapter]:
     """Serve on a free port of localhost; clients must have a certificate of `proxies`."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    context.load_verify_locations(proxies)
-    context.verify_mode = ssl.CERT_REQUIRED
     made = Adapter(ask)
-    runner = web.ServerRunner(web.Server(made.handle, handler_cancellation=True), shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    assert runner.addresses
-    made.port = runner.addresses[0][1]
-    try:
+    async with behind_proxy(made.handle, certificate, key, proxies) as made.port:
         yield made
-    finally:
-        await runner.cleanup()

@@ -6,7 +6,6 @@ It serves wardle.example.com/v1alpha1 `flunders` from memory, with watches, and 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,8 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+
+from tests.support.behind_proxy import behind_proxy
 
 GROUP, VERSION = "wardle.example.com", "v1alpha1"
 ROOT = f"/apis/{GROUP}/{VERSION}"
@@ -145,18 +146,6 @@ def _json(body: object, status: int = 200) -> web.Response:
 @asynccontextmanager
 async def extension(certificate: Path, key: Path, proxies: Path) -> AsyncIterator[Extension]:
     """Serve on a free port of localhost; clients must have a certificate of `proxies`."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    context.load_verify_locations(proxies)
-    context.verify_mode = ssl.CERT_REQUIRED
     server = Extension()
-    runner = web.ServerRunner(web.Server(server.handle, handler_cancellation=True), shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    assert runner.addresses
-    server.port = runner.addresses[0][1]
-    try:
+    async with behind_proxy(server.handle, certificate, key, proxies) as server.port:
         yield server
-    finally:
-        await runner.cleanup()

@@ -26,6 +26,7 @@ from yarl import URL
 from wherry.aio.backoff import Backoff
 from wherry.aio.clock import Clock
 from wherry.client.interface import ALL, Event, Listing, Select
+from wherry.client.said import Said
 from wherry.machinery.codec import decode, encode
 from wherry.machinery.errors import APIError, Gone, ServiceUnavailable, Unauthorized, from_status
 from wherry.machinery.meta import Key, ListMeta, Object, T, key_of
@@ -42,8 +43,6 @@ STEADY = 1.0
 """A watch that held for so long (seconds) was no failure."""
 PATIENCE, STRANGER = 1.0, 5.0
 """Seconds between tries of a watch that fails, at most: usually, and where the API does not know us."""
-REPEAT = 60.0
-"""Seconds after which the log says the same again."""
 
 JSONPatch = list[Any]
 _PATCHES = {
@@ -216,7 +215,7 @@ class HTTPClient:
         known: dict[Key, T] = {}
         revision = since
         backoff = Backoff(self._clock, first=0.05, cap=PATIENCE)
-        said = _Said(self._clock)
+        said = Said(self._clock)
         while True:
             began = self._clock.monotonic()
             try:
@@ -368,23 +367,6 @@ def _note(known: dict[Key, T], event: Event[T]) -> None:
         known.pop(key_of(event.obj), None)
     else:
         known[key_of(event.obj)] = event.obj
-
-
-@dataclass(slots=True)
-class _Said:
-    """What was last said of something that fails again and again."""
-
-    clock: Clock
-    text: str = ""
-    at: float = float("-inf")
-
-    def is_news(self, text: str) -> bool:
-        """Whether it is another text, or a while since."""
-        now = self.clock.monotonic()
-        if text == self.text and now - self.at < REPEAT:
-            return False
-        self.text, self.at = text, now
-        return True
 
 
 def _news(resource: Resource[T], known: dict[Key, T], listing: Listing[T]) -> list[Event[T]]:
