@@ -73,7 +73,8 @@ def rollout(kind: str, name: str) -> str:
     except DemoError as error:
         pods = run(WHERRY, "kubectl", "-n", NAMESPACE, "get", "pods", "-o", "wide")
         events = run(WHERRY, "kubectl", "-n", NAMESPACE, "get", "events")
-        raise DemoError(f"{error}\n{pods}\n{events}") from None
+        causes = subprocess.run([WHERRY, "status"], capture_output=True, text=True, check=False).stdout
+        raise DemoError(f"{error}\n{pods}\n{events}\n{causes}") from None
     return "ready"
 
 

@@ -14,7 +14,14 @@ from wherry.app.up import last_words, stranger, units
 from wherry.app.upgrade import journal
 
 LOW = 1 << 30
-TROUBLE = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
+TROUBLE = {
+    "MemoryPressure": "end what uses its memory, or give pods limits",
+    "DiskPressure": "free some space: a tenth of its disk, and 15 % of that with the images, must stay free; five "
+    "minutes later it takes pods again",
+    "PIDPressure": "end some of its processes",
+    "NetworkUnavailable": "see `wherry logs agent`",
+}
+"""What may be wrong with a node -> the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,7 @@ def status(config: Config, clock: Clock) -> Status:
     rest = Rest(config)
     try:
         rest.text("/readyz")
-        nodes = tuple(_node(config, item) for item in rest.items("/api/v1/nodes"))
+        nodes = tuple(node_state(config, item) for item in rest.items("/api/v1/nodes"))
         known = {node.name for node in nodes}
         absent = tuple(
             NodeState(m.name, "", "has not registered; see `wherry logs agent`")
@@ -127,13 +134,14 @@ def process_states(config: Config) -> tuple[ProcessState, ...]:
     return tuple(found)
 
 
-def _node(config: Config, item: dict[str, Any]) -> NodeState:
+def node_state(config: Config, item: dict[str, Any]) -> NodeState:
+    """One node, as the API tells of it."""
     name = item["metadata"]["name"]
     state = item.get("status", {})
     conditions = {c["type"]: c for c in state.get("conditions", ())}
     causes = [
-        f"{kind}: {conditions[kind].get('message') or conditions[kind].get('reason')}"
-        for kind in TROUBLE
+        f"{kind}: {conditions[kind].get('message') or conditions[kind].get('reason')}; {remedy}"
+        for kind, remedy in TROUBLE.items()
         if conditions.get(kind, {}).get("status") == "True"
     ]
     ready = conditions.get("Ready", {})

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from wherry.app.status import pod_state
+from wherry.app.config import Config
+from wherry.app.status import node_state, pod_state
 
 
 def pod(**status: Any) -> dict[str, Any]:
@@ -78,3 +79,14 @@ def test_a_pod_on_its_way_out_is_no_trouble() -> None:
     leaving = pod(phase="Pending", conditions=[UNSCHEDULABLE])
     leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     assert pod_state(leaving).cause == ""
+
+
+def test_a_node_without_space_tells_the_remedy() -> None:
+    conditions = [
+        {"type": "Ready", "status": "True"},
+        {"type": "MemoryPressure", "status": "False", "message": "kubelet has sufficient memory available"},
+        {"type": "DiskPressure", "status": "True", "message": "kubelet has disk pressure"},
+    ]
+    cause = node_state(Config(), {"metadata": {"name": "elsewhere"}, "status": {"conditions": conditions}}).cause
+    assert cause.startswith("DiskPressure: kubelet has disk pressure; free some space")
+    assert "Memory" not in cause
