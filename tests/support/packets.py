@@ -10,8 +10,14 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
+from wherry.network.rules.standing import Standing
+
+_HOOKS = ("forward_egress", "forward_ingress", "input")
 _BLOCK = re.compile(r"table ip \w+ \{ chain (\w+) \{\n(.*?)\n\}\n\}\n", re.DOTALL)
-_FRAME = re.compile(r"(add table ip \w+\ndelete table ip \w+\n)(table ip \w+ \{\n.*?\n\}\n)?", re.DOTALL)
+_REMOVE = re.compile(r"add table ip \w+\ndelete table ip \w+\n")
+_FRAME = re.compile(r"table ip \w+ \{\n.*?\n\}\n", re.DOTALL)
+_FLUSH_TABLE = re.compile(r"flush table ip \w+\n")
+_FLUSH_SET = re.compile(r"flush (map|set) ip \w+ (\w+)\n")
 _SET = re.compile(r"add set ip \w+ (\w+) \{ type [\w. ]+; \}\n")
 _DELETE_SET = re.compile(r"delete set ip \w+ (\w+)\n")
 _ELEMENTS = re.compile(r"(add|delete) element ip \w+ (\w+) \{ (.*?) \}\n")
@@ -42,8 +48,9 @@ class Table:
         at = 0
         while at < len(text):
             for pattern, do in (
-                (_FRAME, self._frame), (_BLOCK, self._chain), (_SET, self._set), (_DELETE_SET, self._delete_set),
-                (_ELEMENTS, self._elements), (_DROP_CHAIN, self._drop_chain),
+                (_REMOVE, self._remove), (_FRAME, self._frame), (_BLOCK, self._chain), (_SET, self._set),
+                (_DELETE_SET, self._delete_set), (_ELEMENTS, self._elements), (_DROP_CHAIN, self._drop_chain),
+                (_FLUSH_TABLE, self._flush_table), (_FLUSH_SET, self._flush_set),
             ):  # fmt: skip
                 found = pattern.match(text, at)
                 if found:
@@ -54,14 +61,32 @@ class Table:
             else:
                 raise AssertionError(f"not understood: {text[at : at + 200]}")
 
-    def _frame(self, found: re.Match[str]) -> None:
-        self.there = found[2] is not None
-        self.sets = {"ingress": {}, "egress": {}, "own": {}} if self.there else {}
-        self.chains = {}
+    def standing(self) -> Standing:
+        """What a listing says."""
+        if not self.there:
+            return Standing()
+        sets = {name: "map" if name in ("ingress", "egress") else "set" for name in self.sets}
+        return Standing(sets, {**dict.fromkeys(_HOOKS, ()), **{name: tuple(c) for name, c in self.chains.items()}})
+
+    def _remove(self, _: re.Match[str]) -> None:
+        self.there, self.sets, self.chains = False, {}, {}
+
+    def _frame(self, _: re.Match[str]) -> None:
+        self.there = True
+        for name in ("ingress", "egress", "own"):
+            self.sets.setdefault(name, {})
+
+    def _flush_table(self, _: re.Match[str]) -> None:
+        assert self.there
+        self.chains = {name: [] for name in self.chains}
+
+    def _flush_set(self, found: re.Match[str]) -> None:
+        assert self.standing().sets[found[2]] == found[1]
+        self.sets[found[2]].clear()
 
     def _chain(self, found: re.Match[str]) -> None:
         assert self.there
-        assert found[1] not in self.chains
+        assert not self.chains.get(found[1]), "its rules would be there twice"
         rules = found[2].splitlines()
         for rule in rules:
             for name in re.findall(r"@(\w+)", rule):
@@ -72,8 +97,7 @@ class Table:
 
     def _set(self, found: re.Match[str]) -> None:
         assert self.there
-        assert found[1] not in self.sets
-        self.sets[found[1]] = {}
+        self.sets.setdefault(found[1], {})  # as the kernel: the same set again is no change
 
     def _delete_set(self, found: re.Match[str]) -> None:
         assert not any(f"@{found[1]}" in rule for rules in self.chains.values() for rule in rules)

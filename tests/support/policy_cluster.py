@@ -13,6 +13,7 @@ from wherry.api.types.networking import NetworkPolicy
 from wherry.network.membership import Membership
 from wherry.network.policy import Member, Name, read
 from wherry.network.rules.policy import Ruleset
+from wherry.network.rules.standing import Standing
 
 NODES = ("n1", "n2")
 PORTS = (80, 81, 90, 5000)
@@ -96,6 +97,15 @@ class Cluster:
             if texts[node]:
                 self.put(node, texts[node])
         return texts
+
+    def restart(self, standing: Callable[[str], Standing]) -> None:
+        """A new process on each node, which finds the table that stands there."""
+        self.rulesets = {node: Ruleset() for node in NODES}
+        for node in NODES:
+            self.members[node].settle()
+            text = self.rulesets[node].refill(self.members[node], standing(node))
+            assert text, "it has room for everything"
+            self.put(node, text)
 
     def probes(self) -> Iterator[Probe]:
         """Every connection that policies can have a say in."""

@@ -18,6 +18,7 @@ import threading
 from typing import Any
 
 _local = threading.local()
+_TERSE = 1 << 11  # NFT_CTX_OUTPUT_TERSE: listings without the elements of sets
 
 
 class NftError(Exception):
@@ -44,6 +45,8 @@ def _load() -> Any:
     lib.nft_ctx_free.argtypes, lib.nft_ctx_free.restype = [context], None
     lib.nft_run_cmd_from_filename.argtypes = [context, ctypes.c_char_p]
     lib.nft_run_cmd_from_filename.restype = ctypes.c_int
+    lib.nft_ctx_output_set_flags.argtypes = [context, ctypes.c_uint]
+    lib.nft_ctx_output_set_flags.restype = None
     for function in (lib.nft_ctx_get_output_buffer, lib.nft_ctx_get_error_buffer):
         function.argtypes, function.restype = [context], ctypes.c_char_p
     for function in (lib.nft_ctx_buffer_output, lib.nft_ctx_buffer_error):
@@ -83,14 +86,19 @@ def _write(file: int, data: bytes) -> None:
         view = view[os.write(file, view) :]
 
 
+def _context() -> _Context:
+    context: _Context | None = getattr(_local, "context", None)
+    if context is None:
+        context = _local.context = _Context()
+    return context
+
+
 def run(text: str) -> str:
     """Apply one transaction, or run one listing command, and return what it prints. Blocks; milliseconds.
 
     Raises NftError with the failing line, NftMissing.
     """
-    context: _Context | None = getattr(_local, "context", None)
-    if context is None:
-        context = _local.context = _Context()
+    context = _context()
     # a file, not a buffer: only then do messages carry the right line
     file = os.memfd_create("nft", os.MFD_CLOEXEC)
     try:
@@ -103,3 +111,16 @@ def run(text: str) -> str:
     if code != 0:
         raise NftError(_explain(error.decode(errors="replace"), text), text)
     return output.decode(errors="replace")
+
+
+def outline(table: str) -> str:
+    """The listing of a table of family ip, without the elements of its sets, whatever their number; "" without such a
+    table. Blocks; milliseconds. Raises NftMissing."""
+    context = _context()
+    context.lib.nft_ctx_output_set_flags(context.handle, _TERSE)
+    try:
+        return run(f"list table ip {table}\n")
+    except NftError:
+        return ""
+    finally:
+        context.lib.nft_ctx_output_set_flags(context.handle, 0)

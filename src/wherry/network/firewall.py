@@ -30,6 +30,7 @@ from wherry.machinery.meta import Object, key_of
 from wherry.network import policy
 from wherry.network.membership import Membership
 from wherry.network.rules import policy as rules
+from wherry.network.rules.standing import Standing, listed
 from wherry.reconcile.cache import Caches, Pace
 
 log = logging.getLogger(__name__)
@@ -243,24 +244,38 @@ class Firewall:
 
     async def _apply(self) -> None:
         number = self._wanted
-        text = self._text()
-        if text:
-            await asyncio.to_thread(nft.run, text)
+        await self._commit()
         async with self._moved:
             self._done = number
             self._moved.notify_all()
 
-    def _text(self) -> str:
-        """The next transaction. The table is there only while something is isolated."""
+    async def _commit(self) -> None:
+        """Bring the kernel to what is wanted. The table is there only while something is isolated."""
+        anew = self._whole or not self._there
+        there = listed(await asyncio.to_thread(nft.outline, rules.TABLE)) if anew else Standing()
         self._members.settle()
-        if not self._members.verdicts:
-            gone = self._there or self._whole
-            self._there, self._whole = False, False
-            return rules.remove() if gone else ""
-        if self._whole or not self._there:
-            self._there, self._whole = True, False
-            return self._rules.whole(self._members)
-        return self._rules.take(self._members)
+        was_there, self._there, self._whole = self._there, bool(self._members.verdicts), False
+        if not self._there:
+            text = rules.remove() if was_there or there else ""
+        elif anew:
+            text = self._rules.refill(self._members, there)
+            if text and await _accepted(text):
+                return
+            self._members.settle()
+            text = self._rules.whole(self._members)
+        else:
+            text = self._rules.take(self._members)
+        if text:
+            await asyncio.to_thread(nft.run, text)
+
+
+async def _accepted(text: str) -> bool:
+    try:
+        await asyncio.to_thread(nft.run, text)
+    except nft.NftError as error:
+        log.info("%s; replacing the table of network policies", error)
+        return False
+    return True
 
 
 def _intact() -> bool:

@@ -30,6 +30,7 @@ from wherry.host import conntrack, nft
 from wherry.machinery.meta import Key, Object, key_of
 from wherry.network.flows import stale
 from wherry.network.rules import nft as rules
+from wherry.network.rules.standing import listed
 from wherry.network.services import OTHER_PROXY, SERVICE_NAME, Entry, Front, Place, entries
 from wherry.reconcile.cache import Caches
 from wherry.reconcile.view import Index
@@ -282,12 +283,24 @@ class _Kernel:
 
     def _commit(self, *, whole: bool) -> None:
         if whole or self._rules.outgrown:
-            text = self._rules.whole()
-            nft.run(text + self._kept_affinity())
-        else:
-            text = self._rules.take()
-            if text:
+            self._put_all()
+            return
+        text = self._rules.take()
+        if text:
+            nft.run(text)
+
+    def _put_all(self) -> None:
+        """Into the table that stands there (an earlier process's), or instead of it."""
+        text = self._rules.refill(listed(nft.outline(rules.TABLE)))
+        if text:
+            try:
                 nft.run(text)
+            except nft.NftError as error:
+                log.info("%s; replacing the whole table", error)
+            else:
+                self._forget_places()
+                return
+        nft.run(self._rules.whole() + self._kept_affinity())
 
     def _kept_affinity(self) -> str:
         """Clients' places survive the replacement of the table."""
@@ -296,12 +309,15 @@ class _Kernel:
         kept = [e.text for e in _affinity() if e.target in self._rules.places_of(e.front)]
         return f"add element ip {rules.TABLE} affinity {{ {', '.join(kept)} }}\n" if kept else ""
 
+    def _forget_places(self) -> None:
+        for element in _affinity():
+            if element.target not in self._rules.places_of(element.front):
+                _try(f"delete element ip {rules.TABLE} affinity {{ {element.key} }}\n")
+
     def _forget(self, gone: list[rules.Gone]) -> None:
         lost = {(g.front, g.target.address, g.target.port) for g in gone}
         if self._rules.freed() or (lost and self._rules.sticky):
-            for element in _affinity():
-                if element.target not in self._rules.places_of(element.front):
-                    _try(f"delete element ip {rules.TABLE} affinity {{ {element.key} }}\n")
+            self._forget_places()
         for front, target in sorted(gone):
             if front.protocol == "udp":
                 address = IPv4Address(front.address) if front.address else None

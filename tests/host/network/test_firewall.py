@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from msgspec.structs import replace
 
-from tests.host.network.world import NODE_ADDRESS, OUTSIDE, Feed, World, world
+from tests.host.network.world import NODE_ADDRESS, OUTSIDE, Feed, World, hooks, world
 from tests.support.flood import Flood
 from wherry.aio.clock import SystemClock
 from wherry.api.core.namespace import NAMESPACE
@@ -105,6 +105,42 @@ def test_in_force_when_guarded_and_gone_with_the_policy(place: World) -> None:
         async with running(feed) as firewall:
             await firewall.guarded(pod_of(place, 0), target)
             assert await place.asked(place.outside, "tcp", target, 8080) == f"p0 {OUTSIDE}"
+
+    place.run(main)
+
+
+def test_a_restart_brings_its_rules_into_the_chains_that_stand_there(place: World) -> None:
+    async def main() -> None:
+        feed, target = Feed(), place.pods[0]
+        denied(feed, place, "p1")
+        feed.put(NETWORKPOLICY, policy("other", "p2", ingress=()))
+        async with running(feed) as firewall:
+            await firewall.guarded(pod_of(place, 0), target.address)
+            before = hooks("wherry_policy")
+        feed.drop(NETWORKPOLICY, Key("d", "other"))
+        feed.put(NETWORKPOLICY, policy("in", "p0", ingress=(NetworkPolicyIngressRule(from_=(peer("p2"),)),)))
+        async with running(feed, {target.name: target.address}) as firewall:
+            await firewall.guarded(pod_of(place, 0), target.address)
+            assert hooks("wherry_policy") == before
+            assert len(before) == 4
+            assert await place.asked(place.pods[1].netns, "tcp", target.address, 8080) == "TimeoutError"
+            assert (await place.asked(place.pods[2].netns, "tcp", target.address, 8080)).startswith("p0")
+            assert (await place.asked(place.pods[1].netns, "tcp", place.pods[2].address, 8080)).startswith("p2")
+            refilled = nft.run("list table ip wherry_policy\n")
+            nft.run("delete table ip wherry_policy\n")
+        async with running(feed, {target.name: target.address}) as firewall:
+            await firewall.guarded(pod_of(place, 0), target.address)
+            made = nft.run("list table ip wherry_policy\n")
+            assert sorted(made.splitlines()) == sorted(refilled.splitlines()), "nothing of the table before is left"
+        nft.run("delete table ip wherry_policy\nadd table ip wherry_policy\n")
+        nft.run("add map ip wherry_policy ingress { type inet_service : verdict; }\nadd chain ip wherry_policy x\n")
+        async with running(feed, {target.name: target.address}) as firewall:
+            await firewall.guarded(pod_of(place, 0), target.address)
+            assert await place.asked(place.pods[1].netns, "tcp", target.address, 8080) == "TimeoutError"
+            assert "chain x" not in nft.run("list table ip wherry_policy\n"), "one laid out otherwise is replaced"
+        feed.drop(NETWORKPOLICY, Key("d", "in"))
+        async with running(feed) as firewall:
+            await firewall.guarded(pod_of(place, 0), target.address)
 
     place.run(main)
 

@@ -10,8 +10,11 @@ import pytest
 
 from tests.host.network.policy_net import Net, net
 from tests.support.policy_cluster import NODES, Cluster, cast, maker
+from wherry.host import nft
 from wherry.network.rules.nft import Networks
 from wherry.network.rules.nft import Ruleset as Services
+from wherry.network.rules.policy import TABLE
+from wherry.network.rules.standing import listed
 from wherry.network.services import Entry, Front, Target
 
 pytestmark = pytest.mark.host
@@ -47,7 +50,11 @@ def test_generated_policies_change_by_change(place: Net, seed: int) -> None:
     refused = check(place, cluster, "at first")
     for turn in range(6):
         kind = cluster.change(dice, policies, turn)
-        cluster.apply()
+        if turn in (2, 4):
+            kind += " and a restart"
+            cluster.restart(lambda node: listed(place.at(node, lambda: nft.outline(TABLE))))
+        else:
+            cluster.apply()
         refused += check(place, cluster, f"after {turn} {kind}")
     assert refused
     for name in list(cluster.policies):

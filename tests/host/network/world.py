@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -240,6 +241,16 @@ def world(prefix: str) -> Iterator[World]:
             yield place
         finally:
             place.close()
+
+
+def hooks(table: str) -> dict[str, str]:
+    """The kernel's own numbers of a table and of its chains with a hook: other ones when they were made anew."""
+    argv = ["nft", "-a", "-t", "list", "table", "ip", table]
+    listing = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    return dict(
+        re.findall(r"^(table ip \w+) \{ # handle (\d+)$", listing, re.MULTILINE)
+        + re.findall(r"chain (\w+) \{ # handle (\d+)\n\t\ttype ", listing)
+    )
 
 
 def node(name: str = "n1", subnet: str = str(SUBNET), address: str = NODE_ADDRESS) -> Node:

@@ -55,7 +55,11 @@ def test_generated_policies_change_by_change(seed: int) -> None:
         if turn == 4:
             uid, one = next(iter(cluster.pods.items()))
             cluster.pod(uid, replace(one, address=f"10.244.{one.node[1]}.100"))
-        cluster.apply()
+        if turn in (2, 5):
+            kind += " and a restart"
+            cluster.restart(lambda node: tables[node].standing())
+        else:
+            cluster.apply()
         refused += check(cluster, tables, f"after {turn} {kind}")
     assert refused
     for node in NODES:

@@ -9,7 +9,8 @@ nft 1.0.6 takes rules that use such a map only together with the map ("conflicti
 on), so the chains for up to `prepared` targets come with the table; a service with more has the table replaced.
 
 `Ruleset` mirrors what the kernel has. `set` and `drop` change what is wanted, `take` gives the transaction that makes
-up the difference, `whole` the transaction that replaces the table, whatever is in it. Pure: text only. Atoms in the
+up the difference, `refill` the one that brings everything into a table that stands there, and `whole` the one that
+replaces the table, whatever is in it. Pure: text only. Atoms in the
 text are addresses and networks parsed by `ipaddress`, integers, and words of this file.
 
 Connections are masqueraded when an answer would otherwise not come back this way: a pod reaching itself through a
@@ -24,6 +25,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
+from wherry.network.rules.standing import Standing, empty_chains, empty_sets, named, remove_chains
 from wherry.network.rules.table import (
     CHAINS,
     FAMILIES,
@@ -32,9 +34,9 @@ from wherry.network.rules.table import (
     TABLE,
     Networks,
     draw,
+    frame,
     remove,
     stick,
-    table,
 )
 from wherry.network.services import Entry, Front, Target
 
@@ -187,16 +189,50 @@ class Ruleset:
         return "".join([*map(stick, sticks), *_bulk("delete", removed), *_bulk("add", added)])
 
     def whole(self) -> str:
-        """The transaction that puts the wanted table in place of whatever is there, at once."""
-        self._before.clear()
-        self._new_sticks.clear()
+        """The transaction that puts the wanted table in place of whatever is there, at once. `refill` first: this one
+        exchanges the hooks, between which a packet may slip through."""
         while self._prepared < self._most:
             self._prepared = max(CHAINS, 2 * self._prepared)
+        chains = (text for _, text in _draws(self._prepared))
+        return "".join([remove(), frame(self.networks), *chains, *map(stick, sorted(self._sticks)), *self._filled()])
+
+    def refill(self, there: Standing) -> str:
+        """The transaction that brings rules and elements into the table that stands in the kernel, whose hooks stay;
+        "" when that table is laid out differently or too small, so that `whole` must replace it. Clients' places
+        (`affinity`) stay."""
+        frames = frame(self.networks)
+        ours = named(frames)
+        prepared = sum(name.startswith("service_") for name in there.chains)
+        draws = {name: _rules(text) for name, text in _draws(prepared)}
+        sticks = {name for name in there.chains if name.startswith("stick_") and name not in ours.chains}
+        if (
+            prepared < max(self._most, self._prepared)
+            or there.sets != ours.sets
+            or there.chains.keys() - sticks != ours.chains.keys() | draws.keys()
+            or any(there.chains[name] != rules for name, rules in draws.items())
+        ):
+            return ""
+        self._prepared = prepared
+        wanted = {f"stick_{seconds}" for seconds in self._sticks}
+        emptied = {name: word for name, word in ours.sets.items() if name != "affinity"}
+        return "".join(
+            [
+                empty_chains(TABLE, [*ours.chains, *sorted(sticks)]),
+                empty_sets(TABLE, emptied),
+                remove_chains(TABLE, sorted(sticks - wanted)),
+                frames,
+                *map(stick, sorted(self._sticks)),
+                *self._filled(),
+            ]
+        )
+
+    def _filled(self) -> Iterator[str]:
+        self._before.clear()
+        self._new_sticks.clear()
         elements: dict[str, list[str]] = defaultdict(list)
         for element, value in self._elements.items():
             elements[element.map].append(_text(element, value))
-        chains = (draw(family, count + 1) for family in FAMILIES for count in range(self._prepared))
-        return "".join([table(self.networks), *chains, *map(stick, sorted(self._sticks)), *_bulk("add", elements)])
+        return _bulk("add", elements)
 
     def _show(self, front: Front, entry: Entry | None) -> None:
         before = self._shown.get(front)
@@ -282,6 +318,18 @@ class Ruleset:
             del self._elements[element]
         else:
             self._elements[element] = value
+
+
+def _draws(prepared: int) -> Iterator[tuple[str, str]]:
+    """The chains that draw from up to `prepared` targets: name, text."""
+    for family in FAMILIES:
+        for count in range(1, prepared + 1):
+            yield f"{family}_{count}", draw(family, count)
+
+
+def _rules(text: str) -> tuple[str, ...]:
+    """The rules in the text of one chain."""
+    return tuple(line for line in text.splitlines()[1:] if line != "}")
 
 
 @lru_cache(65536)

@@ -8,9 +8,9 @@ translation, so ports are the pods' own. The node itself reaches its pods always
 Who is meant by a selector stands in a set, so a pod that comes, goes or changes its labels is a change of elements.
 Chains are named by their content and never change: a policy that changes brings a new chain, and the maps move to it.
 
-`Ruleset` mirrors what the kernel has: `take` gives the transaction that makes up the difference, `whole` the one that
-replaces the table, whatever is in it. Pure: text only. Atoms in the text are addresses and networks parsed by
-`ipaddress`, integers, digests, and words of this file.
+`Ruleset` mirrors what the kernel has: `take` gives the transaction that makes up the difference, `refill` the one that
+brings everything into a table that stands there, `whole` the one that replaces the table, whatever is in it. Pure: text
+only. Atoms in the text are addresses and networks parsed by `ipaddress`, integers, digests, and words of this file.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ from ipaddress import IPv4Network, collapse_addresses
 
 from wherry.network.membership import Membership
 from wherry.network.policy import Block, Group, Name, Part, Ports, Rule, mark
+from wherry.network.rules.standing import Standing, empty_sets, named, remove_chains, remove_sets
 
 TABLE = "wherry_policy"
 
-_FRAME = """add table ip {table}
-delete table ip {table}
-table ip {table} {{
+_FRAME = """table ip {table} {{
   map ingress {{ type ipv4_addr : verdict; }}
   map egress {{ type ipv4_addr : verdict; }}
   set own {{ type ipv4_addr . ipv4_addr; }}
@@ -181,14 +180,41 @@ class Ruleset:
 
     def __init__(self) -> None:
         self._judged = 0
-        self._sets: dict[Group | Name, frozenset[Element]] = {}
-        self._chains: dict[str, str] = {}
-        self._maps: dict[str, dict[str, str]] = {"ingress": {}, "egress": {}, "own": {}}
+        self._sets: dict[Group | Name, frozenset[Element]]
+        self._chains: dict[str, str]
+        self._maps: dict[str, dict[str, str]]
+        self._forget()
 
     def whole(self, now: Membership) -> str:
-        """The transaction that puts the rules in force in place of whatever is there."""
+        """The transaction that puts the rules in force in place of whatever is there. `refill` first: this one
+        exchanges the hooks, between which a packet may slip through."""
+        self._forget()
+        return remove() + _FRAME.format(table=TABLE) + self.take(now, everything=True)
+
+    def refill(self, now: Membership, there: Standing) -> str:
+        """The transaction that brings the rules into the table that stands in the kernel, whose hooks stay; "" when
+        none stands there. Refused by a kernel whose table is laid out differently: `whole` replaces that."""
+        if not there:
+            return ""
+        self._forget()
+        frame = _FRAME.format(table=TABLE)
+        text = self.take(now, everything=True)
+        ours = named(frame)
+        sets = {**ours.sets, **{_set_of(what): "set" for what in self._sets}}
+        emptied = {name: word for name, word in there.sets.items() if name in sets}
+        return "".join(
+            [
+                f"flush table ip {TABLE}\n",  # of rules: chains and elements stay
+                empty_sets(TABLE, emptied),
+                frame,
+                text,
+                remove_chains(TABLE, sorted(there.chains.keys() - ours.chains.keys() - self._chains.keys())),
+                remove_sets(TABLE, sorted(there.sets.keys() - sets.keys())),
+            ]
+        )
+
+    def _forget(self) -> None:
         self._sets, self._chains, self._maps = {}, {}, {"ingress": {}, "egress": {}, "own": {}}
-        return _FRAME.format(table=TABLE) + self.take(now, everything=True)
 
     def take(self, now: Membership, *, everything: bool = False) -> str:
         """The transaction from what the kernel has to what `now` says; "" when that is the same. `now` is settled."""
@@ -231,12 +257,12 @@ class Ruleset:
     def _drop_chains(self, chains: dict[str, str]) -> Iterator[str]:
         """The chains of pods first: they jump to those of policies, which are older in the mirror."""
         for name in reversed([name for name in self._chains if name not in chains]):
-            yield f"flush chain ip {TABLE} {name}\ndelete chain ip {TABLE} {name}\n"
+            yield remove_chains(TABLE, [name])
 
     def _drop_sets(self, wanted: set[Group | Name]) -> Iterator[str]:
         for what in sorted(self._sets.keys() - wanted, key=_set_of):
             del self._sets[what]
-            yield f"delete set ip {TABLE} {_set_of(what)}\n"
+            yield remove_sets(TABLE, [_set_of(what)])
 
 
 def remove() -> str:

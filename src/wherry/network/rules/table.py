@@ -34,8 +34,6 @@ _ADDRESS_KEY = "meta l4proto . ip daddr . th dport"
 _PORT_KEY = "meta l4proto . th dport"
 
 _TABLE = """
-add table ip wherry
-delete table ip wherry
 table ip wherry {{
   map services {{ type inet_proto . ipv4_addr . inet_service : verdict; }}
   map outside_services {{ type inet_proto . ipv4_addr . inet_service : verdict; }}
@@ -157,8 +155,8 @@ def stick(seconds: int) -> str:
     return _new_chain(f"stick_{seconds}", [f"meta l4proto {protocol} {update}" for protocol in ("tcp", "udp")])
 
 
-def table(networks: Networks) -> str:
-    """The table without elements, replacing any before it in the same transaction."""
+def frame(networks: Networks) -> str:
+    """The table without elements and without the chains of `draw` and `stick`."""
     subnet = networks.subnet
     masquerade = _MASQUERADE.format(pods=networks.pods, subnet=subnet) if subnet else ""
     ports = ", ".join(map(str, networks.reserved))
