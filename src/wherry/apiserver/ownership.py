@@ -61,7 +61,7 @@ def resets(resource: Resource[Any], subresource: str) -> FieldSet:
 
 
 def _after(ctx: Context[T], old: T | None, new: T, entries: Entries, now: Time) -> Entries:
-    """The entries after a plain write. Lists whose items lack their keys are owned by nobody; they are valid here."""
+    """The entries after a plain write. Lists whose items lack their keys are owned by nobody; they will be refused."""
     if old is not None and type(old) is not type(new):  # custom resources with other unknown fields
         before, after = codec.to_dict(old), codec.to_dict(new)
         return after_update(type_info(ctx.resource), before, after, entries, writer(ctx, now))
@@ -76,12 +76,10 @@ def of_new(ctx: Context[T], obj: T, now: Time) -> Entries:
     return _after(ctx, None, obj, (), now) if ctx.applied is None else ctx.applied
 
 
-def on_update(ctx: Context[T], new: T, old: T, now: Time) -> T:
-    """The changed object with the changed fields owned by who changed them."""
-    entries = ctx.applied
-    if entries is None:
-        before = sent_or_live(new.metadata.managed_fields, old.metadata.managed_fields, ctx.subresource)
-        entries = _after(ctx, old, new, before, now)
-    if entries is new.metadata.managed_fields:
-        return new
-    return strategy.with_meta(new, managed_fields=entries)
+def of_changed(ctx: Context[T], new: T, old: T, now: Time) -> Entries:
+    """Who owns what in a changed object, defaulted but not admitted yet: the changed fields are whose change it is."""
+    applied: Entries | None = ctx.applied
+    if applied is not None:
+        return applied
+    before = sent_or_live(new.metadata.managed_fields, old.metadata.managed_fields, ctx.subresource)
+    return _after(ctx, old, new, before, now)

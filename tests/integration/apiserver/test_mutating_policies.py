@@ -40,6 +40,24 @@ async def test_a_deployment_gets_replicas(http: Http) -> None:
     assert (made.code, made.body["spec"]["replicas"]) == (201, 1337), made.body
 
 
+async def test_what_a_policy_adds_is_owned_by_nobody(http: Http) -> None:
+    """Not by who changed the object either, who would otherwise be in conflict with, or remove, what others gave."""
+    await mutating(
+        http,
+        apply('Object{metadata: Object.metadata{annotations: {"mutated-by": "policy"}}}'),
+        matchConstraints=rules("deployments", group="apps"),
+        matchConditions=[{"name": "c", "expression": "request.operation == 'UPDATE'"}],
+    )
+    await http("POST", DEPLOYMENTS, a_deployment("one", 1))
+    body = {"spec": {"replicas": 3}}
+    path, kind = f"{DEPLOYMENTS}/one?fieldManager=scaler", "application/merge-patch+json"
+    changed = (await http("PATCH", path, body, kind)).body
+    assert changed["metadata"]["annotations"]["mutated-by"] == "policy"
+    owned = {entry["manager"]: entry["fieldsV1"] for entry in changed["metadata"]["managedFields"]}
+    assert owned["scaler"] == {"f:spec": {"f:replicas": {}}}
+    assert not any("f:annotations" in fields.get("f:metadata", {}) for fields in owned.values())
+
+
 async def test_keyed_lists_are_merged_and_defaults_follow(http: Http) -> None:
     container = 'Object.spec.template.spec.containers{name: "side", image: "x"}'
     inner = f"Object.spec.template.spec{{containers: [{container}]}}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as changed
 
 from tests.support.field_model import SCHEMA, flat, objects, paths_of
 from wherry.api.types.apps import Deployment
@@ -213,6 +215,23 @@ def test_where_a_write_starts_from() -> None:
     assert sent_or_live((ManagedFieldsEntry(),), live) == ()
     assert sent_or_live((ManagedFieldsEntry(operation="Other"),), live) is live
     assert sent_or_live(live[:1], (), "status") == ()
+    keys: dict[str, Any] = {"f:a": {".": {}, 'k:{"name":"x"}': {}, "v:1": {}, "i:3": {}}}
+    other = (changed(one, fields_v1=keys),)
+    assert sent_or_live(other, live) is other
+    unreadable: list[dict[str, Any]] = [
+        {"f:a": "x"}, {"a": {}}, {"f:a": {"k:1": {}}}, {"v:x": {}}, {"i:x": {}}, {"q:1": {}}, {"f:a": []},
+    ]  # fmt: skip
+    for wrong in unreadable:
+        assert sent_or_live((changed(one, fields_v1=wrong),), live) is live, wrong
+
+
+def test_what_an_endpoint_puts_back_takes_nothing_from_others() -> None:
+    info = TYPES(Deployment)
+    old = {"metadata": {}, "spec": {"replicas": 1}, "status": {"replicas": 1, "readyReplicas": 1}}
+    entries = after_update(info, None, old, (), dataclasses.replace(writer("controller"), subresource="status"))
+    stale = {"metadata": {}, "spec": {"replicas": 1}, "status": {"replicas": 2}}
+    ignoring = dataclasses.replace(writer("user"), ignored={"f:status": {}})
+    assert after_update(info, old, stale, entries, ignoring) is entries
     assert manager_name("", "kubectl/v1.37 (linux)") == "kubectl"
     assert manager_name("me", "kubectl/v1") == "me"
     assert len(manager_name("x" * 300, "")) == 128

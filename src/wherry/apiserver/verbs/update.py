@@ -65,18 +65,21 @@ async def _write(api: Api, ctx: Context[T], new: T, entry: Entry[T], isolate: Is
         new = isolate(new, old)
     if ctx.trusted:  # the server's own change: right as it is
         new = strategy.for_update(resource, new, old, ctx.subresource)
+        owners = ownership.of_changed(ctx, new, old, api.now())
     else:
+        new = resource.default(new)
+        owners = ownership.of_changed(ctx, new, old, api.now())  # what admission adds is nobody's
         new = await _checked(api, ctx, new, old)
-    new = ownership.on_update(ctx, new, old, api.now())
+    if owners is not new.metadata.managed_fields:
+        new = strategy.with_meta(new, managed_fields=owners)
     if gone(new):
         return await api.remove(ctx, entry)
     return await api.commit(ctx, new, entry)
 
 
 async def _checked(api: Api, ctx: Context[T], new: T, old: T) -> T:
-    """A client's change: defaulted, admitted, put right, validated."""
+    """A client's change, defaulted: admitted, put right, validated."""
     resource = ctx.resource
-    new = resource.default(new)
     new = ctx.owned_once(await api.admission.mutate(api, ctx, new, old), AFTER_ADMISSION)
     new = strategy.for_update(resource, new, old, ctx.subresource)
     if ctx.subresource not in resource.checks:  # such a door changes what `prepare` would put back

@@ -56,13 +56,40 @@ def manager_name(asked: str, user_agent: str) -> str:
 
 
 def sent_or_live(sent: Entries, live: Entries, subresource: str = "") -> Entries:
-    """Where a write starts from: what the client sent back (one empty entry: forget all), or else what is live."""
-    if subresource or not sent:
+    """Where a write starts from: what the client sent back (one empty entry: forget all), or else what is live, also
+    where what was sent cannot be read."""
+    if subresource or not sent or sent == live:
         return live
     if sent == (ManagedFieldsEntry(),):
         return ()
-    fine = all(e.operation in ("Apply", "Update") and e.api_version and e.fields_type == "FieldsV1" for e in sent)
-    return sent if fine else live
+    return sent if all(map(_readable, sent)) else live
+
+
+def _readable(entry: ManagedFieldsEntry) -> bool:
+    known = entry.operation in ("Apply", "Update") and entry.api_version and entry.fields_type == "FieldsV1"
+    return bool(known) and _is_set(entry.fields_v1 or {})
+
+
+def _is_set(fields: Any) -> bool:
+    """Whether this is a tree of path elements, as FieldsV1 writes them."""
+    todo = [fields]
+    while todo:
+        tree = todo.pop()
+        if not isinstance(tree, dict) or not all(map(_is_element, tree)):
+            return False
+        todo += tree.values()
+    return True
+
+
+def _is_element(name: str) -> bool:
+    word, colon, rest = name.partition(":")
+    if not colon or word == "f":
+        return bool(colon) or name == DOT
+    try:
+        value = msgspec.json.decode(rest)
+    except msgspec.DecodeError:
+        return False
+    return word == "v" or (word == "k" and isinstance(value, dict)) or (word == "i" and isinstance(value, int))
 
 
 def after_update(info: TypeInfo, old: Any, new: Any, entries: Entries, writer: Writer) -> Entries:
@@ -83,9 +110,11 @@ def after_update(info: TypeInfo, old: Any, new: Any, entries: Entries, writer: W
 def _after(info: TypeInfo, objects: tuple[Builtins, Builtins], entries: Entries, writer: Writer) -> Entries:
     before, after = objects
     gained, lost = changes(before, after, info)
+    if writer.ignored:  # put back later: nobody wins or loses it here
+        gained, lost = without(gained, writer.ignored), without(lost, writer.ignored)
     if not gained and not lost:
         return entries
-    own = disowned(gained, writer)
+    own = difference(gained, _UNOWNED)
     kept = [left for entry in entries if (left := _less(entry, gained, lost)) is not None]
     if own:
         kept = _added(kept, own, writer)
