@@ -109,8 +109,27 @@ ROWS = (
                     fault(
                         "the table goes before the new one comes",
                         "network/firewall.py",
-                        "        text = self._text()\n",
-                        "        await asyncio.to_thread(nft.run, rules.remove())\n        text = self._text()\n",
+                        "        anew = self._whole or not self._there\n",
+                        "        await asyncio.to_thread(nft.run, rules.remove())\n        anew = True\n",
+                    ),
+                ),
+            ),
+            Proof(
+                f"{_FIREWALL}::test_a_restart_brings_its_rules_into_the_chains_that_stand_there",
+                (
+                    fault("the table is made anew", _RULES, "        if not there:", "        if True:"),
+                    fault("what is not wanted any more stays", _RULES, "there.sets.keys() - sets.keys()", "()"),
+                ),
+            ),
+            Proof(
+                "tests/host/network/test_service_rules.py"
+                "::test_a_restart_brings_its_rules_into_the_chains_that_stand_there",
+                (
+                    fault(
+                        "the table of services is made anew",
+                        "network/rules/nft.py",
+                        "prepared < max(self._most, self._prepared)",
+                        "True",
                     ),
                 ),
             ),
