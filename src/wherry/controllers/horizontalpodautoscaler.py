@@ -17,6 +17,7 @@ Invariants:
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
@@ -29,6 +30,7 @@ from wherry.api.types.autoscaling_v2 import (
     HorizontalPodAutoscaler,
     HorizontalPodAutoscalerCondition,
     HorizontalPodAutoscalerSpec,
+    MetricSpec,
     MetricStatus,
 )
 from wherry.controllers.autoscale_behavior import History, Settled, Verdict, longest_memory, settle
@@ -185,23 +187,37 @@ class _Look:
         """Whether a target without replicas is looked at: only one that an autoscaler has brought there."""
         return self._slept and (self._least != 0 or _measures_beyond_pods(self._spec))
 
+    async def _all_measured(self, current: int, target: Target) -> list[Measured | Unmeasured]:
+        """At once: whoever serves one of them may be slow, or hang until its limit."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                reads = [group.create_task(self._measured(metric, current, target)) for metric in self._spec.metrics]
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
+        return [read.result() for read in reads]
+
+    async def _measured(self, metric: MetricSpec, current: int, target: Target) -> Measured | Unmeasured:
+        began = self._counts.now()
+        try:
+            one = await measure(self._ctx.api, self._hpa.metadata.namespace, metric, target)
+        except Unmeasured as error:
+            self._counts.measured("none", "internal", metric.type, began)
+            return error
+        self._counts.measured(direction(current, one.replicas), "none", metric.type, began)
+        return one
+
     async def _proposed(self, scale: dict[str, Any], current: int, found: _Findings) -> tuple[int, str]:
         """The most that any metric asks for, and the metric's name. Raises MetricsError."""
         target = self._target(current, scale, found)
         best: Measured | None = None
         failed: list[Unmeasured] = []
         statuses: list[MetricStatus] = []
-        for metric in self._spec.metrics:
-            began = self._counts.now()
-            try:
-                one = await measure(self._ctx.api, self._hpa.metadata.namespace, metric, target)
-            except Unmeasured as error:
-                self._counts.measured("none", "internal", metric.type, began)
-                self._warn(error.reason, error.problem)
-                failed.append(error)
+        for one in await self._all_measured(current, target):
+            if isinstance(one, Unmeasured):
+                self._warn(one.reason, one.problem)
+                failed.append(one)
                 statuses.append(MetricStatus())
                 continue
-            self._counts.measured(direction(current, one.replicas), "none", metric.type, began)
             statuses.append(one.status)
             if best is None or best.replicas == 0 or one.replicas > best.replicas:
                 best = one

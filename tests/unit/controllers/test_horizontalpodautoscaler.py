@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -22,7 +23,9 @@ from wherry.api.types.autoscaling_v2 import (
     ResourceMetricSource,
 )
 from wherry.api.types.core import Pod
+from wherry.controllers import horizontalpodautoscaler
 from wherry.controllers.autoscale_counts import AutoscaleCounts
+from wherry.controllers.autoscale_measures import Measured, Unmeasured
 from wherry.controllers.horizontalpodautoscaler import Autoscalers
 from wherry.machinery.meta import Key, Object, ObjectMeta
 from wherry.machinery.metrics import render
@@ -156,6 +159,21 @@ async def test_what_cannot_be_measured_changes_nothing() -> None:
         ("FailedComputeMetricsReplicas", f"invalid metrics (1 invalid out of 1), first error is: {first}"),
     ]
     assert world.conditions(hpa)["ScalingActive"] == ("False", "FailedGetResourceMetric")
+
+
+async def test_metrics_that_hang_are_waited_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each until its limit, one of them would else keep the others from being judged for the time of all."""
+
+    async def slow(*_: object) -> Measured:
+        await asyncio.sleep(10)
+        raise Unmeasured("FailedGetPodsMetric", "no answer", "no answer")
+
+    monkeypatch.setattr(horizontalpodautoscaler, "measure", slow)
+    world = World(4, 900, metrics=(CPU,) * 5)
+    began = asyncio.get_running_loop().time()
+    await world.look()
+    assert asyncio.get_running_loop().time() - began == 10
+    assert [reason for reason, _ in world.told].count("FailedGetPodsMetric") == 5
 
 
 async def test_pods_without_requests_stay_as_many_until_they_have_some() -> None:
