@@ -100,7 +100,7 @@ update-facts: setup ## collect the API's facts anew from its Go modules (needs G
 	python hack/schema_facts.py
 	python hack/generate_gateway.py
 	modules=$$(go env GOMODCACHE)/k8s.io; python hack/generate_protobuf.py $$modules; \
-	python hack/generate_rbac.py $$(ls -d $$modules/kubernetes@* | tail -1)
+	for script in rbac operations; do python hack/generate_$$script.py $$(ls -d $$modules/kubernetes@* | tail -1); done
 
 verify: setup ## generated files are up to date
 	@for script in $(GENERATORS); do python $$script --check; done

@@ -94,10 +94,17 @@ def _path_item(value: Mapping[str, Any]) -> bytes:
 
 
 def _parameter(value: Mapping[str, Any]) -> bytes:
+    """One of an operation: itself, or where it is written."""
+    if "$ref" in value:
+        return field(2, field(1, _text(value["$ref"])))
+    return field(1, _own_parameter(value))
+
+
+def _own_parameter(value: Mapping[str, Any]) -> bytes:
     if value["in"] == "body":
-        return field(1, field(1, _message(value, _BODY)))
+        return field(1, _message(value, _BODY))
     kind, table = (3, _QUERY) if value["in"] == "query" else (4, _PATH)
-    return field(1, field(2, field(kind, _message(value, table))))
+    return field(2, field(kind, _message(value, table)))
 
 
 def _response(value: Mapping[str, Any]) -> bytes:
@@ -116,6 +123,7 @@ _SCHEMA: Table = {
 }  # fmt: skip
 _PATH_ITEM: Table = {
     "get": (2, "operation"), "put": (3, "operation"), "post": (4, "operation"), "delete": (5, "operation"),
+    "options": (6, "operation"), "head": (7, "operation"),
     "patch": (8, "operation"), "parameters": (9, "each parameter"), "x-": (10, "any"),
 }  # fmt: skip
 _OPERATION: Table = {
@@ -139,7 +147,7 @@ _RESPONSE: Table = {"description": (1, "text"), "schema": (2, "response schema")
 _INFO: Table = {"title": (1, "text"), "version": (2, "text"), "description": (3, "text"), "x-": (7, "any")}
 _DOCUMENT: Table = {
     "swagger": (1, "text"), "info": (2, "info"), "paths": (8, "paths"), "definitions": (9, "properties"),
-    "x-": (16, "any"),
+    "parameters": (10, "parameters"), "x-": (16, "any"),
 }  # fmt: skip
 _SHAPES: Mapping[str, Callable[[Any], bytes]] = {
     "text": _text,
@@ -151,6 +159,7 @@ _SHAPES: Mapping[str, Callable[[Any], bytes]] = {
     "properties": _named(1, _schema),
     "operation": lambda value: _message(value, _OPERATION),
     "parameter": _parameter,
+    "parameters": _named(1, _own_parameter),
     "responses": _named(1, _response),
     "response schema": lambda value: field(1, _schema(value)),
     "paths": _named(2, _path_item),

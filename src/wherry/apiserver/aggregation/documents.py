@@ -144,9 +144,10 @@ def _kind(resource: Mapping[str, Any], remote: Remote) -> dict[str, str]:
 
 
 def merge_openapi2(document: dict[str, Any], remotes: Iterable[tuple[str, bytes]]) -> None:
-    """Add the paths of each (group, document) to this server's own document, and the definitions they need.
+    """Add the paths of each (group, document) to this server's own document, and what they refer to.
 
-    A definition that is called like another but says something else gets a name of its own.
+    A definition that is called like another but says something else gets a name of its own. Shared parameters are
+    called by what they say.
     """
     for group, raw in remotes:
         try:
@@ -155,6 +156,9 @@ def merge_openapi2(document: dict[str, Any], remotes: Iterable[tuple[str, bytes]
             continue
         paths = {p: v for p, v in theirs.get("paths", {}).items() if p.startswith(f"/apis/{group}/")}
         renamed = _add_definitions(document["definitions"], theirs.get("definitions", {}))
+        shared = theirs.get("parameters", {})
+        for name, parameter in shared.items() if paths else ():
+            document.setdefault("parameters", {}).setdefault(name, _renamed(parameter, renamed))
         for path, item in paths.items():
             document["paths"].setdefault(path, _renamed(item, renamed))
 
