@@ -1,4 +1,4 @@
-"""Write `tests/golden/openapi/operations.json`: what upstream's OpenAPI document calls every operation, and its parameters.
+"""Write `tests/golden/openapi/operations.json`: what upstream's OpenAPI document calls operations and their parameters.
 
 The facts are read from the Go module k8s.io/kubernetes. One line per path, so that versions compare well:
     {path: {method: [operation id, tag, action, "group/version/kind", index into "parameters"]}}

@@ -34,7 +34,7 @@ from wherry.apiserver.verbs.update import put
 from wherry.apiserver.verbs.watch import watch
 from wherry.apiserver.views import VIEWS, selected, shown_as, stored_as
 from wherry.machinery import codec
-from wherry.machinery.errors import APIError, BadRequest, NoSuchPath, NotAcceptable, nothing_there
+from wherry.machinery.errors import APIError, BadRequest, NoSuchPath, NotAcceptable, no_such_method, nothing_there
 from wherry.machinery.meta import DeleteOptions
 from wherry.machinery.resource import Resource
 from wherry.machinery.validation import not_supported, refuse, required
@@ -47,6 +47,8 @@ _VALIDATIONS = ("Ignore", "Warn", "Strict", "")
 
 async def dispatch(api: Api, request: Request, info: RequestInfo) -> Answer:
     """Answer a resource request that has been authorised. Raises APIError."""
+    if request.method == "HEAD" and info.subresource != "proxy":
+        raise no_such_method()
     resource = api.served.get(info.group, info.version, info.resource)
     if resource.namespaced and not info.namespace and (info.name or info.verb == "create"):
         raise nothing_there()

@@ -1,4 +1,4 @@
-"""What can be asked of a kind: its paths, methods and operations, from which both versions of OpenAPI are written. Pure.
+"""What can be asked of a kind: paths, methods and operations, from which both versions of OpenAPI are written. Pure.
 
 They derive from the verbs of the kind and of its subresources. Kinds that are built in have the old watch paths too.
 """

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -32,6 +33,33 @@ VERSION = version(
 NAMES = {"plural": "foos", "kind": "Foo", "shortNames": ["fo"], "categories": ["all"]}
 
 
+BELOW = "/apis/example.com/v1"
+OPERATIONS = {
+    (f"{BELOW}/foos", "get"): "listExampleComV1FooForAllNamespaces",
+    (f"{BELOW}/namespaces/{{namespace}}/foos", "get"): "listExampleComV1NamespacedFoo",
+    (f"{BELOW}/namespaces/{{namespace}}/foos", "post"): "createExampleComV1NamespacedFoo",
+    (f"{BELOW}/namespaces/{{namespace}}/foos", "delete"): "deleteExampleComV1CollectionNamespacedFoo",
+    (f"{BELOW}/namespaces/{{namespace}}/foos/{{name}}", "get"): "readExampleComV1NamespacedFoo",
+    (f"{BELOW}/namespaces/{{namespace}}/foos/{{name}}", "put"): "replaceExampleComV1NamespacedFoo",
+    (f"{BELOW}/namespaces/{{namespace}}/foos/{{name}}", "patch"): "patchExampleComV1NamespacedFoo",
+    (f"{BELOW}/namespaces/{{namespace}}/foos/{{name}}", "delete"): "deleteExampleComV1NamespacedFoo",
+    (f"{BELOW}/namespaces/{{namespace}}/foos/{{name}}/status", "get"): "readExampleComV1NamespacedFooStatus",
+    (f"{BELOW}/namespaces/{{namespace}}/foos/{{name}}/status", "put"): "replaceExampleComV1NamespacedFooStatus",
+    (f"{BELOW}/namespaces/{{namespace}}/foos/{{name}}/status", "patch"): "patchExampleComV1NamespacedFooStatus",
+}
+"""As upstream names them: no watches, no discovery."""
+
+
+def operations(paths: dict[str, Any]) -> dict[tuple[str, str], str]:
+    return {
+        (path, method): one["operationId"]
+        for path, item in paths.items()
+        if path.startswith(BELOW)
+        for method, one in item.items()
+        if method != "parameters"
+    }
+
+
 async def test_discovery_and_openapi_follow(http: Http) -> None:
     before = (await http("GET", "/openapi/v3")).body["paths"]
     await defined(http, definition(VERSION, names=NAMES))
@@ -40,10 +68,12 @@ async def test_discovery_and_openapi_follow(http: Http) -> None:
     after = (await http("GET", "/openapi/v3")).body["paths"]
     assert {path: after[path] for path in before} == before, "documents of other kinds are as they were"
     link = after["apis/example.com/v1"]["serverRelativeURL"]
-    third = (await http("GET", link)).body["components"]["schemas"]
+    whole = (await http("GET", link)).body
+    third = whole["components"]["schemas"]
     assert third["com.example.v1.Foo"]["properties"]["spec"]["properties"]["size"]["description"] == "How large."
     assert "com.example.v1.FooList" in third
     second = await http("GET", "/openapi/v2")
+    assert operations(second.body["paths"]) == operations(whole["paths"]) == OPERATIONS
     own = second.body["definitions"]["com.example.v1.Foo"]
     assert own["properties"]["spec"] == SCHEMA["properties"]["spec"]
     crd = (await http("GET", f"{PATH}/foos.example.com")).body

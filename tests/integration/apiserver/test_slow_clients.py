@@ -85,6 +85,7 @@ async def _small_connection(port: int, tls: ssl.SSLContext) -> tuple[asyncio.Str
 
 
 async def test_a_head_has_no_body(http: Http) -> None:
-    async with http.session.head(f"{http.running.url}{MAPS}") as response:
-        assert response.status == 200
-        assert await response.read() == b""
+    for path, code in (("/version", 200), (MAPS, 405), (f"{MAPS}/none", 405)):
+        async with http.session.head(f"{http.running.url}{path}") as response:
+            assert response.status == code
+            assert await response.read() == b""

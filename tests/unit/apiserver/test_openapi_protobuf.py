@@ -34,3 +34,18 @@ def test_parameters_and_operations() -> None:
     named = b"\x0a\x02/a" + b"\x12" + bytes([len(item)]) + item
     paths = b"\x12" + bytes([len(named)]) + named
     assert encode({"paths": {"/a": {"patch": operation}}}) == b"\x42" + bytes([len(paths)]) + paths
+
+
+def test_shared_parameters_and_references_to_them() -> None:
+    body = b"\x12\x04body" + b"\x1a\x04body" + b"\x20\x01"
+    body = b"\x0a" + bytes([len(body)]) + body
+    named = b"\x0a\x01b" + b"\x12" + bytes([len(body)]) + body
+    shared = b"\x0a" + bytes([len(named)]) + named
+    document = {"parameters": {"b": {"name": "body", "in": "body", "required": True}}}
+    assert encode(document) == b"\x52" + bytes([len(shared)]) + shared
+    reference = b"\x12\x06" + b"\x0a\x04#/pb"
+    item = b"\x32\x00" + b"\x3a\x00" + b"\x4a" + bytes([len(reference)]) + reference
+    named = b"\x0a\x02/a" + b"\x12" + bytes([len(item)]) + item
+    paths = b"\x12" + bytes([len(named)]) + named
+    content = {"options": {}, "head": {}, "parameters": [{"$ref": "#/pb"}]}
+    assert encode({"paths": {"/a": content}}) == b"\x42" + bytes([len(paths)]) + paths
