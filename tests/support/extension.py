@@ -31,8 +31,12 @@ DOCUMENTS: dict[str, object] = {
     "/openapi/v2": {
         "swagger": "2.0",
         "paths": {
-            f"{ROOT}/flunders": {"get": {"responses": {"200": {"schema": {"$ref": "#/definitions/Flunder"}}}}},
+            f"{ROOT}/flunders": {
+                "get": {"responses": {"200": {"schema": {"$ref": "#/definitions/Flunder"}}}},
+                "parameters": [{"$ref": "#/parameters/pretty-1"}],
+            },
         },
+        "parameters": {"pretty-1": {"name": "pretty", "in": "query", "type": "string"}},
         "definitions": {"Flunder": {"type": "object", "description": "a flunder"}},
     },
     "/openapi/v3": {"paths": {f"apis/{GROUP}/{VERSION}": {"serverRelativeURL": f"/openapi/v3{ROOT}?hash=1"}}},

@@ -230,6 +230,7 @@ async def test_documents_are_merged(http: Http, registered: Extension) -> None:
     second = (await http("GET", "/openapi/v2")).body
     assert f"{ROOT}/flunders" in second["paths"]
     assert second["definitions"]["Flunder"]["description"] == "a flunder"
+    assert second["parameters"]["pretty-1"]["name"] == "pretty"
     assert "/api/v1/namespaces/{namespace}/pods" in second["paths"]
     places = (await http("GET", "/openapi/v3")).body["paths"]
     link = places[f"apis/{GROUP}/{VERSION}"]["serverRelativeURL"]
