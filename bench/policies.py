@@ -96,8 +96,7 @@ class Node:
 
     def apply(self) -> None:
         self.members.settle()
-        text = self.rules.take(self.members)
-        if text:
+        for text in self.rules.take(self.members):
             nft.run(text)
 
     def changed(self, change: Callable[[int], None]) -> list[float]:

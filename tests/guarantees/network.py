@@ -122,6 +122,17 @@ ROWS = (
                 ),
             ),
             Proof(
+                "tests/unit/network/test_policy_table.py::test_generated_policies_change_by_change",
+                (
+                    fault(
+                        "pods are led to new chains in the transaction that makes them",
+                        _RULES,
+                        "        return begin, put\n\n    def _steps",
+                        "        return (together,)\n\n    def _steps",
+                    ),
+                ),
+            ),
+            Proof(
                 "tests/host/network/test_service_rules.py"
                 "::test_a_restart_brings_its_rules_into_the_chains_that_stand_there",
                 (

@@ -1,7 +1,7 @@
 """Packets through the text of our packet rules, without a kernel: the few words of nft that policies use, and no more.
 
-`Table.run` takes transactions as the kernel does (an element or chain that is there twice, or not there, is refused);
-`Table.passes` sends a new connection's first packet through the hooks.
+`Table.run` takes transactions as the kernel does (refused: an element that is there with another value; an element or
+chain that is not there); `Table.passes` sends a new connection's first packet through the hooks.
 """
 
 from __future__ import annotations
@@ -42,9 +42,12 @@ class Table:
         self.sets: dict[str, dict[str, str]] = {}
         self.chains: dict[str, list[str]] = {}
         self.statements = 0
+        self._stood: set[str] | None = None
+        """The chains from before this transaction; None where the hooks are new with it."""
 
     def run(self, text: str) -> None:
         """One transaction."""
+        self._stood = set(self.chains) if self.there else None
         at = 0
         while at < len(text):
             for pattern, do in (
@@ -69,6 +72,7 @@ class Table:
         return Standing(sets, {**dict.fromkeys(_HOOKS, ()), **{name: tuple(c) for name, c in self.chains.items()}})
 
     def _remove(self, _: re.Match[str]) -> None:
+        self._stood = None
         self.there, self.sets, self.chains = False, {}, {}
 
     def _frame(self, _: re.Match[str]) -> None:
@@ -110,8 +114,10 @@ class Table:
             if found[1] == "delete":
                 del elements[key]
             else:
-                assert key not in elements
+                assert elements.get(key, value) == value
                 assert not value.startswith("goto ") or value[5:] in self.chains
+                if value.startswith("goto ") and self._stood is not None:
+                    assert value[5:] in self._stood, "a packet may be led there before the chain has its rules"
                 elements[key] = value
 
     def _drop_chain(self, found: re.Match[str]) -> None:

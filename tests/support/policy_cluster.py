@@ -93,9 +93,10 @@ class Cluster:
         texts = {}
         for node in NODES:
             self.members[node].settle()
-            texts[node] = self.rulesets[node].take(self.members[node])
-            if texts[node]:
-                self.put(node, texts[node])
+            taken = self.rulesets[node].take(self.members[node])
+            texts[node] = "".join(taken)
+            for text in taken:
+                self.put(node, text)
         return texts
 
     def restart(self, standing: Callable[[str], Standing]) -> None:
@@ -103,9 +104,10 @@ class Cluster:
         self.rulesets = {node: Ruleset() for node in NODES}
         for node in NODES:
             self.members[node].settle()
-            text = self.rulesets[node].refill(self.members[node], standing(node))
-            assert text, "it has room for everything"
-            self.put(node, text)
+            texts = self.rulesets[node].refill(self.members[node], standing(node))
+            assert texts, "it has room for everything"
+            for text in texts:
+                self.put(node, text)
 
     def probes(self) -> Iterator[Probe]:
         """Every connection that policies can have a say in."""

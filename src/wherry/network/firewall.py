@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from wherry.aio.backoff import Backoff
 from wherry.aio.clock import Clock
@@ -256,26 +256,30 @@ class Firewall:
         self._members.settle()
         was_there, self._there, self._whole = self._there, bool(self._members.verdicts), False
         if not self._there:
-            text = rules.remove() if was_there or there else ""
+            wanted: tuple[str, ...] = (rules.remove(),) if was_there or there else ()
         elif anew:
-            text = self._rules.refill(self._members, there)
-            if text and await _accepted(text):
+            if await _accepted(self._rules.refill(self._members, there)):
                 return
             self._members.settle()
-            text = self._rules.whole(self._members)
+            wanted = (self._rules.whole(self._members),)
         else:
-            text = self._rules.take(self._members)
-        if text:
-            await asyncio.to_thread(nft.run, text)
+            wanted = self._rules.take(self._members)
+        await asyncio.to_thread(_run, wanted)
 
 
-async def _accepted(text: str) -> bool:
+def _run(transactions: Sequence[str]) -> None:
+    for text in transactions:
+        nft.run(text)
+
+
+async def _accepted(transactions: Sequence[str]) -> bool:
+    """Whether there were any and the kernel took them."""
     try:
-        await asyncio.to_thread(nft.run, text)
+        await asyncio.to_thread(_run, transactions)
     except nft.NftError as error:
         log.info("%s; replacing the table of network policies", error)
         return False
-    return True
+    return bool(transactions)
 
 
 def _intact() -> bool:

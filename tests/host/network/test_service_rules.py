@@ -314,6 +314,21 @@ def test_source_ranges_fence_a_load_balancer(place: World) -> None:
     place.run(main)
 
 
+def test_who_draws_a_slot_that_is_empty_already_is_sent_to_another(place: World) -> None:
+    """As a packet does that is judged while a transaction takes effect."""
+
+    async def main() -> None:
+        async with running() as at:
+            at.feed.put(SERVICE, service("web", VIP))
+            at.feed.put(ENDPOINTSLICE, slice_of("web", place.pods[:2]))
+            await at.settle()
+            [last] = re.findall(rf"(tcp \. {VIP} \. 80 \. 1) : \S+ \. 8080", nft.run("list map ip wherry endpoints\n"))
+            nft.run(f"delete element ip wherry endpoints {{ {last} }}\n")
+            assert {(await place.asked(place.node, "tcp", VIP, 80))[:2] for _ in range(16)} == {"p0"}
+
+    place.run(main)
+
+
 def sticky(name: str, ip: str, seconds: int) -> Service:
     config = SessionAffinityConfig(client_ip=ClientIPConfig(timeout_seconds=seconds))
     return service(name, ip, session_affinity="ClientIP", session_affinity_config=config)

@@ -8,7 +8,7 @@ translation, so ports are the pods' own. The node itself reaches its pods always
 Who is meant by a selector stands in a set, so a pod that comes, goes or changes its labels is a change of elements.
 Chains are named by their content and never change: a policy that changes brings a new chain, and the maps move to it.
 
-`Ruleset` mirrors what the kernel has: `take` gives the transaction that makes up the difference, `refill` the one that
+`Ruleset` mirrors what the kernel has: `take` gives the transactions that make up the difference, `refill` the one that
 brings everything into a table that stands there, `whole` the one that replaces the table, whatever is in it. Pure: text
 only. Atoms in the text are addresses and networks parsed by `ipaddress`, integers, digests, and words of this file.
 """
@@ -128,6 +128,10 @@ def _mark(parts: tuple[Part, ...]) -> str:
     return mark(tuple(part.id for part in parts))
 
 
+def _set(name: str, what: Group | Name) -> str:
+    return f"add set ip {TABLE} {name} {{ type {_GROUP if isinstance(what, Group) else _NAME}; }}\n"
+
+
 class _Picture:
     """What the kernel should have. `parts` before `pods`: chains that others jump to are made first."""
 
@@ -189,55 +193,76 @@ class Ruleset:
         """The transaction that puts the rules in force in place of whatever is there. `refill` first: this one
         exchanges the hooks, between which a packet may slip through."""
         self._forget()
-        return remove() + _FRAME.format(table=TABLE) + self.take(now, everything=True)
+        return remove() + _FRAME.format(table=TABLE) + "".join(self._steps(now, everything=True))
 
-    def refill(self, now: Membership, there: Standing) -> str:
-        """The transaction that brings the rules into the table that stands in the kernel, whose hooks stay; "" when
-        none stands there. Refused by a kernel whose table is laid out differently: `whole` replaces that."""
+    def refill(self, now: Membership, there: Standing) -> tuple[str, ...]:
+        """The transactions that bring the rules into the table that stands in the kernel, whose hooks stay; none when
+        no table stands there. Refused by a kernel whose table is laid out differently: `whole` replaces that."""
         if not there:
-            return ""
+            return ()
         self._forget()
         frame = _FRAME.format(table=TABLE)
-        text = self.take(now, everything=True)
+        rules = "".join(self._steps(now, everything=True))
         ours = named(frame)
         sets = {**ours.sets, **{_set_of(what): "set" for what in self._sets}}
+        begin = [
+            *self._new_sets(now, there),
+            *(text for name, text in self._chains.items() if name not in there.chains),
+        ]
         emptied = {name: word for name, word in there.sets.items() if name in sets}
-        return "".join(
-            [
-                f"flush table ip {TABLE}\n",  # of rules: chains and elements stay
-                empty_sets(TABLE, emptied),
-                frame,
-                text,
-                remove_chains(TABLE, sorted(there.chains.keys() - ours.chains.keys() - self._chains.keys())),
-                remove_sets(TABLE, sorted(there.sets.keys() - sets.keys())),
-            ]
-        )
+        put = [
+            f"flush table ip {TABLE}\n",  # of rules: chains and elements stay
+            empty_sets(TABLE, emptied),
+            frame,
+            rules,
+            remove_chains(TABLE, sorted(there.chains.keys() - ours.chains.keys() - self._chains.keys())),
+            remove_sets(TABLE, sorted(there.sets.keys() - sets.keys())),
+        ]
+        return tuple(filter(None, ("".join(begin), "".join(put))))
 
     def _forget(self) -> None:
         self._sets, self._chains, self._maps = {}, {}, {"ingress": {}, "egress": {}, "own": {}}
 
-    def take(self, now: Membership, *, everything: bool = False) -> str:
-        """The transaction from what the kernel has to what `now` says; "" when that is the same. `now` is settled."""
+    def take(self, now: Membership) -> tuple[str, ...]:
+        """The transactions from what the kernel has to what `now` says; none when that is the same. `now` is settled.
+
+        What leads to a new chain comes after it: a packet that the kernel is judging while a transaction takes effect
+        sees the elements of after and the rules of before, of which a chain made by the same transaction has none.
+        """
+        known = self._chains
+        begin, put = self._steps(now, everything=False)
+        together = begin + put
+        if self._chains.keys() <= known.keys():
+            return (together,) if together else ()
+        return begin, put
+
+    def _steps(self, now: Membership, *, everything: bool) -> tuple[str, str]:
         wanted: set[Group | Name] = {*now.groups, *now.named}
         moved = wanted if everything else (now.moved & wanted) | (wanted - self._sets.keys())
         now.moved.clear()
-        text = [*self._fill_sets(moved, now)]
+        begin = [*self._fill_sets(moved, now)]
+        put: list[str] = []
         if everything or now.judged != self._judged:
             self._judged = now.judged
             picture = _Picture(now)
             chains = {**picture.parts, **picture.pods}
-            text += (chains[name] for name in chains if name not in self._chains)
-            text += self._move_maps(picture.maps)
-            text += self._drop_chains(chains)
+            begin += (chains[name] for name in chains if name not in self._chains)
+            put += self._move_maps(picture.maps)
+            put += self._drop_chains(chains)
             self._chains = chains
-        text += self._drop_sets(wanted)
-        return "".join(text)
+        put += self._drop_sets(wanted)
+        return "".join(begin), "".join(put)
+
+    def _new_sets(self, now: Membership, there: Standing) -> Iterator[str]:
+        for what in sorted(self._sets, key=_set_of):
+            if (name := _set_of(what)) not in there.sets:
+                yield _set(name, what) + _bulk("add", name, _written(_elements(what, now)))
 
     def _fill_sets(self, moved: set[Group | Name], now: Membership) -> Iterator[str]:
         for what in sorted(moved, key=_set_of):
             name, elements = _set_of(what), _elements(what, now)
             if what not in self._sets:
-                yield f"add set ip {TABLE} {name} {{ type {_GROUP if isinstance(what, Group) else _NAME}; }}\n"
+                yield _set(name, what)
             before = self._sets.get(what, frozenset())
             self._sets[what] = elements
             yield _bulk("delete", name, _written(before - elements))

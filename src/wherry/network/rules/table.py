@@ -142,10 +142,12 @@ def _new_chain(name: str, rules: Iterable[str]) -> str:
 
 
 def draw(family: str, count: int) -> str:
-    """The chain that sends a connection to one of `count` targets."""
+    """The chain that sends a connection to one of `count` targets. To the first one where there are fewer: a packet
+    that the kernel is judging while a transaction takes effect may find the slot empty that it has drawn."""
     _, targets, by_address = FAMILIES[family]
     key = _ADDRESS_KEY if by_address else _PORT_KEY
-    return _new_chain(f"{family}_{count}", [f"dnat ip to {key} . numgen random mod {count} map @{targets}"])
+    drawn = dict.fromkeys((count, 1))
+    return _new_chain(f"{family}_{count}", [f"dnat ip to {key} . numgen random mod {n} map @{targets}" for n in drawn])
 
 
 def stick(seconds: int) -> str:
