@@ -91,10 +91,10 @@ def main() -> int:
     result, until, *tests = sys.argv[1:]
     assert Path(sys.prefix) in Path(wherry.__file__).parents, f"not the seeded copy: {wherry.__file__}"
     recorder = Recorder(first=until == "first")
+    # native: to show the source of a failure pytest parses it, where Python 3.11 may fail at its own recursion count
+    options = ["-q", "--tb=native", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:schemathesis"]
     try:
-        pytest.main(
-            ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:schemathesis", *tests], plugins=[recorder]
-        )
+        pytest.main([*options, *tests], plugins=[recorder])
     finally:  # it raises when a test that failed has left something open
         outcome = Outcome(recorder.passed, tuple(recorder.failed), recorder.broken)
         Path(result).write_bytes(msgspec.json.encode(outcome))

@@ -136,7 +136,8 @@ async def running() -> AsyncIterator[World]:
     app = web.Application()
     app.router.add_get("/exec", exec_)
     app.router.add_get("/forward", forward)
-    runner = web.AppRunner(app)  # not a TestServer: that cancels the session of a client that goes, as no agent does
+    # not a TestServer: that cancels the session of a client that goes, as no agent does
+    runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
