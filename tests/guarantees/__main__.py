@@ -8,6 +8,7 @@ With --record, an interrupted run goes on where it was, if neither product nor t
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
@@ -77,8 +78,10 @@ def attempt(one: Try, limit: float) -> Verdict:
             try:
                 child.wait(limit)
             except subprocess.TimeoutExpired:
-                os.killpg(child.pid, signal.SIGKILL)
                 return judge(None)
+            finally:  # also what a test that failed has left running
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
         if not result.is_file():
             return Verdict("BROKEN", output.read_text(errors="replace")[-2000:])
         outcome = msgspec.json.decode(result.read_bytes(), type=Outcome)

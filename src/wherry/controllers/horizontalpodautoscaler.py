@@ -17,7 +17,6 @@ Invariants:
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
@@ -46,6 +45,7 @@ from wherry.machinery.meta import Key, key_of
 from wherry.machinery.time import time_at
 from wherry.reconcile.context import Context
 from wherry.reconcile.controller import AsyncController
+from wherry.reconcile.together import together
 
 PERIOD = 5.0
 """Seconds between two looks at one autoscaler."""
@@ -187,15 +187,6 @@ class _Look:
         """Whether a target without replicas is looked at: only one that an autoscaler has brought there."""
         return self._slept and (self._least != 0 or _measures_beyond_pods(self._spec))
 
-    async def _all_measured(self, current: int, target: Target) -> list[Measured | Unmeasured]:
-        """At once: whoever serves one of them may be slow, or hang until its limit."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                reads = [group.create_task(self._measured(metric, current, target)) for metric in self._spec.metrics]
-        except BaseExceptionGroup as several:
-            raise several.exceptions[0] from None
-        return [read.result() for read in reads]
-
     async def _measured(self, metric: MetricSpec, current: int, target: Target) -> Measured | Unmeasured:
         began = self._counts.now()
         try:
@@ -212,7 +203,7 @@ class _Look:
         best: Measured | None = None
         failed: list[Unmeasured] = []
         statuses: list[MetricStatus] = []
-        for one in await self._all_measured(current, target):
+        for one in await together(self._measured(metric, current, target) for metric in self._spec.metrics):
             if isinstance(one, Unmeasured):
                 self._warn(one.reason, one.problem)
                 failed.append(one)
