@@ -133,7 +133,7 @@ ROWS = (
                 ),
             ),
             Proof(
-                "tests/host/network/test_service_rules.py"
+                "tests/host/network/test_service_rules_kept.py"
                 "::test_a_restart_brings_its_rules_into_the_chains_that_stand_there",
                 (
                     fault(

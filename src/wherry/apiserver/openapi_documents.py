@@ -11,7 +11,7 @@ from typing import Any
 from wherry.apiserver.crd.publish import definitions_of
 from wherry.apiserver.discovery import spoken_by
 from wherry.apiserver.openapi_operations import document, items, place_of
-from wherry.apiserver.openapi_paths import Writer2, Writer3
+from wherry.apiserver.openapi_paths import Writer, Writer2, Writer3
 from wherry.apiserver.openapi_schemas import names_of, reachable, second, third
 from wherry.apiserver.operation_ids import PLACES
 from wherry.machinery.resource import Resource
@@ -54,16 +54,22 @@ def _roots(resource: Resource[Any], names: Mapping[tuple[str, str, str], str]) -
     return {names[kind] for kind in wanted if kind in names}
 
 
-def whole(resources: tuple[Resource[Any], ...], known: dict[str, Any], version: str) -> dict[str, Any]:
-    """Version 2, of everything. `known`, the definitions, is added to."""
-    _custom(resources, known, third=False)
-    names = names_of(known)
-    writer = Writer2()
+def _written(writer: Writer, resources: Iterable[Resource[Any]], names: Mapping[tuple[str, str, str], str]) -> set[str]:
+    """Write all operations of these kinds; the definitions of the kinds."""
     roots: set[str] = set()
     for resource in resources:
         roots |= _roots(resource, names)
         for path, item in items(resource, names):
             writer.add(path, item)
+    return roots
+
+
+def whole(resources: tuple[Resource[Any], ...], known: dict[str, Any], version: str) -> dict[str, Any]:
+    """Version 2, of everything. `known`, the definitions, is added to."""
+    _custom(resources, known, third=False)
+    names = names_of(known)
+    writer = Writer2()
+    roots = _written(writer, resources, names)
     for place in _documents(resources):
         writer.add(*document(place))
     roots |= writer.named
@@ -84,11 +90,7 @@ def of_place(place: str, resources: Iterable[Resource[Any]], known: dict[str, An
     _custom(wanted, known, third=True)
     names = names_of(known)
     writer = Writer3()
-    roots: set[str] = set()
-    for resource in wanted:
-        roots |= _roots(resource, names)
-        for path, item in items(resource, names):
-            writer.add(path, item)
+    roots = _written(writer, wanted, names)
     if any(resource.custom is None for resource in wanted) or not wanted:
         writer.add(*document(place))
     roots |= writer.named

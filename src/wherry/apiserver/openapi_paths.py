@@ -20,7 +20,7 @@ _CODES: Mapping[str, str] = {"200": "OK", "201": "Created", "202": "Accepted"}
 _UNAUTHORIZED: Json = {"description": "Unauthorized"}
 
 
-class _Writer:
+class Writer:
     """Collects `paths`, and in `named` the definitions that they name."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class _Writer:
         raise NotImplementedError
 
 
-class Writer2(_Writer):
+class Writer2(Writer):
     """Version 2. `parameters`: those that are referred to."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Writer2(_Writer):
         return found
 
 
-class Writer3(_Writer):
+class Writer3(Writer):
     """Version 3."""
 
     def _rest(self, one: Operation, own: list[Json]) -> Json:

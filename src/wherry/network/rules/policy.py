@@ -8,8 +8,8 @@ translation, so ports are the pods' own. The node itself reaches its pods always
 Who is meant by a selector stands in a set, so a pod that comes, goes or changes its labels is a change of elements.
 Chains are named by their content and never change: a policy that changes brings a new chain, and the maps move to it.
 
-`Ruleset` mirrors what the kernel has: `take` gives the transactions that make up the difference, `refill` the one that
-brings everything into a table that stands there, `whole` the one that replaces the table, whatever is in it. Pure: text
+`Ruleset` mirrors what the kernel has: `take` gives the transactions that make up the difference, `refill` those that
+bring everything into a table that stands there, `whole` the one that replaces the table, whatever is in it. Pure: text
 only. Atoms in the text are addresses and networks parsed by `ipaddress`, integers, digests, and words of this file.
 """
 
